@@ -1,8 +1,104 @@
+# `make help` lists what there is. CI runs `bash .ci/run`, which uses the same
+# pinned tools; they are built into .tmp/ on first use.
+
+SHELL       = /usr/bin/env bash
+.SHELLFLAGS = -euo pipefail -c
+.DEFAULT_GOAL = help
+
+GO       ?= go
+BENCH    ?= .
+FUZZTIME ?= 30s
+SCENARIOS ?= ../shared/scenarios/public
+
 # The generated Go code lies beside the protos and is committed: a user of the
 # module needs no protoc, buf or npm.
 GENERATORS = buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2
+
+# What `headwater --version` and headwater_build_info say. All of it comes from
+# the commit, none from the clock or the builder, so that builds are reproducible.
+VERSION_PKG = github.com/prometheus/common/version
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BRANCH     ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+BUILD_DATE ?= $(shell git show -s --format=%cI HEAD 2>/dev/null || echo unknown)
+LDFLAGS     = -s -w \
+	-X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision=$(REVISION) \
+	-X $(VERSION_PKG).Branch=$(BRANCH) -X $(VERSION_PKG).BuildDate=$(BUILD_DATE)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build static binaries of headwater and hwctl into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/headwater ./cmd/hwctl
+
+.PHONY: test
+test: ## Run the tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## Run the tests under the race detector, without the slow ones
+	$(GO) test -race -short ./...
+
+# Acceptance tests are named TestAcceptance… and carry the build tag
+# "acceptance": they build a real Alertmanager and start real processes. None
+# found is an error, so that a renamed suite does not pass by being empty.
+.PHONY: acceptance
+acceptance: ## Run the acceptance suite: real binaries, a real Alertmanager
+	@packages=$$(git grep -l --untracked 'func TestAcceptance' -- '*_test.go' | xargs -r -n 1 dirname | sort -u | sed 's,^,./,'); \
+	[[ -n $$packages ]] || { echo "no TestAcceptance in any package" >&2; exit 1; }; \
+	$(GO) test -v -count=1 -timeout=20m -tags=acceptance -run='^TestAcceptance' $$packages
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s)
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$target"; \
+			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$pkg"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH (all)
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+.PHONY: lint
+lint: ## Check format, Go code and protos
+	@bash .ci/tools.sh gofumpt golangci-lint buf
+	@bash .ci/lint
+
+.PHONY: fmt
+fmt: ## Format Go code as CI wants it
+	@bash .ci/tools.sh gofumpt
+	@git ls-files -co --exclude-standard '*.go' ':!*.pb.go' ':!*.pb.gw.go' | xargs -r .tmp/bin/gofumpt -w
 
 .PHONY: generate
 generate: ## Regenerate the code and the OpenAPI document from proto/
 	@bash .ci/tools.sh $(GENERATORS)
 	@.tmp/bin/buf generate
+
+.PHONY: check-generate
+check-generate: ## Fail when generated code is not what proto/ says
+	@bash .ci/tools.sh $(GENERATORS)
+	@bash .ci/check-generate
+
+.PHONY: alertmanager
+alertmanager: ## Build a real Alertmanager into .tmp/bin, for trying things out
+	bash .ci/alertmanager .tmp/bin
+
+.PHONY: demo
+demo: ## Play a real outage into a real server, and show the page it sends
+	$(GO) run ./cmd/headwater demo
+
+.PHONY: score
+score: ## Replay the labelled cascades in SCENARIOS and print the score table
+	$(GO) run ./cmd/hwctl replay --score $(SCENARIOS)
+
+.PHONY: ci
+ci: ## Run all that CI runs
+	bash .ci/run
+
+.PHONY: clean
+clean: ## Remove binaries, tools and scratch files
+	rm -rf bin .tmp

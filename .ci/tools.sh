@@ -4,8 +4,8 @@
 #   bash .ci/tools.sh buf protoc-gen-go golangci-lint
 #
 # Go tools are built from the modules under .ci/tools/, buf comes from npm by
-# .ci/package-lock.json. A tool is made again only when its lock file or the Go
-# version changes, so that a second call costs milliseconds.
+# .ci/package-lock.json. A tool is made again only when its module's files or the Go
+# version change, so that a second call costs milliseconds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -15,7 +15,7 @@ mkdir -p "$bin" "$root/.tmp/stamps"
 # build MODULE PACKAGE: one Go tool out of one of the modules in .ci/tools.
 build() {
 	local module=.ci/tools/$1 package=$2 name=${2##*/} want
-	want=$( (go env GOVERSION GOOS GOARCH && cat "$module/go.mod" "$module/go.sum") | sha256sum)
+	want=$( (go env GOVERSION GOOS GOARCH && find "$module" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat) | sha256sum)
 	[[ -x $bin/$name && $(cat "$root/.tmp/stamps/$name" 2>/dev/null) == "$want" ]] && return
 	echo "building $name" >&2
 	(cd "$module" && CGO_ENABLED=0 GOFLAGS= GOWORK=off go build -trimpath -ldflags='-s -w' -o "$bin/$name.new" "$package")
@@ -53,6 +53,8 @@ for tool in "$@"; do
 	protoc-gen-openapiv2) build generate github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2 ;;
 	gofumpt) build lint mvdan.cc/gofumpt ;;
 	golangci-lint) build lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint ;;
+	mdpaths) build check github.com/headwater-sre/headwater/.ci/tools/check/mdpaths ;;
+	deploy) build check github.com/headwater-sre/headwater/.ci/tools/check/deploy ;;
 	amtool) build alertmanager github.com/prometheus/alertmanager/cmd/amtool ;;
 	*)
 		echo "tools.sh: unknown tool $tool" >&2
