@@ -76,7 +76,7 @@ fmt: ## Format Go code as CI wants it
 .PHONY: generate
 generate: ## Regenerate the code and the OpenAPI document from proto/
 	@bash .ci/tools.sh $(GENERATORS)
-	@.tmp/bin/buf generate
+	@bash .ci/generate
 
 .PHONY: check-generate
 check-generate: ## Fail when generated code is not what proto/ says
