@@ -45,6 +45,7 @@ func Build(spec Spec) (*Graph, []Warning, error) {
 	b.g.out = outRows(b.g.Len(), b.links)
 	b.g.in = inRows(b.g.Len(), b.links)
 	b.g.findCycles()
+	b.indexAliases()
 	return b.g, b.report(), nil
 }
 
@@ -402,4 +403,24 @@ func (b *builder) applyNeed(want Group, listed map[int32]bool) {
 			want.Name, want.From, want.Need, len(r.members), len(r.members))
 	}
 	r.need = max(1, min(want.Need, len(r.members)))
+}
+
+// indexAliases makes services findable by their labels. A pair that several services
+// share is nobody's, so the order of a map does not show.
+func (b *builder) indexAliases() {
+	b.g.aliases = make(map[alias]NodeID)
+	for i := range b.g.services {
+		s := &b.g.services[i]
+		for label, value := range s.Labels {
+			if value == s.Name || !namesThings(label) {
+				continue
+			}
+			key := alias{label, value}
+			if _, shared := b.g.aliases[key]; shared {
+				b.g.aliases[key] = None
+				continue
+			}
+			b.g.aliases[key] = NodeID(i)
+		}
+	}
 }

@@ -31,6 +31,8 @@ type Graph struct {
 	byName map[string]NodeID
 	exact  map[Ref]NodeID
 
+	aliases map[alias]NodeID // None when several nodes have it
+
 	out, in adjacency
 	groups  []group
 
@@ -118,6 +120,18 @@ func (g *Graph) Lookup(r Ref) (NodeID, bool) {
 	}
 	have := g.services[n].Namespace
 	if r.Namespace == "" || have == "" || r.Namespace == have {
+		return n, true
+	}
+	return None, false
+}
+
+// alias is a label of a service that alerts may carry as well.
+type alias struct{ label, value string }
+
+// labelled finds the one service whose own labels hold this pair. Only labels that
+// the resolver takes names from are indexed.
+func (g *Graph) labelled(label, value string) (NodeID, bool) {
+	if n, ok := g.aliases[alias{label, value}]; ok && n != None {
 		return n, true
 	}
 	return None, false

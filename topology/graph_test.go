@@ -22,7 +22,7 @@ func dep(from, to string) Dependency {
 	return Dependency{From: ParseRef(from), To: ParseRef(to)}
 }
 
-func names(g *Graph, nodes []NodeID) []string {
+func nodeNames(g *Graph, nodes []NodeID) []string {
 	var out []string
 	for _, n := range nodes {
 		out = append(out, g.Name(n))
@@ -134,7 +134,7 @@ func TestBuildBareMentionBeforeFullOneIsTheSameNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"web", "redis", "cart"}
-	if diff := cmp.Diff(want, names(g, []NodeID{0, 1, 2})); diff != "" || g.Len() != 3 {
+	if diff := cmp.Diff(want, nodeNames(g, []NodeID{0, 1, 2})); diff != "" || g.Len() != 3 {
 		t.Errorf("%d nodes: %s", g.Len(), diff)
 	}
 	if g.Ref(1).Namespace != "data" {
@@ -311,7 +311,7 @@ func TestACycleSurvives(t *testing.T) {
 	g := mustBuild(t, Spec{Dependencies: []Dependency{
 		dep("a", "b"), dep("b", "c"), dep("c", "a"), dep("c", "d"), dep("x", "y"), dep("y", "x"),
 	}})
-	if diff := cmp.Diff([]string{"a", "b", "c"}, names(g, g.Cycle(node(t, g, "b")))); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "c"}, nodeNames(g, g.Cycle(node(t, g, "b")))); diff != "" {
 		t.Error(diff)
 	}
 	if g.Cycle(node(t, g, "d")) != nil {

@@ -96,7 +96,7 @@ type Service struct {
 	Name      string
 	Namespace string
 	Kind      Kind
-	Labels    map[string]string
+	Labels    map[string]string // those that the Resolver knows (app, job, instance, …) also find it by alert labels
 	Owner     string            // the team that is called
 	Tier      int               // importance: 1 is the most critical, 0 is unset
 	Runbook   string            // URL
