@@ -1,0 +1,197 @@
+package store
+
+import (
+	"time"
+
+	"github.com/headwater-sre/headwater/correlate"
+	storev1 "github.com/headwater-sre/headwater/proto/headwater/store/v1"
+	"github.com/headwater-sre/headwater/topology"
+)
+
+func incidentToProto(i *correlate.Incident) *storev1.Incident {
+	out := &storev1.Incident{
+		Id:                 i.ID,
+		Number:             i.Number,
+		State:              uint32(i.State),
+		Title:              i.Title,
+		Severity:           uint32(i.Severity),
+		StartedAtUnixNano:  timeToNano(i.StartedAt),
+		OpenedAtUnixNano:   timeToNano(i.OpenedAt),
+		UpdatedAtUnixNano:  timeToNano(i.UpdatedAt),
+		ResolvedAtUnixNano: timeToNano(i.ResolvedAt),
+		Origins:            each(i.Origins, originToProto),
+		Unknown:            i.Unknown,
+		Services:           each(i.Services, impactToProto),
+		NextHit:            each(i.NextHit, wholeRefToProto),
+		Path:               each(i.Path, pathEdgeToProto),
+		Changes:            each(i.Changes, changeToProto),
+		Gaps:               i.Gaps,
+		Alerts:             int64(i.Alerts),
+		Firing:             int64(i.Firing),
+		Truncated:          int64(i.Truncated),
+		MergedInto:         i.MergedInto,
+		Merged:             i.Merged,
+		Timeline:           each(i.Timeline, timelineToProto),
+		Paging:             pagingToProto(i.Paging),
+		Runbooks:           i.Runbooks,
+		Environment:        i.Environment,
+		TopologyVersion:    i.TopologyVersion,
+		Archived:           i.Archived,
+		Revision:           i.Revision,
+	}
+	if i.Ack != nil {
+		out.Ack = &storev1.Acknowledgement{AtUnixNano: timeToNano(i.Ack.At), By: i.Ack.By, Note: i.Ack.Note}
+	}
+	return out
+}
+
+func incidentFromProto(i *storev1.Incident) *correlate.Incident {
+	out := &correlate.Incident{
+		ID:              i.GetId(),
+		Number:          i.GetNumber(),
+		State:           correlate.IncidentState(i.GetState()),
+		Title:           i.GetTitle(),
+		Severity:        correlate.Severity(i.GetSeverity()),
+		StartedAt:       timeFromNano(i.GetStartedAtUnixNano()),
+		OpenedAt:        timeFromNano(i.GetOpenedAtUnixNano()),
+		UpdatedAt:       timeFromNano(i.GetUpdatedAtUnixNano()),
+		ResolvedAt:      timeFromNano(i.GetResolvedAtUnixNano()),
+		Origins:         each(i.GetOrigins(), originFromProto),
+		Unknown:         i.GetUnknown(),
+		Services:        each(i.GetServices(), impactFromProto),
+		NextHit:         each(i.GetNextHit(), refFromProto),
+		Path:            each(i.GetPath(), pathEdgeFromProto),
+		Changes:         each(i.GetChanges(), changeFromProto),
+		Gaps:            i.GetGaps(),
+		Alerts:          int(i.GetAlerts()),
+		Firing:          int(i.GetFiring()),
+		Truncated:       int(i.GetTruncated()),
+		MergedInto:      i.GetMergedInto(),
+		Merged:          i.GetMerged(),
+		Timeline:        each(i.GetTimeline(), timelineFromProto),
+		Paging:          pagingFromProto(i.GetPaging()),
+		Runbooks:        i.GetRunbooks(),
+		Environment:     i.GetEnvironment(),
+		TopologyVersion: i.GetTopologyVersion(),
+		Archived:        i.GetArchived(),
+		Revision:        i.GetRevision(),
+	}
+	if a := i.GetAck(); a != nil {
+		out.Ack = &correlate.Acknowledgement{At: timeFromNano(a.GetAtUnixNano()), By: a.GetBy(), Note: a.GetNote()}
+	}
+	return out
+}
+
+// wholeRefToProto is for lists, where a nil would not be a message.
+func wholeRefToProto(r topology.Ref) *storev1.Ref {
+	return &storev1.Ref{Namespace: r.Namespace, Name: r.Name}
+}
+
+func originToProto(o correlate.Origin) *storev1.Origin {
+	return &storev1.Origin{
+		Service:     refToProto(o.Service),
+		Kind:        uint32(o.Kind),
+		Owner:       o.Owner,
+		Probability: o.Probability,
+		Silent:      o.Silent,
+		Reasons:     each(o.Reasons, reasonToProto),
+	}
+}
+
+func originFromProto(o *storev1.Origin) correlate.Origin {
+	return correlate.Origin{
+		Service:     refFromProto(o.GetService()),
+		Kind:        topology.Kind(o.GetKind()),
+		Owner:       o.GetOwner(),
+		Probability: o.GetProbability(),
+		Silent:      o.GetSilent(),
+		Reasons:     each(o.GetReasons(), reasonFromProto),
+	}
+}
+
+func reasonToProto(r correlate.Reason) *storev1.Reason {
+	return &storev1.Reason{Text: r.Text, Weight: r.Weight}
+}
+
+func reasonFromProto(r *storev1.Reason) correlate.Reason {
+	return correlate.Reason{Text: r.GetText(), Weight: r.GetWeight()}
+}
+
+func impactToProto(s correlate.ServiceImpact) *storev1.ServiceImpact {
+	return &storev1.ServiceImpact{
+		Service:       refToProto(s.Service),
+		Kind:          uint32(s.Kind),
+		Owner:         s.Owner,
+		Alerts:        int64(s.Alerts),
+		Firing:        int64(s.Firing),
+		Severity:      uint32(s.Severity),
+		SinceUnixNano: timeToNano(s.Since),
+		Distance:      int64(s.Distance),
+	}
+}
+
+func impactFromProto(s *storev1.ServiceImpact) correlate.ServiceImpact {
+	return correlate.ServiceImpact{
+		Service:  refFromProto(s.GetService()),
+		Kind:     topology.Kind(s.GetKind()),
+		Owner:    s.GetOwner(),
+		Alerts:   int(s.GetAlerts()),
+		Firing:   int(s.GetFiring()),
+		Severity: correlate.Severity(s.GetSeverity()),
+		Since:    timeFromNano(s.GetSinceUnixNano()),
+		Distance: int(s.GetDistance()),
+	}
+}
+
+func pathEdgeToProto(e correlate.PathEdge) *storev1.PathEdge {
+	return &storev1.PathEdge{
+		Cause:      refToProto(e.Cause),
+		Effect:     refToProto(e.Effect),
+		DelayNanos: int64(e.Delay),
+		Kind:       e.Kind,
+	}
+}
+
+func pathEdgeFromProto(e *storev1.PathEdge) correlate.PathEdge {
+	return correlate.PathEdge{
+		Cause:  refFromProto(e.GetCause()),
+		Effect: refFromProto(e.GetEffect()),
+		Delay:  time.Duration(e.GetDelayNanos()),
+		Kind:   e.GetKind(),
+	}
+}
+
+func timelineToProto(t correlate.TimelineEntry) *storev1.TimelineEntry {
+	return &storev1.TimelineEntry{AtUnixNano: timeToNano(t.At), Kind: uint32(t.Kind), Text: t.Text, Actor: t.Actor}
+}
+
+func timelineFromProto(t *storev1.TimelineEntry) correlate.TimelineEntry {
+	return correlate.TimelineEntry{
+		At:    timeFromNano(t.GetAtUnixNano()),
+		Kind:  correlate.TimelineKind(t.GetKind()),
+		Text:  t.GetText(),
+		Actor: t.GetActor(),
+	}
+}
+
+func pagingToProto(p correlate.Paging) *storev1.Paging {
+	return &storev1.Paging{
+		DueAtUnixNano:      timeToNano(p.DueAt),
+		OpenedAtUnixNano:   timeToNano(p.OpenedAt),
+		UpdatedAtUnixNano:  timeToNano(p.UpdatedAt),
+		ResolvedAtUnixNano: timeToNano(p.ResolvedAt),
+		Opens:              int64(p.Opens),
+		Seq:                p.Seq,
+	}
+}
+
+func pagingFromProto(p *storev1.Paging) correlate.Paging {
+	return correlate.Paging{
+		DueAt:      timeFromNano(p.GetDueAtUnixNano()),
+		OpenedAt:   timeFromNano(p.GetOpenedAtUnixNano()),
+		UpdatedAt:  timeFromNano(p.GetUpdatedAtUnixNano()),
+		ResolvedAt: timeFromNano(p.GetResolvedAtUnixNano()),
+		Opens:      int(p.GetOpens()),
+		Seq:        p.GetSeq(),
+	}
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	storev1 "github.com/headwater-sre/headwater/proto/headwater/store/v1"
+	"github.com/headwater-sre/headwater/topology"
+)
+
+func specToProto(s *topology.Spec) *storev1.Topology {
+	return &storev1.Topology{
+		Version:      s.Version,
+		Services:     each(s.Services, serviceToProto),
+		Dependencies: each(s.Dependencies, dependencyToProto),
+		Groups:       each(s.Groups, groupToProto),
+	}
+}
+
+func specFromProto(t *storev1.Topology) *topology.Spec {
+	return &topology.Spec{
+		Version:      t.GetVersion(),
+		Services:     each(t.GetServices(), serviceFromProto),
+		Dependencies: each(t.GetDependencies(), dependencyFromProto),
+		Groups:       each(t.GetGroups(), groupFromProto),
+	}
+}
+
+func serviceToProto(s topology.Service) *storev1.Service {
+	return &storev1.Service{
+		Name:      s.Name,
+		Namespace: s.Namespace,
+		Kind:      uint32(s.Kind),
+		Labels:    pairsOf(s.Labels),
+		Owner:     s.Owner,
+		Tier:      int64(s.Tier),
+		Runbook:   s.Runbook,
+		Links:     pairsOf(s.Links),
+		RunsOn:    s.RunsOn,
+	}
+}
+
+func serviceFromProto(s *storev1.Service) topology.Service {
+	return topology.Service{
+		Name:      s.GetName(),
+		Namespace: s.GetNamespace(),
+		Kind:      topology.Kind(s.GetKind()),
+		Labels:    mapOf(s.GetLabels()),
+		Owner:     s.GetOwner(),
+		Tier:      int(s.GetTier()),
+		Runbook:   s.GetRunbook(),
+		Links:     mapOf(s.GetLinks()),
+		RunsOn:    s.GetRunsOn(),
+	}
+}
+
+func dependencyToProto(d topology.Dependency) *storev1.Dependency {
+	return &storev1.Dependency{From: refToProto(d.From), To: refToProto(d.To), Mode: uint32(d.Mode), Group: d.Group}
+}
+
+func dependencyFromProto(d *storev1.Dependency) topology.Dependency {
+	return topology.Dependency{
+		From:  refFromProto(d.GetFrom()),
+		To:    refFromProto(d.GetTo()),
+		Mode:  topology.Mode(d.GetMode()),
+		Group: d.GetGroup(),
+	}
+}
+
+func groupToProto(g topology.Group) *storev1.Group {
+	return &storev1.Group{From: refToProto(g.From), Name: g.Name, Need: int64(g.Need)}
+}
+
+func groupFromProto(g *storev1.Group) topology.Group {
+	return topology.Group{From: refFromProto(g.GetFrom()), Name: g.GetName(), Need: int(g.GetNeed())}
+}
