@@ -1,0 +1,111 @@
+package correlate
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// ClassRule gives a class to the alerts whose name matches. It is how an
+// operator teaches the classifier the names of their own rules.
+type ClassRule struct {
+	Class Class
+	// AlertName is a regular expression, anchored at both ends.
+	AlertName *regexp.Regexp
+}
+
+// ClassLabel on an alert names its class outright and beats every rule.
+const ClassLabel = "headwater_class"
+
+// Classifier reads the class of an alert from the label [ClassLabel], else from
+// its rules and then from the words in its name, else from the words in its
+// summary. It is safe for concurrent use.
+type Classifier struct{ rules []ClassRule }
+
+// NewClassifier returns a classifier that asks rules, in order, before the built-in words.
+func NewClassifier(rules ...ClassRule) *Classifier { return &Classifier{rules: rules} }
+
+// DefaultClassifier knows only the built-in words.
+func DefaultClassifier() *Classifier { return NewClassifier() }
+
+// ParseClass is the inverse of [Class.String].
+func ParseClass(s string) (Class, error) {
+	for i, n := range classNames {
+		if n == s {
+			return Class(i), nil
+		}
+	}
+	return ClassOther, fmt.Errorf("alert class %q: want one of %q", s, classNames)
+}
+
+// builtinWords are tried in order: the first expression found in the name wins.
+// The order resolves the overlaps: "UpstreamErrors" is about calls, not about
+// the caller's own errors; "DiskFull" has stopped something, "DiskFillingUp" has not.
+var builtinWords = []struct {
+	class Class
+	words *regexp.Regexp
+}{
+	{ClassChore, regexp.MustCompile(`(?i)watchdog|infoinhibitor|expir|filling ?up|will ?(be ?)?full|predict|job ?failed|cron ?job|backup|clock ?(skew|not)|image ?pull|overcommit|quota|hpa ?maxed|maxed ?out|version ?mismatch|update ?available|cpu ?throttling ?high|config ?reload`)},
+	{ClassTrafficGone, regexp.MustCompile(`(?i)no ?requests|no ?traffic|(traffic|requests?|throughput|rps|qps|request ?rate) ?(is )?(drop|dropped|gone|missing|absent|zero|stopped|too ?low|low)|low ?(total ?)?(request|traffic|throughput|rps|qps)|\bno ?\w+ ?(operations|messages|orders|events|calls)`)},
+	{ClassEdge, regexp.MustCompile(`(?i)circuit ?breaker|breaker ?open|upstream ?(request ?)?(error|fail|5xx|timeout|unavailable|connect)`)},
+	{ClassClientPool, regexp.MustCompile(`(?i)(conn|connection|hikari|jdbc|db|database|client) ?(conn)? ?pool|pool ?(pending|wait|exhaust)`)},
+	{ClassLag, regexp.MustCompile(`(?i)lag\b|lag ?high|consumer ?(group ?)?(lag|behind)|backlog|queue ?(depth|length|size|growing|high|full)|unacked|messages ?(ready|piling)`)},
+	{ClassProbe, regexp.MustCompile(`(?i)probe|blackbox|\bslo|error ?budget|burn|health ?check|synthetic|availability`)},
+	{ClassCrash, regexp.MustCompile(`(?i)down\b|crash|oom|out ?of ?memory|not ?ready|target ?missing|unreachable|unavailable|absent|replicas? ?mismatch|evicted|terminated|restart|panic|segfault|\bdead\b|died|not ?running|disk ?full|no ?space|out ?of ?disk|failover|degraded`)},
+	{ClassSurge, regexp.MustCompile(`(?i)(request|traffic|call|message)s? ?(rate|count|volume)? ?(too )?(high|spike|surge)|high ?(total ?)?(request ?rate|requests|traffic|throughput|rps|qps)|(traffic|request|load) ?(surge|spike)`)},
+	{ClassSaturation, regexp.MustCompile(`(?i)saturat|cpu|memory|\bmem\b|heap|disk|filesystem|inode|file ?descriptor|thread ?pool|worker ?pool|threads|connections? ?(near|max|limit|high|exhaust)|too ?many ?(conn|clients|threads|open)|max ?conn|evict|throttl|high ?load|load ?(average|high)|io ?wait|near ?limit|exhaust|garbage|gc ?(pause|time|overhead)`)},
+	{ClassLatency, regexp.MustCompile(`(?i)latenc|slow|duration|response ?time|\bp\d\d\b|p\d\d ?high|timeout|time ?out|apdex`)},
+	{ClassError, regexp.MustCompile(`(?i)error|5xx|4xx|fail|exception|deadlock|\b5\d\d\b|success ?rate|reject`)},
+}
+
+// Class returns the class of an alert.
+func (c *Classifier) Class(a *Alert) Class {
+	if named, err := ParseClass(a.Labels[ClassLabel]); err == nil && a.Labels[ClassLabel] != "" {
+		return named
+	}
+	name := a.Labels["alertname"]
+	for _, r := range c.rules {
+		if m := r.AlertName.FindStringIndex(name); m != nil && m[0] == 0 && m[1] == len(name) {
+			return r.Class
+		}
+	}
+	if class := classOfWords(spaced(name)); class != ClassOther {
+		return class
+	}
+	if class := classOfWords(a.Annotations["summary"]); class != ClassOther && class != ClassChore {
+		return class
+	}
+	return ClassOther
+}
+
+func classOfWords(text string) Class {
+	if text == "" {
+		return ClassOther
+	}
+	for _, b := range builtinWords {
+		if b.words.MatchString(text) {
+			return b.class
+		}
+	}
+	return ClassOther
+}
+
+// spaced turns CamelCase, snake_case and kebab-case into words: "KubePodNotReady" becomes
+// "Kube Pod Not Ready". A run of capitals stays together: "HTTPErrors" becomes "HTTP Errors".
+func spaced(name string) string {
+	out := make([]byte, 0, len(name)+8)
+	lower := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+	upper := func(c byte) bool { return c >= 'A' && c <= 'Z' }
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		switch {
+		case c == '_' || c == '-' || c == '.' || c == '/':
+			c = ' '
+		case i > 0 && upper(c) && lower(name[i-1]):
+			out = append(out, ' ')
+		case i > 0 && upper(c) && upper(name[i-1]) && i+1 < len(name) && name[i+1] >= 'a' && name[i+1] <= 'z':
+			out = append(out, ' ')
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}

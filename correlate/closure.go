@@ -1,0 +1,117 @@
+package correlate
+
+import (
+	"container/heap"
+	"slices"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// A closure is what could explain an alert at one node: the nodes that it
+// depends on, directly or not, best first. It is searched from the alerting node
+// downwards, never from a candidate upwards: a shared database's dependents can be
+// the whole graph, an alert's dependencies are few. Every factor is below one, so
+// a set of settled nodes suffices and cycles need no special case.
+//
+// At most closureNodes nodes at a cost of at most closureCost are kept; what lies
+// beyond explains the alert so badly that another origin always wins.
+type closure []reach
+
+type reach struct {
+	node nodeID
+	cost float64
+}
+
+// closureOf returns the closure of n, cached until the graph changes.
+func (e *Engine) closureOf(n nodeID) closure {
+	if c, ok := e.closures[n]; ok {
+		return c
+	}
+	c := e.nodes.search(n, closureNodes, e.nodes.dependencies)
+	e.closures[n] = c
+	return c
+}
+
+// callersOf is the closure in the other direction, for a node that lost its traffic.
+func (e *Engine) callersOf(n nodeID) closure {
+	if c, ok := e.callers[n]; ok {
+		return c
+	}
+	c := e.nodes.search(n, starveNodes, e.nodes.starvers)
+	e.callers[n] = c
+	return c
+}
+
+// dependencies yields the steps down from n, each with its cost; passing a silent
+// node costs half of its silence here, since it may yet turn out to alert.
+func (s *nodeSpace) dependencies(n, start nodeID, yield func(nodeID, float64)) {
+	transit := 0.0
+	if n != start {
+		transit = silence(s.kind(n)) / 2
+	}
+	for _, e := range s.out(n) {
+		callee := nodeID(e.Node)
+		yield(callee, transit+s.stepCost(n, callee, e))
+	}
+}
+
+// starvers yields the steps up from n: who could have stopped sending.
+func (s *nodeSpace) starvers(n, start nodeID, yield func(nodeID, float64)) {
+	cost := costStarveFurther
+	if n == start {
+		cost = costStarve
+	}
+	for i, e := range s.in(n) {
+		if i == starveNodes {
+			return
+		}
+		yield(nodeID(e.Node), cost)
+	}
+	if s.kind(n) == topology.KindQueue {
+		return
+	}
+	for _, e := range s.out(n) { // a consumer starves when the queue runs dry
+		if s.kind(nodeID(e.Node)) == topology.KindQueue {
+			yield(nodeID(e.Node), cost)
+		}
+	}
+}
+
+// search is best-first search from start: nodes in order of cost, ties by id.
+func (s *nodeSpace) search(start nodeID, limit int, steps func(n, start nodeID, yield func(nodeID, float64))) closure {
+	settled := map[nodeID]bool{}
+	q := reachHeap{{start, 0}}
+	var out closure
+	for len(q) > 0 && len(out) < limit {
+		r := heap.Pop(&q).(reach)
+		if settled[r.node] {
+			continue
+		}
+		settled[r.node] = true
+		out = append(out, r)
+		steps(r.node, start, func(to nodeID, cost float64) {
+			if total := r.cost + cost; total <= closureCost && !settled[to] {
+				heap.Push(&q, reach{to, total})
+			}
+		})
+	}
+	return slices.Clip(out)
+}
+
+type reachHeap []reach
+
+func (h reachHeap) Len() int { return len(h) }
+func (h reachHeap) Less(i, j int) bool {
+	if h[i].cost != h[j].cost {
+		return h[i].cost < h[j].cost
+	}
+	return h[i].node < h[j].node
+}
+func (h reachHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *reachHeap) Push(x any)   { *h = append(*h, x.(reach)) }
+func (h *reachHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}

@@ -1,0 +1,153 @@
+package correlate
+
+import (
+	"cmp"
+	"container/heap"
+	"time"
+)
+
+// dueKind orders deadlines that fall on the same moment.
+type dueKind uint8
+
+const (
+	dueExpiry  dueKind = iota // an alert that nobody confirmed ends
+	duePage                   // an opening page
+	dueUpdate                 // an update page
+	dueClose                  // an incident ends
+	dueArchive                // an ended incident is forgotten
+)
+
+// due is one deadline. It is only a reminder: what it reminds of is in the row,
+// and a reminder whose row says otherwise is skipped.
+type due struct {
+	at       time.Time
+	kind     dueKind
+	alert    AlertID
+	incident string
+	number   uint64
+}
+
+type dueHeap []due
+
+func (h dueHeap) Len() int      { return len(h) }
+func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h dueHeap) Less(i, j int) bool {
+	a, b := &h[i], &h[j]
+	if !a.at.Equal(b.at) {
+		return a.at.Before(b.at)
+	}
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.number, b.number), a.alert.compare(b.alert)) < 0
+}
+func (h *dueHeap) Push(x any) { *h = append(*h, x.(due)) }
+func (h *dueHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+func (h dueHeap) peek() (time.Time, bool) {
+	if len(h) == 0 {
+		return time.Time{}, false
+	}
+	return h[0].at, true
+}
+
+func (e *Engine) remind(d due) { heap.Push(&e.due, d) }
+
+// stands reports whether the row still asks for d.
+func (e *Engine) stands(d *due) bool {
+	if d.kind == dueExpiry {
+		it := e.items[d.alert]
+		return it != nil && d.at.Equal(e.expiryOf(it))
+	}
+	inc := e.incidents[d.incident]
+	return inc != nil && d.at.Equal(e.deadlineOf(inc, d.kind))
+}
+
+func (e *Engine) dropStale() {
+	for len(e.due) > 0 && !e.stands(&e.due[0]) {
+		heap.Pop(&e.due)
+	}
+}
+
+// deadlineOf is when an incident's deadline of the kind falls due; zero: never.
+func (e *Engine) deadlineOf(inc *incident, kind dueKind) time.Time {
+	row := inc.row
+	switch {
+	case kind == duePage && row.State == IncidentOpen:
+		return row.Paging.DueAt
+	case kind == dueUpdate && row.State == IncidentOpen:
+		return row.Paging.UpdateDueAt
+	case kind == dueClose && row.State == IncidentOpen && !row.QuietSince.IsZero():
+		return row.QuietSince.Add(e.cfg.CloseAfter)
+	case kind == dueArchive && row.State == IncidentResolved:
+		return row.ResolvedAt.Add(e.cfg.ReopenWithin)
+	}
+	return time.Time{}
+}
+
+// scheduleIncident reminds of everything that is due in inc. Reminders may repeat.
+func (e *Engine) scheduleIncident(inc *incident) {
+	for _, kind := range [...]dueKind{duePage, dueUpdate, dueClose, dueArchive} {
+		if at := e.deadlineOf(inc, kind); !at.IsZero() {
+			e.remind(due{at: at, kind: kind, incident: inc.row.ID, number: inc.row.Number})
+		}
+	}
+}
+
+// expiryOf is when a firing alert ends for want of news; zero: never. A sender
+// that gives a firing alert an end (Prometheus does) means "unless I say so again".
+func (e *Engine) expiryOf(it *item) time.Time {
+	a := it.state
+	switch {
+	case !a.Active():
+		return time.Time{}
+	case !a.EndsAt.IsZero():
+		return a.EndsAt
+	case e.cfg.StaleAfter > 0:
+		return a.LastSeen.Add(e.cfg.StaleAfter)
+	}
+	return time.Time{}
+}
+
+func (e *Engine) scheduleExpiry(it *item) {
+	if at := e.expiryOf(it); !at.IsZero() {
+		e.remind(due{at: at, kind: dueExpiry, alert: it.state.ID()})
+	}
+}
+
+// runDeadlines lets everything happen that is due at or before until, each at its
+// own time and in a fixed order. Settling comes first among equals.
+func (e *Engine) runDeadlines(until time.Time) {
+	for {
+		at, ok := e.NextDeadline()
+		if !ok || at.After(until) {
+			return
+		}
+		if at.After(e.meta.Now) {
+			e.meta.Now = at
+		}
+		if s := e.meta.SettleAt; !s.IsZero() && !s.After(at) {
+			e.settle()
+			continue
+		}
+		d := heap.Pop(&e.due).(due)
+		e.fire(&d)
+	}
+}
+
+func (e *Engine) fire(d *due) {
+	switch d.kind {
+	case dueExpiry:
+		e.expire(e.items[d.alert])
+	case duePage:
+		e.openingDue(e.incidents[d.incident])
+	case dueUpdate:
+		e.updateDue(e.incidents[d.incident])
+	case dueClose:
+		e.closeQuiet(e.incidents[d.incident])
+	case dueArchive:
+		e.archive(e.incidents[d.incident])
+	}
+}

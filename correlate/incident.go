@@ -1,0 +1,412 @@
+package correlate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// Severity is how bad an alert or incident is, worst last.
+type Severity uint8
+
+// The severities, worst last.
+const (
+	SeverityNone Severity = iota // says nothing: Watchdog and its like
+	SeverityInfo
+	SeverityWarning // also: an alert without a severity label
+	SeverityError
+	SeverityCritical
+)
+
+var severityNames = [...]string{"none", "info", "warning", "error", "critical"}
+
+// String returns the lower-case name.
+func (s Severity) String() string { return nameOf(severityNames[:], int(s)) }
+
+// ParseSeverity reads a severity label as people write it. Unknown words and the
+// empty string count as warning: an alert somebody wrote is worth a look.
+func ParseSeverity(label string) Severity {
+	switch strings.ToLower(label) {
+	case "none", "ok", "null":
+		return SeverityNone
+	case "info", "information", "informational", "notice", "debug", "low", "p5", "sev5":
+		return SeverityInfo
+	case "error", "err", "major", "high", "p2", "sev2":
+		return SeverityError
+	case "critical", "crit", "page", "fatal", "emergency", "disaster", "urgent", "p1", "sev1":
+		return SeverityCritical
+	}
+	return SeverityWarning
+}
+
+// Class is what kind of symptom an alert describes, see classify.go.
+type Class uint8
+
+// The classes of symptoms.
+const (
+	ClassOther       Class = iota // nothing recognised
+	ClassCrash                    // the thing itself is down: crash loop, OOM, target missing, node not ready
+	ClassError                    // it answers with errors
+	ClassLatency                  // it answers slowly
+	ClassSaturation               // a resource of its own is used up: CPU, memory, disk, connections, threads
+	ClassSurge                    // more traffic than usual
+	ClassTrafficGone              // less traffic than usual: something above broke
+	ClassLag                      // work piles up in front of it: consumer lag, queue backlog
+	ClassClientPool               // its pool of connections to something else is used up
+	ClassProbe                    // a probe, an objective or a health check over the whole of it failed
+	ClassEdge                     // calls from one service to another fail: upstream errors, breaker open
+	ClassChore                    // housekeeping that can wait: certificates, disks that fill up in days, failed jobs
+)
+
+var classNames = [...]string{"other", "crash", "error", "latency", "saturation", "surge", "traffic-gone", "lag", "client-pool", "probe", "edge", "chore"}
+
+// String returns the lower-case name.
+func (c Class) String() string { return nameOf(classNames[:], int(c)) }
+
+// FateKind is what became of an alert.
+type FateKind uint8
+
+// The fates. Each alert has exactly one at any time, with a written reason.
+const (
+	FatePending       FateKind = iota // waits for the settling time
+	FateHeld                          // in an incident whose opening page is not due yet
+	FatePaged                         // in an incident that was paged
+	FateBelowSeverity                 // in an incident, but nothing in it is worth a page
+	FateChronic                       // has been firing for long: listed, never paged
+	FateFlapping                      // fires again and again: covered by the page of the first time
+	FateNotPaged                      // the incident ended or was acknowledged before its page was due
+)
+
+var fateNames = [...]string{"pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged"}
+
+// String returns the lower-case name.
+func (k FateKind) String() string { return nameOf(fateNames[:], int(k)) }
+
+// Fate is what became of an alert, and why, in words.
+type Fate struct {
+	Kind FateKind
+	Text string
+	At   time.Time
+}
+
+// AlertState is one alert instance as the engine knows it.
+type AlertState struct {
+	Alert
+	// Sender is the source of the batch that first brought it.
+	Sender string
+	// Service is the service it is about; Caller is the other end of an edge alert, else zero.
+	Service, Caller topology.Ref
+	// Mapped is false when nothing in the labels named a service; Service is then a node of the alert's own.
+	Mapped bool
+	// MappedBy says in words what named the service.
+	MappedBy string
+	Class    Class
+	Severity Severity
+	// FirstSeen and LastSeen are when the first and the latest notification of it became durable.
+	FirstSeen, LastSeen time.Time
+	// EndedAt is when it ended by all we know; zero while it fires.
+	EndedAt time.Time
+	// Incident is the id of the incident that holds it; empty while pending.
+	Incident string
+	// Opening is set on the alerts that the incident's first opening page spoke of: they hold its identity when alerts are divided anew.
+	Opening bool
+	Fate    Fate
+	// Archived is set once, when the engine forgets the instance; the row is history from then on.
+	Archived bool
+	// Revision is the stream position at which the row last changed.
+	Revision uint64
+}
+
+// Active reports whether the alert still fires.
+func (a *AlertState) Active() bool { return a.EndedAt.IsZero() }
+
+// IncidentState is where an incident stands.
+type IncidentState uint8
+
+// The states of an incident.
+const (
+	IncidentOpen     IncidentState = iota
+	IncidentResolved               // all alerts ended and the settling period passed, or an operator said so
+	IncidentMerged                 // continues under another id
+)
+
+var incidentStateNames = [...]string{"open", "resolved", "merged"}
+
+// String returns the lower-case name.
+func (s IncidentState) String() string { return nameOf(incidentStateNames[:], int(s)) }
+
+// Reason is one weight of evidence.
+type Reason struct {
+	Text string
+	// Weight is in nats (natural-log odds), positive for, negative against. Sources: Good's
+	// weight of evidence; ALGORITHM.md section 6.6.
+	Weight float64
+}
+
+// String renders the reason as it stands on a page.
+func (r Reason) String() string { return fmt.Sprintf("%s %+.1f", r.Text, r.Weight) }
+
+// Origin is a candidate for the service at which the failure began.
+type Origin struct {
+	Service topology.Ref
+	Kind    topology.Kind
+	Owner   string
+	// Probability is 0..1. The candidates and [Incident.Unknown] sum to at most 1.
+	Probability float64
+	// Silent: the candidate has no alert of its own.
+	Silent  bool
+	Reasons []Reason // largest absolute weight first
+}
+
+// ServiceImpact is one service that an incident hit.
+type ServiceImpact struct {
+	Service  topology.Ref
+	Kind     topology.Kind
+	Owner    string
+	Alerts   int // instances, all told
+	Firing   int // instances that still fire
+	Severity Severity
+	Since    time.Time // earliest onset
+	// Distance is in hops from the origin along Path; -1 when it is not on the path.
+	Distance int
+}
+
+// PathEdge is one step of the way the failure took. Cause failed first, Effect followed.
+type PathEdge struct {
+	Cause, Effect topology.Ref
+	// Delay is from the cause's onset to the effect's; zero when either is silent.
+	Delay time.Duration
+	// Kind is how it spreads, in a word: "depends", "overload", "starvation", "runs-on".
+	Kind string
+}
+
+// TimelineKind is what sort of thing a timeline entry tells.
+type TimelineKind uint8
+
+// The kinds of timeline entries.
+const (
+	TimelineNote TimelineKind = iota // written by a person
+	TimelineOpened
+	TimelineJoined   // services or alerts joined
+	TimelineOrigin   // the probable origin changed
+	TimelinePage     // a page was decided
+	TimelineMerged   // another incident was merged into it, or it into another
+	TimelineAcked    // acknowledged
+	TimelineEnded    // resolved
+	TimelineReopened // came back
+	TimelineChange   // a change event that bears on it
+	TimelineSplit    // alerts moved to another incident
+)
+
+var timelineNames = [...]string{"note", "opened", "joined", "origin", "page", "merged", "acknowledged", "resolved", "reopened", "change", "split"}
+
+// String returns the lower-case name.
+func (k TimelineKind) String() string { return nameOf(timelineNames[:], int(k)) }
+
+// TimelineEntry is one line of an incident's history.
+type TimelineEntry struct {
+	At    time.Time
+	Kind  TimelineKind
+	Text  string
+	Actor string // empty: the engine
+}
+
+// Acknowledgement says who has the incident.
+type Acknowledgement struct {
+	At   time.Time
+	By   string
+	Note string
+}
+
+// Paging is what has been decided about an incident's page.
+type Paging struct {
+	// DueAt is when the opening page leaves at the latest; zero when nothing in the incident is page-worthy or it has left.
+	DueAt time.Time
+	// OpenedAt, UpdatedAt and ResolvedAt are when the latest page of each kind was decided; zero: none.
+	OpenedAt, UpdatedAt, ResolvedAt time.Time
+	// Opens counts opening pages: 1, and 1 more for every re-page.
+	Opens int
+	// Seq numbers the pages of the incident, all kinds together, from 1.
+	Seq uint64
+	// UpdateDueAt is when a change worth telling is told; zero: nothing new to tell.
+	UpdateDueAt time.Time
+	// SaidOrigin, SaidSeverity and SaidServices are what the latest page said.
+	SaidOrigin   topology.Ref
+	SaidSeverity Severity
+	SaidServices int
+}
+
+// Incident is one failure and all that it set off.
+type Incident struct {
+	ID     string // INC-<number>
+	Number uint64
+	State  IncidentState
+	// Title is one line: origin, probability, symptom, reach.
+	Title    string
+	Severity Severity
+	// StartedAt is the earliest onset; OpenedAt when the engine opened it; ResolvedAt zero while open.
+	StartedAt, OpenedAt, UpdatedAt, ResolvedAt time.Time
+	// ResolvedBy is the operator who resolved it; empty: it ended by itself.
+	ResolvedBy string
+	// QuietSince is when its last firing alert ended; zero while one fires.
+	QuietSince time.Time
+	// Unsettled: evidence changed since it was last judged.
+	Unsettled bool
+	// Origins are ranked, best first, at most [Config.MaxOrigins].
+	Origins []Origin
+	// Unknown is the probability that the origin is none of them.
+	Unknown  float64
+	Services []ServiceImpact // origin first, then by onset
+	// NextHit are the services that depend on what already failed and show nothing yet, most exposed first.
+	NextHit []topology.Ref
+	Path    []PathEdge
+	// Changes that happened shortly before the start on the origin candidates or on their way, latest first.
+	Changes []Change
+	// Gaps are candidates that nothing watches, in words.
+	Gaps []string
+	// Alerts and Firing count instances.
+	Alerts, Firing int
+	// Truncated counts alerts that senders left out of notifications that belong here.
+	Truncated  int
+	MergedInto string   // id, when State is IncidentMerged
+	Merged     []string // ids that were merged into this one
+	Ack        *Acknowledgement
+	Timeline   []TimelineEntry
+	Paging     Paging
+	// Runbooks are links from the alerts' annotations and the origin's service, without repeats.
+	Runbooks []string
+	// Labels and annotations for routing a page: environment, namespace, owner, tier … see [Incident.RouteLabels].
+	Environment     string
+	TopologyVersion string
+	Archived        bool
+	Revision        uint64
+}
+
+// Origin returns the best candidate, or nil when there is none.
+func (i *Incident) Origin() *Origin {
+	if len(i.Origins) == 0 {
+		return nil
+	}
+	return &i.Origins[0]
+}
+
+// RouteLabels are the labels that a `route:` may match on: incident, severity,
+// environment, origin, namespace, kind, owner and team (the same value). Empty values are left out.
+func (i *Incident) RouteLabels() map[string]string {
+	l := map[string]string{"alertname": "HeadwaterIncident", "incident": i.ID, "severity": i.Severity.String()}
+	put := func(k, v string) {
+		if v != "" {
+			l[k] = v
+		}
+	}
+	put("environment", i.Environment)
+	if o := i.Origin(); o != nil {
+		put("origin", o.Service.Name)
+		put("namespace", o.Service.Namespace)
+		put("origin_kind", o.Kind.String())
+		put("owner", o.Owner)
+		put("team", o.Owner)
+	}
+	return l
+}
+
+// PageKind is what a page tells its receiver.
+type PageKind uint8
+
+// The kinds of pages.
+const (
+	PageOpen    PageKind = iota // opens the incident at the receiver, or rings again after a named change
+	PageUpdate                  // edits what the receiver shows
+	PageResolve                 // closes it
+)
+
+var pageNames = [...]string{"open", "update", "resolved"}
+
+// String returns the lower-case name.
+func (k PageKind) String() string { return nameOf(pageNames[:], int(k)) }
+
+// Page is one decision to tell on-call something. It is complete: whoever
+// delivers it needs nothing else.
+type Page struct {
+	Incident Incident // as it was when the page was decided
+	Seq      uint64   // per incident, from 1, without gaps
+	Kind     PageKind
+	At       time.Time
+	Reason   string // why this page, why now, in words
+	// Alerts are the most telling alerts, origin's first, at most [Config.MaxPageAlerts].
+	Alerts []AlertState
+}
+
+// DedupKey is stable over the incident's life; receivers fold pages by it.
+func (p *Page) DedupKey() string { return "incident/" + p.Incident.ID }
+
+// HealthState is what the engine remembers of one check.
+type HealthState struct {
+	Service topology.Ref
+	Check   string
+	Status  HealthStatus
+	Latency time.Duration
+	Message string
+	// At is when the latest result was sampled; Since when the status last changed.
+	At, Since time.Time
+	// Failures counts failing or degraded results in a row.
+	Failures int
+	// Alert is the instance that the failures raised; zero when none is active.
+	Alert    AlertID
+	Revision uint64
+}
+
+// ChangeState is a change event as stored.
+type ChangeState struct {
+	Change
+	Pos      uint64 // stream position that brought it: its id
+	Archived bool
+}
+
+// Meta is the part of the engine's state that is in no other row.
+type Meta struct {
+	Pos             uint64    // last position applied
+	Now             time.Time // the engine's time
+	NextIncident    uint64    // number of the next incident
+	TopologyVersion string
+	// SettleAt is the pending settling deadline; zero: none.
+	SettleAt time.Time
+	// SettleSince is when the oldest alert began to wait for it; zero: none.
+	SettleSince time.Time
+}
+
+// Stat is one learned figure, durable and inspectable.
+type Stat struct {
+	Key   string  // "<kind>/<subject>", for example "covered/shop/cart"
+	Count float64 // how much was seen
+	At    time.Time
+}
+
+// Delta is everything that one step changed. Rows replace rows of the same key.
+// It is what a store commits in one transaction.
+type Delta struct {
+	Meta      Meta
+	Alerts    []*AlertState
+	Incidents []*Incident
+	Health    []*HealthState
+	Changes   []*ChangeState
+	Stats     []Stat
+	Topology  *topology.Spec // non-nil when the graph changed
+	Pages     []*Page
+	// Rejected says why a command or a topology report was not carried out; empty when it was.
+	Rejected string
+}
+
+// Snapshot is the engine's whole state: the union of all rows that are not
+// archived. The order of rows does not matter.
+type Snapshot struct {
+	Meta      Meta
+	Alerts    []*AlertState
+	Incidents []*Incident
+	Health    []*HealthState
+	Changes   []*ChangeState
+	Stats     []Stat
+	Topology  *topology.Spec
+}

@@ -1,0 +1,329 @@
+package correlate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+func (e *Engine) applyAlerts(b *AlertBatch) {
+	for i := range b.Alerts {
+		a := &b.Alerts[i]
+		it := e.items[a.ID()]
+		switch {
+		case it != nil:
+			e.again(it, a)
+		case a.Status == Resolved && e.resolvesOther(a):
+		default:
+			it = e.first(a, b.Source)
+		}
+	}
+	if b.Truncated > 0 {
+		e.countTruncated(b)
+	}
+}
+
+// resolvesOther ends the live instance of the label set when a resolve names a
+// start that we never saw: senders that lost their state do so. A resolve is never dropped.
+func (e *Engine) resolvesOther(a *Alert) bool {
+	last := e.latest[a.Fingerprint]
+	if last == nil || !last.state.Active() || a.StartsAt.Before(last.state.StartsAt) {
+		return false
+	}
+	e.end(last, e.endOf(a))
+	return true
+}
+
+// again applies news of a known instance. Old news changes nothing.
+func (e *Engine) again(it *item, a *Alert) {
+	row := it.state
+	switch {
+	case a.Status == Resolved:
+		if row.Active() {
+			e.end(it, e.endOf(a))
+		}
+		return
+	case !row.Active() && (it.inc == nil || it.inc.row.State != IncidentOpen || !e.meta.Now.After(row.EndedAt)):
+		return // late duplicate of something that is over
+	case !row.Active():
+		e.revive(it)
+	}
+	row = e.editAlert(it)
+	row.LastSeen, row.EndsAt = e.meta.Now, a.EndsAt
+	if len(a.Annotations) > 0 {
+		row.Annotations = a.Annotations
+	}
+	e.scheduleExpiry(it)
+}
+
+// revive: the same instance fires again after a resolve, as when its sender had
+// lost sight of it for a while.
+func (e *Engine) revive(it *item) {
+	row := e.editAlert(it)
+	row.Status, row.EndedAt = Firing, time.Time{}
+	e.step.recount[it.inc.row.ID] = it.inc
+}
+
+// first records an instance that was never seen before. One that arrives already
+// resolved is evidence all the same.
+func (e *Engine) first(a *Alert, sender string) *item {
+	r := e.cfg.Resolver.Resolve(e.graph, a.Labels)
+	row := &AlertState{
+		Alert: *a, Sender: sender, Service: r.Service, Caller: r.Source, Mapped: r.Mapped, MappedBy: r.How,
+		Class: e.cfg.Classifier.Class(a), Severity: ParseSeverity(a.Labels["severity"]),
+		FirstSeen: e.meta.Now, LastSeen: e.meta.Now,
+	}
+	if r.Edge {
+		row.Class = edgeClass(row.Class)
+	} else {
+		row.Caller = topology.Ref{}
+	}
+	if a.Status == Resolved {
+		row.EndedAt = e.endOf(a)
+	}
+	it := e.newItem(row)
+	e.step.alerts[row.ID()] = it
+	e.place(it)
+	e.learn("alerted/" + row.Service.String())
+	e.scheduleExpiry(it)
+	e.admit(it)
+	return it
+}
+
+// edgeClass: an alert with two ends is about the calls between them, whatever else its name says.
+func edgeClass(c Class) Class {
+	if c == ClassError || c == ClassOther || c == ClassCrash {
+		return ClassEdge
+	}
+	return c
+}
+
+// admit decides whether the alert is evidence, and asks for a settling if it is.
+func (e *Engine) admit(it *item) {
+	row := it.state
+	switch {
+	case row.Severity == SeverityNone:
+		e.setFate(it, FateBelowSeverity, "severity none: says nothing about a failure")
+	case it.chronic(&e.cfg):
+		e.setFate(it, FateChronic, fmt.Sprintf("had been firing for %s when it was first seen: listed, no evidence of something new",
+			roughly(row.FirstSeen.Sub(row.StartsAt))))
+	default:
+		if e.counts(it) {
+			e.live[it.node]++
+		}
+		e.setFate(it, FatePending, "waits for its companions")
+		e.reopenFor(it)
+		e.askSettle()
+	}
+}
+
+// endOf is when a resolved alert ended, never in the future.
+func (e *Engine) endOf(a *Alert) time.Time {
+	if a.EndsAt.IsZero() || a.EndsAt.After(e.meta.Now) {
+		return e.meta.Now
+	}
+	return a.EndsAt
+}
+
+func (e *Engine) end(it *item, at time.Time) {
+	row := e.editAlert(it)
+	if at.Before(row.StartsAt) {
+		at = row.StartsAt
+	}
+	row.Status, row.EndedAt, row.EndsAt = Resolved, at, at
+	if it.inc != nil {
+		e.step.recount[it.inc.row.ID] = it.inc
+	} else if row.Fate.Kind != FatePending {
+		e.forget(it) // in no incident: nothing waits for it
+	}
+}
+
+// forget drops an alert from the live state; its row stays as history.
+func (e *Engine) forget(it *item) {
+	row := e.editAlert(it)
+	row.Archived = true
+	e.unlink(it)
+}
+
+func (e *Engine) expire(it *item) {
+	at := e.expiryOf(it)
+	e.end(it, at)
+	if it.inc != nil {
+		e.note(it.inc, TimelineJoined, "", fmt.Sprintf("%s on %s ended: its sender has not confirmed it", it.state.Labels["alertname"], it.state.Service))
+	}
+}
+
+func (e *Engine) countTruncated(b *AlertBatch) {
+	for i := range b.Alerts {
+		if it := e.items[b.Alerts[i].ID()]; it != nil && it.inc != nil && it.inc.open() {
+			row := e.editIncident(it.inc)
+			row.Truncated = max(row.Truncated, b.Truncated)
+			return
+		}
+	}
+}
+
+func (e *Engine) setFate(it *item, kind FateKind, text string) {
+	if it.state.Fate.Kind == kind && it.state.Fate.Text == text {
+		return
+	}
+	e.editAlert(it).Fate = Fate{Kind: kind, Text: text, At: e.meta.Now}
+}
+
+// askSettle makes sure that a settling comes. The more alerts are live, the more
+// of them one settling may take together: a storm is judged in strides.
+func (e *Engine) askSettle() {
+	if !e.meta.SettleAt.IsZero() {
+		return
+	}
+	stride := 1 + len(e.items)/100
+	wait := min(time.Duration(stride)*e.cfg.Settle, max(maxSettle, e.cfg.Settle))
+	e.meta.SettleSince, e.meta.SettleAt = e.meta.Now, e.meta.Now.Add(wait)
+}
+
+// maxSettle bounds the stride.
+const maxSettle = 5 * time.Second
+
+func (e *Engine) applyChange(c *Change) {
+	row := &ChangeState{Change: *c, Pos: e.meta.Pos}
+	if row.At.IsZero() {
+		row.At = e.meta.Now
+	}
+	e.forgetOldChanges()
+	e.changes = append(e.changes, row)
+	e.step.changes = append(e.step.changes, row)
+	n := e.nodes.id(c.Service)
+	e.changesOf[n] = append(e.changesOf[n], row)
+	e.unsettleAround(n)
+}
+
+// changesKept is how long a change event stays at hand as possible evidence.
+const changesKept = 3 * 24 * time.Hour
+
+// maxChanges bounds the change events at hand; the oldest go first.
+const maxChanges = 10_000
+
+func (e *Engine) forgetOldChanges() {
+	cut := 0
+	for cut < len(e.changes) && (e.meta.Now.Sub(e.changes[cut].At) > changesKept || len(e.changes)-cut >= maxChanges) {
+		old := *e.changes[cut]
+		old.Archived = true
+		e.step.changes = append(e.step.changes, &old)
+		n := e.nodes.id(old.Service)
+		e.changesOf[n] = slices.DeleteFunc(e.changesOf[n], func(c *ChangeState) bool { return c.Pos == old.Pos })
+		cut++
+	}
+	e.changes = slices.Clone(e.changes[cut:])
+}
+
+// unsettleAround asks for a new judgement of the open incidents that node n could explain.
+func (e *Engine) unsettleAround(n nodeID) {
+	for _, inc := range sortedIncidents(e.incidents) {
+		if inc.open() && !inc.row.Unsettled && e.explainsAny(n, inc) {
+			e.editIncident(inc).Unsettled = true
+			e.askSettle()
+		}
+	}
+}
+
+func (e *Engine) explainsAny(n nodeID, inc *incident) bool {
+	for _, it := range inc.items {
+		for _, r := range e.explainers(it) {
+			if r.node == n {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *Engine) applyTopology(r *TopologyReport) string {
+	spec := r.Spec
+	graph, _, err := topology.Build(spec)
+	if err != nil {
+		return fmt.Sprintf("topology version %q of %s: %v", spec.Version, r.Source, err)
+	}
+	e.adopt(&spec, graph)
+	e.step.topology = &spec
+	for _, it := range slices.SortedFunc(maps.Values(e.items), compareItems) {
+		e.resolveAgain(it)
+	}
+	e.reindex()
+	for _, inc := range sortedIncidents(e.incidents) {
+		if inc.open() {
+			e.editIncident(inc).Unsettled = true
+			e.askSettle()
+		}
+	}
+	return ""
+}
+
+// resolveAgain finds the service of a live alert on the new graph. Health alerts name theirs outright.
+func (e *Engine) resolveAgain(it *item) {
+	if it.state.Sender == healthSender {
+		return
+	}
+	r := e.cfg.Resolver.Resolve(e.graph, it.state.Labels)
+	if r.Service == it.state.Service && r.Mapped == it.state.Mapped {
+		return
+	}
+	row := e.editAlert(it)
+	row.Service, row.Mapped, row.MappedBy = r.Service, r.Mapped, r.How
+	if row.Caller = r.Source; !r.Edge {
+		row.Caller = topology.Ref{}
+	}
+}
+
+func (e *Engine) applyCommand(c *Command) string {
+	inc := e.incidents[c.Incident]
+	if inc == nil {
+		return fmt.Sprintf("no incident %q is open or recently ended", c.Incident)
+	}
+	if inc.row.State == IncidentMerged {
+		return fmt.Sprintf("%s was merged into %s", c.Incident, inc.row.MergedInto)
+	}
+	switch c.Kind {
+	case CommandAcknowledge:
+		return e.acknowledge(inc, c)
+	case CommandResolve:
+		if !inc.open() {
+			return fmt.Sprintf("%s is already resolved", c.Incident)
+		}
+		e.editIncident(inc).ResolvedBy = actorOr(c.Actor)
+		e.note(inc, TimelineEnded, c.Actor, withText("resolved", c.Text))
+		e.closeIncident(inc, "resolved by "+actorOr(c.Actor))
+	case CommandAddNote:
+		e.note(inc, TimelineNote, c.Actor, c.Text)
+	default:
+		return fmt.Sprintf("unknown command %s", c.Kind)
+	}
+	return ""
+}
+
+func (e *Engine) acknowledge(inc *incident, c *Command) string {
+	if !inc.open() {
+		return fmt.Sprintf("%s is already resolved", c.Incident)
+	}
+	row := e.editIncident(inc)
+	row.Ack = &Acknowledgement{At: e.meta.Now, By: actorOr(c.Actor), Note: c.Text}
+	e.note(inc, TimelineAcked, c.Actor, withText("acknowledged", c.Text))
+	e.judgePaging(inc)
+	return ""
+}
+
+func actorOr(actor string) string {
+	if actor == "" {
+		return "somebody"
+	}
+	return actor
+}
+
+func withText(verb, text string) string {
+	if text == "" {
+		return verb
+	}
+	return verb + ": " + text
+}

@@ -1,0 +1,467 @@
+package correlate
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// judge works out what an incident is: ranked origins with reasons, the way the
+// failure took, who is hit and who is next.
+func (e *Engine) judge(inc *incident) {
+	items := inc.sorted()
+	s := e.newScene(items)
+	s.ranking = true
+	p := &partitioner{scene: s, avail: newItemSet(len(s.items))}
+	for k, it := range s.items {
+		if !s.follows(it) {
+			p.avail.add(int32(k))
+		}
+	}
+	p.prepare()
+	ranking, unknown := p.rank(p.avail, e.cfg.MaxOrigins)
+
+	row := e.editIncident(inc)
+	row.Unsettled = false
+	row.TopologyVersion = e.meta.TopologyVersion
+	before := row.Origin()
+	row.Origins, row.Unknown = nil, unknown
+	for i, r := range ranking {
+		row.Origins = append(row.Origins, e.originOf(p, ranking, i, r))
+	}
+	e.describe(inc, s, ranking)
+	e.recount(inc)
+	if o := row.Origin(); o != nil && before != nil && o.Service != before.Service {
+		e.note(inc, TimelineOrigin, "", fmt.Sprintf("probable origin is now %s (%d %%), was %s", e.short(o.Service), percent(o.Probability), e.short(before.Service)))
+	}
+	e.judgePaging(inc)
+}
+
+func percent(p float64) int { return int(math.Round(100 * p)) }
+
+func (e *Engine) originOf(p *partitioner, all []ranked, i int, r ranked) Origin {
+	id := p.nodes[r.node].id
+	return Origin{
+		Service: e.nodes.ref(id), Kind: e.nodes.kind(id), Owner: e.nodes.owner(id),
+		Probability: r.probability, Silent: r.tree.silent, Reasons: p.reasons(all, i),
+	}
+}
+
+// describe fills the parts of the row that follow from the leading tree.
+func (e *Engine) describe(inc *incident, s *scene, ranking []ranked) {
+	row := e.editIncident(inc)
+	row.Severity, row.StartedAt = SeverityNone, s.items[0].state.StartsAt
+	for _, it := range s.items {
+		row.Severity = max(row.Severity, it.state.Severity)
+	}
+	row.Path, row.NextHit, row.Gaps = nil, nil, nil
+	distance := map[nodeID]int{}
+	if len(ranking) > 0 {
+		t := ranking[0].tree
+		row.Path = s.path(t, distance)
+		row.NextHit = e.nextHit(s, t)
+		row.Gaps = e.gaps(s, ranking)
+	}
+	row.Services = e.impacts(s, distance)
+	row.Changes = e.changesNear(s, ranking, distance)
+	row.Runbooks = e.runbooks(row, s)
+	row.Title = title(row, s)
+}
+
+// path lists the steps of tree t and measures each node's distance from the origin.
+func (s *scene) path(t *tree, distance map[nodeID]int) []PathEdge {
+	onset := map[int32]float64{}
+	for _, a := range t.attached {
+		if on, ok := onset[a.node]; !ok || s.onset[a.item] < on {
+			onset[a.node] = s.onset[a.item]
+		}
+	}
+	distance[s.nodes[t.origin].id] = 0
+	var out []PathEdge
+	for _, st := range t.steps {
+		cause, effect := s.nodes[st.cause].id, s.nodes[st.effect].id
+		distance[effect] = distance[cause] + 1
+		edge := PathEdge{Cause: s.e.nodes.ref(cause), Effect: s.e.nodes.ref(effect), Kind: st.kind.String()}
+		from, ok1 := onset[st.cause]
+		to, ok2 := onset[st.effect]
+		if ok1 && ok2 {
+			edge.Delay = time.Duration((to - from) * float64(time.Second))
+		}
+		out = append(out, edge)
+	}
+	return out
+}
+
+// maxNext bounds the services named as next to be hit.
+const maxNext = 5
+
+// nextHit ranks the services that depend on what failed and show nothing yet by the
+// probability that it reaches them.
+func (e *Engine) nextHit(s *scene, t *tree) []topology.Ref {
+	member := map[nodeID]bool{s.nodes[t.origin].id: true}
+	for _, st := range t.steps {
+		member[s.nodes[st.effect].id] = true
+	}
+	spared := map[nodeID]float64{} // probability that none of the failed ones reaches it
+	for _, n := range sortedNodes(member) {
+		for i, edge := range e.nodes.in(n) {
+			caller := nodeID(edge.Node)
+			if i == quietSample {
+				break
+			}
+			if member[caller] || e.alerting(caller) {
+				continue
+			}
+			left, ok := spared[caller]
+			if !ok {
+				left = 1
+			}
+			spared[caller] = left * (1 - math.Exp(-e.nodes.stepCost(caller, n, edge)))
+		}
+	}
+	next := sortedNodes(spared)
+	slices.SortStableFunc(next, func(a, b nodeID) int { return cmp.Compare(spared[a], spared[b]) })
+	var out []topology.Ref
+	for _, n := range next[:min(len(next), maxNext)] {
+		out = append(out, e.nodes.ref(n))
+	}
+	return out
+}
+
+func sortedNodes[V any](m map[nodeID]V) []nodeID {
+	out := make([]nodeID, 0, len(m))
+	for n := range m {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// gaps names likely origins that nothing watches: a silent one that has never
+// alerted and has no health check could not have told us.
+func (e *Engine) gaps(s *scene, ranking []ranked) []string {
+	var out []string
+	for i, r := range ranking {
+		if i == 3 || r.probability < .05 {
+			break
+		}
+		n := &s.nodes[r.node]
+		if !r.tree.silent || n.kind.IsPlace() || len(e.checksOf[n.id]) > 0 {
+			continue
+		}
+		ref := e.nodes.ref(n.id)
+		if e.stats["alerted/"+ref.String()].Count > 0 {
+			continue
+		}
+		text := fmt.Sprintf("nothing watches %s: it has never alerted and has no health check", e.nodes.name(n.id))
+		if isUnregistered(ref.Name) {
+			text = fmt.Sprintf("%s is traffic that the mesh has no service entry for: register what is behind it to see it by name", e.nodes.name(n.id))
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// isUnregistered: Istio reports calls to hosts outside its registry under these names.
+func isUnregistered(name string) bool {
+	return name == "PassthroughCluster" || name == "BlackHoleCluster"
+}
+
+// impacts lists the services hit: the origin first, then by onset.
+func (e *Engine) impacts(s *scene, distance map[nodeID]int) []ServiceImpact {
+	at := map[nodeID]*ServiceImpact{}
+	var order []nodeID
+	for _, it := range s.items {
+		n := it.node
+		if it.edge() {
+			n = it.from // calls fail: the caller is hit, the callee is what it points at
+		}
+		im := at[n]
+		if im == nil {
+			im = &ServiceImpact{Service: e.nodes.ref(n), Kind: e.nodes.kind(n), Owner: e.nodes.owner(n), Since: it.state.StartsAt, Distance: -1}
+			if d, ok := distance[n]; ok {
+				im.Distance = d
+			}
+			at[n] = im
+			order = append(order, n)
+		}
+		im.Alerts++
+		if it.state.Active() {
+			im.Firing++
+		}
+		im.Severity = max(im.Severity, it.state.Severity)
+	}
+	out := make([]ServiceImpact, 0, len(order))
+	for _, n := range order {
+		out = append(out, *at[n])
+	}
+	slices.SortStableFunc(out, func(a, b ServiceImpact) int {
+		if a.Distance == 0 || b.Distance == 0 {
+			return cmp.Compare(b2i(b.Distance == 0), b2i(a.Distance == 0))
+		}
+		return 0
+	})
+	return out
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// maxChangesShown bounds the changes listed with an incident.
+const maxChangesShown = 5
+
+// changesNear lists changes on the likely origins and along the way, latest first.
+func (e *Engine) changesNear(s *scene, ranking []ranked, distance map[nodeID]int) []Change {
+	relevant := map[nodeID]bool{}
+	for n := range distance {
+		relevant[n] = true
+	}
+	for i, r := range ranking {
+		if i < 3 {
+			relevant[s.nodes[r.node].id] = true
+		}
+	}
+	var found []*ChangeState
+	for _, n := range sortedNodes(relevant) {
+		for _, c := range e.changesOf[n] {
+			if c.At.Before(s.epoch.Add(5*time.Minute)) && s.epoch.Sub(c.At) <= changesKept {
+				found = append(found, c)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *ChangeState) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Pos, b.Pos)) })
+	var out []Change
+	for _, c := range found[:min(len(found), maxChangesShown)] {
+		out = append(out, c.Change)
+	}
+	return out
+}
+
+// maxRunbooks bounds the runbook links of an incident.
+const maxRunbooks = 5
+
+func (e *Engine) runbooks(row *Incident, s *scene) []string {
+	var out []string
+	add := func(link string) {
+		if link != "" && len(out) < maxRunbooks && !slices.Contains(out, link) {
+			out = append(out, link)
+		}
+	}
+	if o := row.Origin(); o != nil {
+		if n, ok := e.graph.Lookup(o.Service); ok {
+			add(e.graph.Service(n).Runbook)
+		}
+		for _, it := range s.items {
+			if it.state.Service == o.Service {
+				add(it.state.Annotations["runbook_url"])
+			}
+		}
+	}
+	for _, it := range s.items {
+		add(it.state.Annotations["runbook_url"])
+	}
+	return out
+}
+
+// title is the name of the most telling alert: the origin's own, else the worst, else the first.
+func title(row *Incident, s *scene) string {
+	best := s.items[0]
+	score := func(it *item) int {
+		n := int(it.state.Severity)
+		if o := row.Origin(); o != nil && it.state.Service == o.Service && !it.edge() {
+			n += 10
+		}
+		return n
+	}
+	for _, it := range s.items[1:] {
+		if score(it) > score(best) {
+			best = it
+		}
+	}
+	return best.state.Labels["alertname"]
+}
+
+// changeBoost is what recent changes on n add to its being the origin of a failure
+// that began at start: up to ln 21, decaying with the time between.
+func (e *Engine) changeBoost(n nodeID, start time.Time) float64 {
+	best := 0.0
+	for _, c := range e.changesOf[n] {
+		before := start.Sub(c.At).Seconds()
+		if before < -changeLate || before > changeHorizon {
+			continue
+		}
+		best = max(best, math.Log(1+20*math.Exp(-max(before, 0)/changeScale)))
+	}
+	return best
+}
+
+// changeLate forgives clocks and evaluation delay: a change this much after the first symptom still counts, s.
+const changeLate = 60.0
+
+// reasons says why candidate i and not the best of the others, as weights of
+// evidence. They add up to the difference of the two scores.
+func (p *partitioner) reasons(all []ranked, i int) []Reason {
+	mine := all[i].tree
+	var other *tree
+	switch {
+	case i > 0:
+		other = all[0].tree
+	case len(all) > 1:
+		other = all[1].tree
+	default:
+		other = &tree{origin: mine.origin}
+	}
+	a, b := mine.terms, other.terms
+	var out []Reason
+	add := func(weight float64, text string) {
+		if math.Abs(weight) >= .1 && text != "" {
+			out = append(out, Reason{Text: text, Weight: weight})
+		}
+	}
+	add(a.alerts+a.own+a.steps+a.silent-b.alerts-b.own-b.steps-b.silent, p.wayText(mine))
+	add(a.class-b.class, p.classText(mine, a.class-b.class))
+	add(a.time+a.pause-b.time-b.pause, p.timeText(mine, a.time+a.pause-b.time-b.pause))
+	add(a.change-b.change, p.changeText(mine, other))
+	add(a.health-b.health, p.healthText(mine, other))
+	add(a.quiet-b.quiet, p.quietText(mine, a.quiet-b.quiet))
+	slices.SortStableFunc(out, func(x, y Reason) int { return cmp.Compare(math.Abs(y.Weight), math.Abs(x.Weight)) })
+	return out
+}
+
+func (p *partitioner) name(n int32) string { return p.e.nodes.name(p.nodes[n].id) }
+
+// wayText tells what the candidate explains, and along what.
+func (p *partitioner) wayText(t *tree) string {
+	total := p.avail.count()
+	direct := map[int32]bool{}
+	for _, st := range t.steps {
+		if st.cause == t.origin {
+			direct[st.effect] = true
+		}
+	}
+	var b strings.Builder
+	if t.silent {
+		b.WriteString("has no alert of its own; ")
+	} else if len(t.steps) == 0 {
+		return fmt.Sprintf("%s of its own", plural(t.set.count(), "alert"))
+	}
+	fmt.Fprintf(&b, "explains %d of %s", t.set.count(), plural(total, "alert"))
+	var names []string
+	for _, st := range t.steps {
+		if st.cause == t.origin && len(names) < 3 {
+			names = append(names, p.name(st.effect))
+		}
+	}
+	switch {
+	case len(direct) > len(names):
+		fmt.Fprintf(&b, " through %d direct neighbours: %s …", len(direct), strings.Join(names, ", "))
+	case len(names) > 0:
+		fmt.Fprintf(&b, " through %s", strings.Join(names, ", "))
+	}
+	return b.String()
+}
+
+func (p *partitioner) classText(t *tree, weight float64) string {
+	for _, a := range t.attached {
+		it := p.items[a.item]
+		if a.node == t.origin && math.Abs(a.class) >= .3 {
+			if a.class > 0 {
+				return fmt.Sprintf("its own %s is the symptom of a cause, not of a victim", it.state.Labels["alertname"])
+			}
+			return fmt.Sprintf("its own %s is rather the symptom of a victim", it.state.Labels["alertname"])
+		}
+	}
+	if weight > 0 {
+		return "the symptoms elsewhere are those of victims"
+	}
+	return "some symptoms elsewhere look like causes of their own"
+}
+
+func (p *partitioner) timeText(t *tree, weight float64) string {
+	first, last := math.Inf(1), math.Inf(-1)
+	for _, a := range t.attached {
+		first, last = min(first, p.onset[a.item]), max(last, p.onset[a.item])
+	}
+	spread := roughly(time.Duration((last - first) * float64(time.Second)))
+	if weight > 0 {
+		if len(t.attached) < 2 {
+			return "the times fit"
+		}
+		return fmt.Sprintf("the order fits: %s followed one another within %s", plural(len(t.attached), "alert"), spread)
+	}
+	return "the order of the alerts fits another origin better"
+}
+
+func (p *partitioner) changeText(t, other *tree) string {
+	text := func(c int32, start float64) string {
+		best, out := 0.0, ""
+		for _, ch := range p.e.changesOf[p.nodes[c].id] {
+			before := p.at(start).Sub(ch.At).Seconds()
+			if before < -changeLate || before > changeHorizon {
+				continue
+			}
+			if w := math.Log(1 + 20*math.Exp(-max(before, 0)/changeScale)); w > best {
+				best = w
+				out = fmt.Sprintf("%s of %s %s before the first symptom", kindOf(ch.Kind), p.name(c), roughly(time.Duration(max(before, 0)*float64(time.Second))))
+				if ch.Summary != "" {
+					out += " (" + ch.Summary + ")"
+				}
+			}
+		}
+		return out
+	}
+	if s := text(t.origin, t.start); s != "" {
+		return s
+	}
+	return text(other.origin, other.start)
+}
+
+func kindOf(kind string) string {
+	if kind == "" {
+		return "change"
+	}
+	return kind
+}
+
+func (p *partitioner) healthText(t, other *tree) string {
+	text := func(c int32, start float64) string {
+		for _, k := range p.e.checksOf[p.nodes[c].id] {
+			if h := p.e.health[k]; h.At.After(p.at(start)) && h.Status != HealthUnknown {
+				return fmt.Sprintf("health check %s of %s is %s", h.Check, p.name(c), h.Status)
+			}
+		}
+		return ""
+	}
+	if s := text(t.origin, t.start); s != "" {
+		return s
+	}
+	return text(other.origin, other.start)
+}
+
+func (p *partitioner) quietText(t *tree, weight float64) string {
+	quiet, all := 0, 0
+	for _, edge := range p.e.nodes.in(p.nodes[t.origin].id) {
+		all++
+		if !p.e.alerting(nodeID(edge.Node)) {
+			quiet++
+		}
+	}
+	switch {
+	case weight < 0:
+		return fmt.Sprintf("%d of %s show nothing", quiet, plural(all, "direct dependent"))
+	case all == 0:
+		return "nothing else depends on it"
+	case quiet == 0:
+		return "all that depend on it directly are hit"
+	}
+	return fmt.Sprintf("%d of %s are hit", all-quiet, plural(all, "direct dependent"))
+}

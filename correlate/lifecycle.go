@@ -1,0 +1,118 @@
+package correlate
+
+import (
+	"fmt"
+	"time"
+)
+
+// recount brings inc's counters in line with its alerts, after alerts ended or moved.
+func (e *Engine) recount(inc *incident) {
+	if !inc.open() {
+		return
+	}
+	row := e.editIncident(inc)
+	row.Alerts, row.Firing = len(inc.items), 0
+	last := row.OpenedAt
+	firing := map[string]int{}
+	for _, it := range inc.items {
+		if it.state.Active() {
+			row.Firing++
+			firing[it.state.Service.String()]++
+		} else if it.state.EndedAt.After(last) {
+			last = it.state.EndedAt
+		}
+	}
+	services := make([]ServiceImpact, len(row.Services))
+	for i, s := range row.Services {
+		s.Firing = firing[s.Service.String()]
+		services[i] = s
+	}
+	row.Services = services
+	row.QuietSince = time.Time{}
+	if row.Firing == 0 {
+		row.QuietSince = minTime(last, e.meta.Now)
+	}
+	e.judgePaging(inc)
+	e.scheduleIncident(inc)
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// closeQuiet ends an incident whose last alert ended long enough ago.
+func (e *Engine) closeQuiet(inc *incident) {
+	text := fmt.Sprintf("all %s ended %s ago", plural(inc.row.Alerts, "alert"), roughly(e.meta.Now.Sub(inc.row.QuietSince)))
+	e.note(inc, TimelineEnded, "", text)
+	e.closeIncident(inc, text)
+}
+
+func (e *Engine) closeIncident(inc *incident, why string) {
+	row := e.editIncident(inc)
+	e.resolvePage(inc, why)
+	row.State, row.ResolvedAt = IncidentResolved, e.meta.Now
+	row.Paging.DueAt, row.Paging.UpdateDueAt, row.Unsettled = time.Time{}, time.Time{}, false
+	for _, it := range inc.items {
+		if !it.edge() && e.evidence(it) {
+			e.live[it.node]--
+		}
+		e.fateAtEnd(it, why)
+	}
+	e.scheduleIncident(inc)
+}
+
+// archive forgets an ended incident; its rows stay as history.
+func (e *Engine) archive(inc *incident) {
+	for _, it := range inc.sorted() {
+		e.forget(it)
+	}
+	e.editIncident(inc).Archived = true
+	delete(e.incidents, inc.row.ID)
+}
+
+// reopenFor brings back the incident of the instance before it, when that ended
+// only recently. The alert then belongs to it without further thought.
+func (e *Engine) reopenFor(it *item) {
+	if it.prev == nil || it.prev.inc == nil || it.prev.inc.row.State != IncidentResolved || !it.state.Active() {
+		return
+	}
+	inc := it.prev.inc
+	row := e.editIncident(inc)
+	ended := row.ResolvedAt
+	row.State, row.ResolvedAt, row.QuietSince, row.ResolvedBy = IncidentOpen, time.Time{}, time.Time{}, ""
+	row.Unsettled, row.Ack = true, nil
+	for _, old := range inc.items {
+		if e.counts(old) && old != it {
+			e.live[old.node]++
+		}
+	}
+	it.inc = inc
+	inc.items[it.state.ID()] = it
+	e.editAlert(it).Incident = row.ID
+	e.note(inc, TimelineReopened, "", fmt.Sprintf("reopened: %s on %s fired again %s after it had ended",
+		it.state.Labels["alertname"], e.nodes.name(it.node), roughly(e.meta.Now.Sub(ended))))
+	e.step.recount[row.ID] = inc
+}
+
+// roughly renders a duration for people: two units at most.
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < time.Hour:
+		return trimZero(d.Round(time.Second).String(), "0s")
+	case d < 48*time.Hour:
+		return trimZero(trimZero(d.Round(time.Minute).String(), "0s"), "0m")
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+func trimZero(s, unit string) string {
+	if n := len(s) - len(unit); n > 0 && s[n:] == unit && (s[n-1] < '0' || s[n-1] > '9') {
+		return s[:n]
+	}
+	return s
+}

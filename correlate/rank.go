@@ -1,0 +1,83 @@
+package correlate
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// ranked is one candidate for the origin of an incident.
+type ranked struct {
+	node        int32
+	probability float64
+	tree        *tree
+}
+
+// rank scores every node that could explain the incident and turns scores into
+// probabilities: a softmax over the candidates, a share for "none of these", and a
+// logistic calibration of the leader (Platt, 1999), whose constants come from
+// simulated cascades; docs/correlation.md has the reliability table.
+//
+// avail are the alerts that are evidence: all but those that merely fired again.
+func (p *partitioner) rank(avail itemSet, keep int) (out []ranked, unknown float64) {
+	best := math.Inf(-1)
+	for _, c := range p.candidates(avail) {
+		if c.bound < best-rankHorizon {
+			break
+		}
+		t := p.bestFrom(c.node, avail)
+		if t == nil || t.set.count() == 0 {
+			continue
+		}
+		best = max(best, t.score)
+		out = append(out, ranked{node: c.node, tree: t})
+	}
+	slices.SortFunc(out, func(a, b ranked) int {
+		switch {
+		case better(a.tree, b.tree):
+			return -1
+		case better(b.tree, a.tree):
+			return 1
+		}
+		return cmp.Compare(a.node, b.node)
+	})
+	sum := 0.0
+	for i := range out {
+		out[i].probability = math.Exp((out[i].tree.score - best) / rankTemper)
+		sum += out[i].probability
+	}
+	for i := range out {
+		out[i].probability *= (1 - unknownShare) / sum
+	}
+	unknown = calibrate(out)
+	if len(out) > keep {
+		for _, r := range out[keep:] {
+			unknown += r.probability
+		}
+		out = out[:keep]
+	}
+	return out, unknown
+}
+
+// rankHorizon: a candidate this many nats behind is left out; its share would be below one in a thousand.
+const rankHorizon = 14
+
+// calibrate replaces the leader's probability by its calibrated one, lets the
+// others share what is left as before, and returns the share of "unknown".
+func calibrate(out []ranked) float64 {
+	if len(out) == 0 {
+		return 1
+	}
+	raw := min(max(out[0].probability, 1e-6), 1-1e-6)
+	lead := 1 / (1 + math.Exp(-(calibA*math.Log(raw/(1-raw)) + calibB)))
+	rest := (1 - lead) / (1 - raw)
+	out[0].probability = lead
+	for i := range out[1:] {
+		out[i+1].probability = min(out[i+1].probability*rest, lead)
+	}
+	unknown := 1.0
+	for _, r := range out {
+		unknown -= r.probability
+	}
+	return max(0, unknown)
+}

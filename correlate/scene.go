@@ -1,0 +1,252 @@
+package correlate
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// item is one alert instance as evidence.
+type item struct {
+	state *AlertState // copy-on-write, see [Engine.editAlert]
+	node  nodeID      // the service it is about; of an edge alert the callee
+	from  nodeID      // the caller of an edge alert, else noNode
+	gain  float64     // of explaining it, before roles and time
+	prev  *item       // the instance of the same label set before this one, if live
+	inc   *incident
+}
+
+func (it *item) edge() bool { return it.from != noNode }
+
+// chronic alerts had been firing for long before anybody told us: no evidence.
+func (it *item) chronic(c *Config) bool {
+	return it.state.FirstSeen.Sub(it.state.StartsAt) > c.ChronicAfter
+}
+
+// refire: the same label set fired not long before.
+func (it *item) refire() bool {
+	if it.prev == nil || it.prev.state.EndedAt.IsZero() {
+		return false
+	}
+	return it.state.StartsAt.Sub(it.prev.state.EndedAt).Seconds() <= followWithin
+}
+
+// node facts within one scene.
+type sceneNode struct {
+	id      nodeID
+	kind    topology.Kind
+	up      []arc   // to the nodes that depend on it: the way a failure spreads
+	down    []arc   // to the nodes that it depends on: the way overload and starvation spread
+	own     []int32 // alerts about it, by onset
+	calls   []int32 // edge alerts whose callee it is, by onset
+	out     []int32 // edge alerts whose caller it is, by onset
+	silence float64
+	shared  bool // carries load of several callers
+}
+
+type arc struct {
+	to   int32
+	cost float64
+	kind topology.Mode
+	edge []int32 // edge alerts on it
+}
+
+// scene is the evidence that could belong together and the part of the graph
+// that could explain it, with small dense indices. It is built for one settling
+// and thrown away; nothing in it outlives the step.
+type scene struct {
+	e     *Engine
+	items []*item
+	onset []float64 // s since epoch
+	ended []float64 // the same; 0 while firing
+	epoch time.Time
+	nodes []sceneNode
+	index map[nodeID]int32
+	// quantum is the grain of the onsets, s: evaluation intervals of minutes make coarse times.
+	quantum float64
+	scratch growth
+	ranking bool // time is capped lower
+}
+
+// newScene builds the scene of items, which must not be empty. Their order does not matter.
+func (e *Engine) newScene(items []*item) *scene {
+	s := &scene{e: e, items: items, index: map[nodeID]int32{}}
+	slices.SortFunc(s.items, compareItems)
+	s.epoch = s.items[0].state.StartsAt
+	for _, it := range s.items {
+		s.onset = append(s.onset, it.state.StartsAt.Sub(s.epoch).Seconds())
+		end := 0.0
+		if !it.state.EndedAt.IsZero() {
+			end = max(it.state.EndedAt.Sub(s.epoch).Seconds(), 1e-9)
+		}
+		s.ended = append(s.ended, end)
+	}
+	s.quantum = onsetQuantum(s.onset)
+	s.addNodes()
+	s.addArcs()
+	s.placeItems()
+	return s
+}
+
+func compareItems(a, b *item) int {
+	return a.state.ID().compare(b.state.ID())
+}
+
+// onsetQuantum estimates the grain of time: the 10 % quantile of the differences between onsets.
+func onsetQuantum(onset []float64) float64 {
+	var diffs []float64
+	for i := 1; i < len(onset); i++ {
+		if d := onset[i] - onset[i-1]; d > 0 {
+			diffs = append(diffs, d)
+		}
+	}
+	if len(diffs) == 0 {
+		return 0
+	}
+	slices.Sort(diffs)
+	return min(diffs[len(diffs)/quantumTenth], quantumMax)
+}
+
+func (s *scene) addNodes() {
+	var ids []nodeID
+	add := func(n nodeID) {
+		if _, ok := s.index[n]; !ok {
+			s.index[n] = 0
+			ids = append(ids, n)
+		}
+	}
+	for _, it := range s.items {
+		for _, n := range s.e.explainers(it) {
+			add(n.node)
+		}
+	}
+	slices.Sort(ids)
+	for i, id := range ids {
+		s.index[id] = int32(i)
+		kind := s.e.nodes.kind(id)
+		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: silence(kind), shared: sharesLoad(kind)})
+	}
+}
+
+// sharesLoad: load that one caller adds is felt by the others.
+func sharesLoad(k topology.Kind) bool {
+	return k == topology.KindDatabase || k == topology.KindCache || k == topology.KindQueue
+}
+
+// explainers yields the nodes that could be the origin of it, with costs.
+func (e *Engine) explainers(it *item) []reach {
+	c := e.closureOf(it.node)
+	switch {
+	case it.edge():
+		c = append(slices.Clip(c), e.closureOf(it.from)...)
+	case it.state.Class == ClassTrafficGone:
+		c = append(slices.Clip(c), e.callersOf(it.node)...)
+	}
+	return c
+}
+
+func (s *scene) addArcs() {
+	for i := range s.nodes {
+		caller := s.nodes[i].id
+		for _, e := range s.e.nodes.out(caller) {
+			j, ok := s.index[nodeID(e.Node)]
+			if !ok || j == int32(i) {
+				continue
+			}
+			cost := s.e.nodes.stepCost(caller, nodeID(e.Node), e)
+			s.nodes[j].up = append(s.nodes[j].up, arc{to: int32(i), cost: cost, kind: e.Mode})
+			s.nodes[i].down = append(s.nodes[i].down, arc{to: j, cost: cost, kind: e.Mode})
+		}
+	}
+}
+
+func (s *scene) placeItems() {
+	for k, it := range s.items {
+		n := &s.nodes[s.index[it.node]]
+		if !it.edge() {
+			n.own = append(n.own, int32(k))
+			continue
+		}
+		n.calls = append(n.calls, int32(k))
+		caller := s.index[it.from]
+		s.nodes[caller].out = append(s.nodes[caller].out, int32(k))
+		s.addEdgeAlert(s.index[it.node], caller, int32(k))
+	}
+}
+
+// addEdgeAlert makes the step callee → caller cheap while alert k is at hand. An
+// edge that only the alert knows is added: the alert is the proof that it exists.
+func (s *scene) addEdgeAlert(callee, caller, k int32) {
+	n := &s.nodes[callee]
+	for i := range n.up {
+		if n.up[i].to == caller {
+			n.up[i].edge = append(n.up[i].edge, k)
+			return
+		}
+	}
+	n.up = append(n.up, arc{to: caller, cost: costHard, edge: []int32{k}})
+	s.nodes[caller].down = append(s.nodes[caller].down, arc{to: callee, cost: costHard})
+}
+
+// itemSet is a set of a scene's alerts.
+type itemSet []uint64
+
+func newItemSet(n int) itemSet { return make(itemSet, (n+63)/64) }
+
+func (b itemSet) has(i int32) bool { return b[i>>6]&(1<<(i&63)) != 0 }
+func (b itemSet) add(i int32)      { b[i>>6] |= 1 << (i & 63) }
+func (b itemSet) remove(i int32)   { b[i>>6] &^= 1 << (i & 63) }
+
+func (b itemSet) intersects(o itemSet) bool {
+	for i := range b {
+		if b[i]&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (b itemSet) subtract(o itemSet) {
+	for i := range b {
+		b[i] &^= o[i]
+	}
+}
+
+func (b itemSet) union(o itemSet) itemSet {
+	u := slices.Clone(b)
+	for i := range u {
+		u[i] |= o[i]
+	}
+	return u
+}
+
+func (b itemSet) equal(o itemSet) bool { return slices.Equal(b, o) }
+
+func (b itemSet) count() int {
+	n := 0
+	for _, w := range b {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+func (b itemSet) each(f func(int32)) {
+	for i := range b {
+		for w := b[i]; w != 0; w &= w - 1 {
+			f(int32(i<<6 + bits.TrailingZeros64(w)))
+		}
+	}
+}
+
+func (b itemSet) list() []int32 {
+	var out []int32
+	b.each(func(i int32) { out = append(out, i) })
+	return out
+}
+
+func compareOnset(s *scene) func(a, b int32) int {
+	return func(a, b int32) int { return cmp.Or(cmp.Compare(s.onset[a], s.onset[b]), cmp.Compare(a, b)) }
+}

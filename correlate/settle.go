@@ -1,0 +1,322 @@
+package correlate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settle places the alerts that wait and judges anew the incidents that they, or
+// other news, bear upon.
+func (e *Engine) settle() {
+	e.meta.SettleAt, e.meta.SettleSince = time.Time{}, time.Time{}
+	items, touched := e.toJudge()
+	if len(items) == 0 {
+		return
+	}
+	scene := e.newScene(items)
+	clusters := scene.partition()
+	plan := e.match(scene, clusters, touched)
+	for i, c := range clusters {
+		e.fill(plan.incident[i], scene, c, plan.fresh[i])
+	}
+	for _, m := range plan.merges {
+		e.mergeInto(m.gone, m.into)
+	}
+	for _, inc := range plan.all() {
+		e.judge(inc)
+	}
+}
+
+// settleHorizon is how long after its latest new alert an incident can still
+// claim an alert elsewhere: beyond it, the pause costs more than any alert gains.
+const settleHorizon = 10 * time.Minute
+
+// toJudge collects the alerts that wait, the incidents whose evidence changed, and
+// the open incidents near them in graph and time. At most maxSceneAlerts alerts are
+// judged together: beyond that the incidents with the oldest news are left as they are.
+func (e *Engine) toJudge() ([]*item, []*incident) {
+	var items []*item
+	near := map[nodeID]bool{}
+	look := func(it *item) {
+		items = append(items, it)
+		for _, r := range e.explainers(it) {
+			near[r.node] = true
+		}
+	}
+	for _, it := range e.items {
+		if it.inc == nil && it.state.Fate.Kind == FatePending {
+			look(it)
+		}
+	}
+	picked := map[string]*incident{}
+	pick := func(inc *incident) {
+		picked[inc.row.ID] = inc
+	}
+	for _, inc := range e.incidents {
+		if inc.open() && inc.row.Unsettled {
+			pick(inc)
+			for _, it := range inc.items {
+				look(it)
+			}
+		}
+	}
+	if len(items) == 0 {
+		return nil, nil
+	}
+	earliest := slices.MinFunc(items, compareItems).state.StartsAt
+	var rest []*incident
+	for _, inc := range e.incidents {
+		if inc.open() && picked[inc.row.ID] == nil && e.bearsOn(inc, near, earliest) {
+			rest = append(rest, inc)
+		}
+	}
+	slices.SortFunc(rest, func(a, b *incident) int {
+		return cmp.Or(newest(b).Compare(newest(a)), cmp.Compare(a.row.Number, b.row.Number))
+	})
+	for _, inc := range rest {
+		if len(items)+len(inc.items) > maxSceneAlerts {
+			break
+		}
+		pick(inc)
+		for _, it := range inc.items {
+			items = append(items, it)
+		}
+	}
+	return items, sortedIncidents(picked)
+}
+
+func newest(inc *incident) time.Time {
+	var at time.Time
+	for _, it := range inc.items {
+		if it.state.StartsAt.After(at) {
+			at = it.state.StartsAt
+		}
+	}
+	return at
+}
+
+// bearsOn: one of the incident's alerts shares a possible origin with those to be
+// placed, and its news is not too old to matter.
+func (e *Engine) bearsOn(inc *incident, near map[nodeID]bool, earliest time.Time) bool {
+	recent := earliest.Sub(newest(inc)) <= settleHorizon
+	for _, it := range inc.items {
+		if near[it.node] {
+			return true
+		}
+		if !recent {
+			continue
+		}
+		for _, r := range e.explainers(it) {
+			if near[r.node] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// plan says which incident each cluster continues.
+type plan struct {
+	incident []*incident // by cluster
+	fresh    []bool      // the incident is new
+	merges   []merger
+}
+
+type merger struct{ gone, into *incident }
+
+func (p *plan) all() []*incident {
+	m := map[string]*incident{}
+	for _, inc := range p.incident {
+		if inc.open() {
+			m[inc.row.ID] = inc
+		}
+	}
+	return sortedIncidents(m)
+}
+
+// match lets each cluster continue the incident that it holds most of; alerts of
+// an opening page weigh more, so that the incident on-call knows keeps its name.
+// An incident that no cluster continues was swallowed whole: it is merged.
+func (e *Engine) match(s *scene, clusters []*cluster, touched []*incident) plan {
+	type claim struct {
+		cluster, weight int
+		inc             *incident
+	}
+	var claims []claim
+	weights := make([]map[string]int, len(clusters))
+	for i, c := range clusters {
+		weights[i] = map[string]int{}
+		c.set.each(func(k int32) {
+			if it := s.items[k]; it.inc != nil {
+				w := 1
+				if it.state.Opening {
+					w = openingWeight
+				}
+				weights[i][it.inc.row.ID] += w
+			}
+		})
+		for _, inc := range touched {
+			if w := weights[i][inc.row.ID]; w > 0 {
+				claims = append(claims, claim{i, w, inc})
+			}
+		}
+	}
+	slices.SortFunc(claims, func(a, b claim) int {
+		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.inc.row.Number, b.inc.row.Number), cmp.Compare(a.cluster, b.cluster))
+	})
+	p := plan{incident: make([]*incident, len(clusters)), fresh: make([]bool, len(clusters))}
+	continued := map[string]bool{}
+	for _, c := range claims {
+		if p.incident[c.cluster] == nil && !continued[c.inc.row.ID] {
+			p.incident[c.cluster] = c.inc
+			continued[c.inc.row.ID] = true
+		}
+	}
+	for i := range clusters {
+		if p.incident[i] == nil {
+			p.incident[i], p.fresh[i] = e.openIncident(), true
+		}
+	}
+	for _, inc := range touched {
+		if !continued[inc.row.ID] {
+			e.planMerge(&p, weights, inc)
+		}
+	}
+	return p
+}
+
+// planMerge finds the cluster that took most of inc's alerts. The incident that
+// on-call was paged for keeps its id; of two equals the older one does.
+func (e *Engine) planMerge(p *plan, weights []map[string]int, inc *incident) {
+	best := -1
+	for i := range weights {
+		if w := weights[i][inc.row.ID]; w > 0 && (best < 0 || w > weights[best][inc.row.ID]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return
+	}
+	into := p.incident[best]
+	if survives(inc, into) {
+		for i := range p.incident {
+			if p.incident[i] == into {
+				p.incident[i] = inc
+			}
+		}
+		for i := range p.merges {
+			if p.merges[i].into == into {
+				p.merges[i].into = inc
+			}
+		}
+		inc, into = into, inc
+	}
+	p.merges = append(p.merges, merger{gone: inc, into: into})
+}
+
+func survives(a, b *incident) bool {
+	if pagedA, pagedB := a.row.Paging.Opens > 0, b.row.Paging.Opens > 0; pagedA != pagedB {
+		return pagedA
+	}
+	return a.row.Number < b.row.Number
+}
+
+func (e *Engine) openIncident() *incident {
+	number := e.meta.NextIncident
+	e.meta.NextIncident++
+	row := &Incident{
+		ID: incidentID(number), Number: number, OpenedAt: e.meta.Now, UpdatedAt: e.meta.Now,
+		Environment: e.cfg.Environment, TopologyVersion: e.meta.TopologyVersion,
+	}
+	inc := &incident{row: row, items: map[AlertID]*item{}}
+	e.incidents[row.ID] = inc
+	e.step.incidents[row.ID] = inc
+	return inc
+}
+
+// fill moves the cluster's alerts into inc.
+func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool) {
+	joined := map[string]int{}
+	moved := map[string]int{}
+	c.set.each(func(k int32) {
+		it := s.items[k]
+		if it.inc == inc {
+			return
+		}
+		if it.inc != nil {
+			moved[it.inc.row.ID]++
+			delete(it.inc.items, it.state.ID())
+			e.step.recount[it.inc.row.ID] = it.inc
+		} else {
+			joined[e.nodes.name(it.node)]++
+		}
+		it.inc = inc
+		inc.items[it.state.ID()] = it
+		e.editAlert(it).Incident = inc.row.ID
+	})
+	switch {
+	case fresh && len(moved) > 0:
+		e.note(inc, TimelineSplit, "", "separated from "+strings.Join(sortedKeys(moved), ", ")+": another failure explains these alerts better")
+	case fresh:
+		e.note(inc, TimelineOpened, "", "opened: "+counted(joined))
+	case len(joined) > 0:
+		e.note(inc, TimelineJoined, "", "joined: "+counted(joined))
+	}
+}
+
+func (e *Engine) mergeInto(gone, into *incident) {
+	for _, it := range gone.sorted() { // alerts that another cluster did not take
+		it.inc = into
+		into.items[it.state.ID()] = it
+		e.editAlert(it).Incident = into.row.ID
+	}
+	gone.items = map[AlertID]*item{}
+	row := e.editIncident(gone)
+	text := fmt.Sprintf("merged into %s: one failure explains both", into.row.ID)
+	e.note(gone, TimelineMerged, "", text)
+	e.resolvePage(gone, text)
+	row.State, row.MergedInto, row.Firing, row.Unsettled = IncidentMerged, into.row.ID, 0, false
+	row.ResolvedAt, row.Archived = e.meta.Now, true
+	delete(e.incidents, row.ID)
+	kept := e.editIncident(into)
+	kept.Merged = append(slices.Clip(kept.Merged), row.ID)
+	kept.Merged = append(kept.Merged, row.Merged...)
+	if kept.Ack == nil {
+		kept.Ack = row.Ack
+	}
+	kept.Truncated = max(kept.Truncated, row.Truncated)
+	e.note(into, TimelineMerged, "", row.ID+" merged into this one: one failure explains both")
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// counted renders "cart (2 alerts), web (1 alert)", at most six names.
+func counted(m map[string]int) string {
+	names := sortedKeys(m)
+	var parts []string
+	for i, n := range names {
+		if i == 6 {
+			parts = append(parts, fmt.Sprintf("and %d more services", len(names)-6))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", n, plural(m[n], "alert")))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}

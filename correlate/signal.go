@@ -1,0 +1,235 @@
+package correlate
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// Input is one entry of the ordered stream.
+type Input struct {
+	// Pos is the entry's position in the stream: positive, strictly increasing.
+	// An input at or below the position already applied changes nothing.
+	Pos uint64
+	// At is when the entry became durable, by the stream's clock. The engine never
+	// lets its own time run backwards: an earlier At counts as the time already reached.
+	At time.Time
+	// Signal is what was seen. Nil counts as [Tick].
+	Signal Signal
+}
+
+// Signal is one thing seen from outside. The set is closed: [*AlertBatch],
+// [*HealthBatch], [*Change], [*Command], [*TopologyReport] and [Tick].
+type Signal interface{ signal() }
+
+func (*AlertBatch) signal()     {}
+func (*HealthBatch) signal()    {}
+func (*Change) signal()         {}
+func (*Command) signal()        {}
+func (*TopologyReport) signal() {}
+func (Tick) signal()            {}
+
+// Tick carries nothing but its time: it lets deadlines pass in the stream's order.
+type Tick struct{}
+
+// AlertStatus is whether an alert is active, as its sender sees it.
+type AlertStatus uint8
+
+// The states of an alert.
+const (
+	Firing   AlertStatus = iota // active
+	Resolved                    // ended
+)
+
+// String returns Alertmanager's word for s.
+func (s AlertStatus) String() string {
+	if s == Resolved {
+		return "resolved"
+	}
+	return "firing"
+}
+
+// Alert is what Prometheus calls an alert, as it stood in one notification.
+type Alert struct {
+	// Fingerprint identifies the label set: 16 hexadecimal digits in Alertmanager's
+	// own scheme. Never empty once decoded.
+	Fingerprint string
+	Labels      map[string]string
+	Annotations map[string]string
+	Status      AlertStatus
+	// StartsAt is when the alert began to fire: after the rule's `for`, so later than the trouble itself.
+	StartsAt time.Time
+	// EndsAt is when it ended; zero while that is unknown.
+	EndsAt time.Time
+	// GeneratorURL leads to the expression that fired. May be empty.
+	GeneratorURL string
+}
+
+// ID names the alert instance: one label set, one start.
+func (a *Alert) ID() AlertID {
+	return AlertID{Fingerprint: a.Fingerprint, StartsAt: a.StartsAt.UnixNano()}
+}
+
+// AlertID names one alert instance. A label set that fires again later, with a
+// new start, is another instance.
+type AlertID struct {
+	Fingerprint string
+	StartsAt    int64 // Unix time, ns
+}
+
+// String renders the id as <fingerprint>@<start, RFC 3339>.
+func (id AlertID) String() string {
+	return id.Fingerprint + "@" + time.Unix(0, id.StartsAt).UTC().Format(time.RFC3339Nano)
+}
+
+// ParseAlertID is the inverse of [AlertID.String].
+func ParseAlertID(s string) (AlertID, error) {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] != '@' {
+			continue
+		}
+		t, err := time.Parse(time.RFC3339Nano, s[i+1:])
+		if err != nil {
+			return AlertID{}, fmt.Errorf("alert id %q: start: %w", s, err)
+		}
+		return AlertID{Fingerprint: s[:i], StartsAt: t.UnixNano()}, nil
+	}
+	return AlertID{}, fmt.Errorf("alert id %q: want <fingerprint>@<start>", s)
+}
+
+func (id AlertID) compare(other AlertID) int {
+	switch {
+	case id.StartsAt != other.StartsAt:
+		if id.StartsAt < other.StartsAt {
+			return -1
+		}
+		return 1
+	case id.Fingerprint < other.Fingerprint:
+		return -1
+	case id.Fingerprint > other.Fingerprint:
+		return 1
+	}
+	return 0
+}
+
+// AlertBatch is the alerts of one request.
+type AlertBatch struct {
+	// Source is who sent it: "alertmanager" (webhook), "prometheus" (/api/v2/alerts), …
+	Source string
+	// Receiver and GroupKey are those of Alertmanager's webhook; empty elsewhere.
+	Receiver string
+	GroupKey string
+	// ExternalURL is the sender's own address for people; may be empty.
+	ExternalURL string
+	// Truncated counts the alerts that the sender left out of the request.
+	Truncated int
+	Alerts    []Alert
+}
+
+// HealthStatus is the outcome of one health check.
+type HealthStatus uint8
+
+// The outcomes of a health check.
+const (
+	HealthUnknown  HealthStatus = iota // could not be determined
+	HealthPassing                      // answered well
+	HealthDegraded                     // answered, but not well (for example a non-2xx status)
+	HealthFailing                      // did not answer, or said that it is down
+)
+
+var healthNames = [...]string{"unknown", "passing", "degraded", "failing"}
+
+// String returns the lower-case name that bodies and the API use.
+func (s HealthStatus) String() string { return nameOf(healthNames[:], int(s)) }
+
+// ParseHealthStatus accepts the four names of [HealthStatus.String] and the words
+// "healthy" and "unhealthy" for passing and failing.
+func ParseHealthStatus(s string) (HealthStatus, error) {
+	switch s {
+	case "healthy", "up", "ok":
+		return HealthPassing, nil
+	case "unhealthy", "down":
+		return HealthFailing, nil
+	}
+	for i, n := range healthNames {
+		if n == s {
+			return HealthStatus(i), nil
+		}
+	}
+	return HealthUnknown, fmt.Errorf("health status %q: want passing, degraded, failing or unknown", s)
+}
+
+// HealthResult is one outcome of one check of one service.
+type HealthResult struct {
+	Service topology.Ref
+	// Check names the check within the service: "http", "readiness", … Empty counts as "health".
+	Check  string
+	Status HealthStatus
+	// Latency is the response time; zero when unknown.
+	Latency time.Duration
+	// At is when the check ran; zero means the time of the input.
+	At time.Time
+	// Message is what the check said; may be empty.
+	Message string
+	// FailureThreshold is how many failing or degraded results in a row make an
+	// alert; 0 means [Config.FailureThreshold].
+	FailureThreshold int
+}
+
+// HealthBatch is the health results of one request.
+type HealthBatch struct {
+	Source  string
+	Results []HealthResult
+}
+
+// Change is something done to a service on purpose.
+type Change struct {
+	Service topology.Ref
+	// Kind is deploy, config, scale or any other short word.
+	Kind    string
+	Summary string
+	Link    string
+	// At is when it happened; zero means the time of the input.
+	At time.Time
+	// Source is who reported it.
+	Source string
+}
+
+// CommandKind is what an operator wants done.
+type CommandKind uint8
+
+// The operator commands.
+const (
+	CommandUnknown     CommandKind = iota
+	CommandAcknowledge             // somebody has it: sticky until the incident ends
+	CommandResolve                 // ended by decision, whatever its alerts say
+	CommandAddNote                 // a line for the timeline
+)
+
+var commandNames = [...]string{"unknown", "acknowledge", "resolve", "add note"}
+
+// String returns the command in words.
+func (k CommandKind) String() string { return nameOf(commandNames[:], int(k)) }
+
+// Command is an operator's wish about one incident. It goes through the stream
+// like everything else, so it has its place in the one order.
+type Command struct {
+	Kind     CommandKind
+	Incident string // id, such as INC-41
+	Actor    string // who asked, as authenticated; may be empty
+	Text     string // the note, or the reason
+}
+
+// TopologyReport replaces the dependency graph.
+type TopologyReport struct {
+	Source string
+	Spec   topology.Spec
+}
+
+func nameOf(names []string, i int) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("%d", i)
+}

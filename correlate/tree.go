@@ -1,0 +1,635 @@
+package correlate
+
+import (
+	"math"
+	"slices"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// tree is one hypothesis: the failure began at origin and took these steps to
+// these alerts. Its score is the propagation-tree likelihood
+//
+//	L = own(origin) + change + health - quiet dependents
+//	  - Σ over steps of -ln q            each step once, however many alerts lie behind it
+//	  - Σ over silent nodes passed of -ln(1-coverage)
+//	  + Σ over alerts of gain + class(role) - time
+//	  - Σ over pauses in the activity
+//
+// A step counts once: with a weak but shared step the plain two-layer model
+// (noisy-or) counts it per alert and then prefers two origins to one.
+type tree struct {
+	origin   int32
+	start    float64 // assumed onset at the origin, s since the scene's epoch
+	score    float64
+	terms    terms
+	set      itemSet
+	attached []attachment
+	steps    []treeStep // in order of joining
+	silent   bool       // the origin has no alert of its own
+}
+
+// terms are the parts of a score, for the reasons on the page. They sum to it.
+type terms struct {
+	alerts float64 // gains of the alerts, without the origin's own
+	own    float64 // gain of the origin's own alerts
+	class  float64 // what kind of symptom, whose
+	time   float64 // order and delay
+	steps  float64 // likelihood of the way
+	silent float64 // silence of the origin and of nodes passed
+	pause  float64
+	change float64
+	health float64
+	quiet  float64 // dependents that should have failed and did not
+}
+
+func (t terms) sum() float64 {
+	return t.alerts + t.own + t.class + t.time + t.steps + t.silent + t.pause + t.change + t.health + t.quiet
+}
+
+// attachment is one alert in a tree.
+type attachment struct {
+	item  int32
+	node  int32 // where it counts
+	value float64
+	time  float64 // the part of value that is time, ≤ 0
+	class float64 // the part that is class
+	role  role
+}
+
+type role uint8
+
+const (
+	roleOrigin role = iota
+	roleVictim
+	roleOfHost  // victim of a failed host or zone
+	roleStarved // lost its traffic
+)
+
+// treeStep is one step of the way: cause failed first.
+type treeStep struct {
+	cause, effect int32
+	kind          stepKind
+}
+
+type stepKind uint8
+
+const (
+	stepDepends stepKind = iota
+	stepOverload
+	stepStarve
+	stepRunsOn
+)
+
+var stepNames = [...]string{"depends", "overload", "starvation", "runs-on"}
+
+// String returns the word that the API uses.
+func (k stepKind) String() string { return nameOf(stepNames[:], int(k)) }
+
+// growth is the working state of one tree, reused between trees of a scene.
+type growth struct {
+	dist    []float64
+	parent  []int32
+	via     []stepKind
+	forward []bool    // the way here already holds an overload step
+	refOn   []float64 // onset of the nearest alerting node on the way, or the start
+	refEnd  []float64 // when that node's trouble ended; 0 while it lasts
+	member  []bool
+	done    []bool
+	queue   []queued
+	taken   itemSet
+	seen    []int32 // touched nodes, to reset
+}
+
+type queued struct {
+	dist float64
+	node int32
+}
+
+func (g *growth) reset(nodes, items int) {
+	if len(g.dist) < nodes {
+		*g = growth{
+			dist: make([]float64, nodes), parent: make([]int32, nodes), via: make([]stepKind, nodes), forward: make([]bool, nodes),
+			refOn: make([]float64, nodes), refEnd: make([]float64, nodes), member: make([]bool, nodes), done: make([]bool, nodes),
+		}
+		for i := range g.dist {
+			g.dist[i] = math.Inf(1)
+		}
+	}
+	for _, n := range g.seen {
+		g.dist[n], g.member[n], g.done[n], g.forward[n] = math.Inf(1), false, false, false
+	}
+	g.seen, g.queue = g.seen[:0], g.queue[:0]
+	if len(g.taken) < (items+63)/64 {
+		g.taken = newItemSet(items)
+	}
+	clear(g.taken)
+}
+
+// maxDetour bounds the cost of an uncommitted way: no alert is worth more.
+const maxDetour = gainAlert + 2
+
+// grow builds the best tree that it can find from origin c with onset start over the alerts in avail.
+//
+// It is Prim's and Dijkstra's way of growing a Steiner arborescence: nodes are
+// settled in order of their distance from the tree so far; a node whose alerts are
+// worth more than its distance joins with its whole way, which then costs nothing
+// for what lies further on.
+func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
+	g := &s.scratch
+	g.reset(len(s.nodes), len(s.items))
+	t := &tree{origin: c, start: start, set: newItemSet(len(s.items))}
+	s.plantOrigin(g, t, avail)
+	for len(g.queue) > 0 {
+		q := g.pop()
+		if g.done[q.node] || q.dist > g.dist[q.node] {
+			continue
+		}
+		g.done[q.node] = true
+		if !g.member[q.node] && s.join(g, t, q.node, avail) {
+			continue
+		}
+		s.expand(g, t, q.node, avail)
+	}
+	s.starve(g, t, avail)
+	s.chargePauses(t)
+	s.weighOrigin(t)
+	t.score = t.terms.sum()
+	return t
+}
+
+func (s *scene) plantOrigin(g *growth, t *tree, avail itemSet) {
+	c := t.origin
+	n := &s.nodes[c]
+	g.visit(c, 0)
+	g.member[c] = true
+	g.parent[c] = -1
+	g.refOn[c], g.refEnd[c] = t.start, 0
+	own := s.attach(g, t, c, roleOrigin, avail)
+	t.silent = !slices.ContainsFunc(own, func(a attachment) bool { return !s.items[a.item].edge() })
+	if t.silent {
+		cost := n.silence
+		if len(own) > 0 {
+			cost /= 2
+		}
+		t.terms.silent -= cost
+	}
+	g.push(c, 0)
+}
+
+// join adds node u and its way to the tree when its alerts are worth the way.
+func (s *scene) join(g *growth, t *tree, u int32, avail itemSet) bool {
+	r := roleVictim
+	if p := g.parent[u]; p >= 0 && s.nodes[p].kind.IsPlace() && !s.nodes[u].kind.IsPlace() {
+		r = roleOfHost
+	}
+	worth := 0.0
+	found := s.candidates(g, t, u, r, avail)
+	for _, a := range found {
+		worth += a.value
+	}
+	if len(found) == 0 || worth <= g.dist[u] {
+		return false
+	}
+	s.commit(g, t, u)
+	s.keep(g, t, u, found)
+	s.expand(g, t, u, avail)
+	return true
+}
+
+// commit makes the way from the tree to u part of it.
+func (s *scene) commit(g *growth, t *tree, u int32) {
+	var way []int32
+	for n := u; n >= 0 && !g.member[n]; n = g.parent[n] {
+		way = append(way, n)
+	}
+	slices.Reverse(way)
+	silent := 0.0
+	for i, n := range way {
+		g.member[n] = true
+		t.steps = append(t.steps, treeStep{cause: g.parent[n], effect: n, kind: g.via[n]})
+		if i < len(way)-1 {
+			silent += s.transit(n)
+		}
+	}
+	t.terms.silent -= silent
+	t.terms.steps -= g.dist[u] - silent
+	for _, n := range way {
+		g.dist[n] = 0
+		if n != u {
+			g.done[n] = false
+			g.push(n, 0)
+		}
+	}
+	g.done[u] = true
+}
+
+// transit is the cost of passing a node that shows nothing.
+func (s *scene) transit(n int32) float64 {
+	if len(s.nodes[n].own) > 0 {
+		return 0
+	}
+	return s.nodes[n].silence
+}
+
+// expand offers u's neighbours a way through u.
+func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
+	base := g.dist[u]
+	if !g.member[u] {
+		base += s.transit(u)
+	}
+	for i := range s.nodes[u].up {
+		a := &s.nodes[u].up[i]
+		cost := a.cost
+		if slices.ContainsFunc(a.edge, avail.has) {
+			cost = edgeTraverse
+		}
+		kind := stepDepends
+		if s.nodes[u].kind.IsPlace() {
+			kind = stepRunsOn
+		}
+		s.offer(g, u, a.to, base+cost, kind)
+	}
+	if g.forward[u] || !g.member[u] || !(u == t.origin || s.alerting(u, avail)) {
+		return
+	}
+	for i := range s.nodes[u].down {
+		a := &s.nodes[u].down[i]
+		to := &s.nodes[a.to]
+		if to.kind.IsPlace() || !(s.alerting(a.to, avail) || u == t.origin && to.shared) {
+			continue
+		}
+		cost := costOverload
+		if s.surging(u, avail) {
+			cost = costOverloadSurge
+		}
+		s.offer(g, u, a.to, base+cost, stepOverload)
+	}
+}
+
+func (s *scene) offer(g *growth, from, to int32, dist float64, kind stepKind) {
+	if g.member[to] || dist >= g.dist[to] || dist > maxDetour {
+		return
+	}
+	g.visit(to, dist)
+	g.done[to] = false // a way that became cheaper is looked at again
+	g.parent[to], g.via[to] = from, kind
+	g.forward[to] = g.forward[from] || kind == stepOverload
+	g.refOn[to], g.refEnd[to] = g.refOn[from], g.refEnd[from]
+	g.push(to, dist)
+}
+
+func (s *scene) alerting(n int32, avail itemSet) bool {
+	return slices.ContainsFunc(s.nodes[n].own, avail.has)
+}
+
+func (s *scene) surging(n int32, avail itemSet) bool {
+	return slices.ContainsFunc(s.nodes[n].own, func(k int32) bool {
+		return avail.has(k) && s.items[k].state.Class == ClassSurge
+	})
+}
+
+// attach takes the alerts of node u into the tree and returns them.
+func (s *scene) attach(g *growth, t *tree, u int32, r role, avail itemSet) []attachment {
+	found := s.candidates(g, t, u, r, avail)
+	s.keep(g, t, u, found)
+	return found
+}
+
+// candidates lists the alerts that u would bring: its own, failing calls to it,
+// and failing calls by it to services that are not in the tree. The best counts in
+// full, the others in part: ten rules on one service are one observation.
+func (s *scene) candidates(g *growth, t *tree, u int32, r role, avail itemSet) []attachment {
+	var found []attachment
+	consider := func(list []int32, loss float64) {
+		for _, k := range list {
+			if !avail.has(k) || g.taken.has(k) {
+				continue
+			}
+			a := s.weigh(g, k, u, r)
+			a.value -= loss
+			if a.value > 0 {
+				found = append(found, a)
+			}
+		}
+	}
+	n := &s.nodes[u]
+	consider(n.own, 0)
+	consider(n.calls, edgeAtCallee)
+	consider(n.out, edgeAtCaller)
+	if len(found) > 1 {
+		best := 0
+		for i := range found {
+			if found[i].value > found[best].value {
+				best = i
+			}
+		}
+		for i := range found {
+			if i != best {
+				found[i].value *= repeatFactor
+				found[i].time *= repeatFactor
+				found[i].class *= repeatFactor
+			}
+		}
+	}
+	return found
+}
+
+// weigh values alert k at node u in role r.
+func (s *scene) weigh(g *growth, k, u int32, r role) attachment {
+	it := s.items[k]
+	w := classWeight[it.state.Class]
+	class := w.victim
+	switch r {
+	case roleOrigin:
+		class = w.origin
+	case roleOfHost:
+		class = w.ofHost
+	case roleStarved:
+		class = w.starved
+	}
+	time := -s.timeCost(k, g.refOn[u], g.refEnd[u])
+	return attachment{item: k, node: u, value: it.gain + class + time, time: time, class: class, role: r}
+}
+
+// timeCost is what it costs that alert k began when it did, given when its cause
+// began and ended.
+func (s *scene) timeCost(k int32, causeOn, causeEnd float64) float64 {
+	late := max(lateScale, s.quantum)
+	early := max(earlyScale, s.quantum)
+	d := s.onset[k] - causeOn
+	cost := 0.0
+	if d >= 0 {
+		cost = math.Log1p(d / late)
+	} else {
+		cost = -d / early
+	}
+	if causeEnd > 0 && s.onset[k] > causeEnd+afterEndGrace {
+		cost += min(afterEndCap, (s.onset[k]-causeEnd-afterEndGrace)/afterEndScale)
+	}
+	if s.ranking {
+		return min(cost, timeCapRank)
+	}
+	return min(cost, timeCapGroup)
+}
+
+// keep adds found to the tree and lets what follows be measured from u's own onset.
+func (s *scene) keep(g *growth, t *tree, u int32, found []attachment) {
+	if len(found) == 0 {
+		return
+	}
+	on, end, open := math.Inf(1), 0.0, false
+	for _, a := range found {
+		t.take(a)
+		g.taken.add(a.item)
+		on = min(on, s.onset[a.item])
+		if s.ended[a.item] == 0 {
+			open = true
+		}
+		end = max(end, s.ended[a.item])
+	}
+	if open {
+		end = 0
+	}
+	g.refOn[u], g.refEnd[u] = on, end
+}
+
+func (t *tree) take(a attachment) {
+	t.set.add(a.item)
+	t.attached = append(t.attached, a)
+	t.terms.class += a.class
+	t.terms.time += a.time
+	rest := a.value - a.class - a.time
+	if a.node == t.origin {
+		t.terms.own += rest
+	} else {
+		t.terms.alerts += rest
+	}
+}
+
+// drop takes attachment i out again.
+func (t *tree) drop(i int) {
+	a := t.attached[i]
+	t.set.remove(a.item)
+	t.terms.class -= a.class
+	t.terms.time -= a.time
+	rest := a.value - a.class - a.time
+	if a.node == t.origin {
+		t.terms.own -= rest
+	} else {
+		t.terms.alerts -= rest
+	}
+}
+
+// starve attaches alerts that say "no traffic" below the nodes that failed: what a
+// broken service no longer calls goes quiet. Such alerts point upwards, never at themselves.
+func (s *scene) starve(g *growth, t *tree, avail itemSet) {
+	hungry := false
+	for k := range s.items {
+		if s.items[k].state.Class == ClassTrafficGone && avail.has(int32(k)) && !g.taken.has(int32(k)) {
+			hungry = true
+		}
+	}
+	if !hungry {
+		return
+	}
+	g.queue = g.queue[:0]
+	members := slices.Clone(g.seen)
+	for _, n := range members {
+		g.done[n] = false
+		if g.member[n] {
+			g.push(n, 0)
+		} else {
+			g.dist[n] = math.Inf(1)
+		}
+	}
+	for len(g.queue) > 0 {
+		q := g.pop()
+		if g.done[q.node] || q.dist > g.dist[q.node] {
+			continue
+		}
+		g.done[q.node] = true
+		if !g.member[q.node] {
+			s.feedOn(g, t, q, avail)
+		}
+		step := costStarveFurther
+		if g.member[q.node] {
+			step = costStarve
+		}
+		for _, a := range s.nodes[q.node].down {
+			if !s.nodes[a.to].kind.IsPlace() {
+				s.offer(g, q.node, a.to, q.dist+step, stepStarve)
+			}
+		}
+		if s.nodes[q.node].kind == topology.KindQueue {
+			for _, a := range s.nodes[q.node].up {
+				s.offer(g, q.node, a.to, q.dist+step, stepStarve)
+			}
+		}
+	}
+}
+
+func (s *scene) feedOn(g *growth, t *tree, q queued, avail itemSet) {
+	var found []attachment
+	worth := 0.0
+	for _, k := range s.nodes[q.node].own {
+		if avail.has(k) && !g.taken.has(k) && s.items[k].state.Class == ClassTrafficGone {
+			if a := s.weigh(g, k, q.node, roleStarved); a.value > 0 {
+				found = append(found, a)
+				worth = max(worth, a.value)
+			}
+		}
+	}
+	if worth <= q.dist {
+		return
+	}
+	t.terms.steps -= q.dist
+	t.steps = append(t.steps, treeStep{cause: g.parent[q.node], effect: q.node, kind: stepStarve})
+	s.keep(g, t, q.node, found)
+}
+
+// chargePauses walks the attached alerts by onset: after a pause in the activity,
+// a further alert hardly belongs to the same failure. An alert that the pause makes
+// worthless is dropped. This one term keeps two failures of one neighbourhood apart
+// better than any window.
+func (s *scene) chargePauses(t *tree) {
+	order := make([]int, len(t.attached))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return compareOnset(s)(t.attached[a].item, t.attached[b].item) })
+	last, first := 0.0, true
+	dropped := map[int]bool{}
+	for _, i := range order {
+		a := &t.attached[i]
+		on := s.onset[a.item]
+		if first {
+			last, first = on, false
+			continue
+		}
+		if cost := s.pauseCost(t, a, on-last, dropped); cost > 0 {
+			if cost >= a.value {
+				dropped[i] = true
+				t.drop(i)
+				continue
+			}
+			t.terms.pause -= cost
+		}
+		last = max(last, on)
+	}
+	if len(dropped) > 0 {
+		kept := t.attached[:0]
+		for i := range t.attached {
+			if !dropped[i] {
+				kept = append(kept, t.attached[i])
+			}
+		}
+		t.attached = kept
+	}
+}
+
+func (s *scene) pauseCost(t *tree, a *attachment, gap float64, dropped map[int]bool) float64 {
+	grace := gapGrace
+	if c := s.items[a.item].state.Class; c == ClassTrafficGone || c == ClassLag {
+		grace = gapGraceSlow
+	}
+	cost := (gap - grace) / max(gapScale, s.quantum)
+	if cost <= 0 {
+		return 0
+	}
+	for i := range t.attached {
+		b := &t.attached[i]
+		if b.node == a.node && b.item != a.item && !dropped[i] && s.onset[b.item] < s.onset[a.item] &&
+			(s.ended[b.item] == 0 || s.ended[b.item] >= s.onset[a.item]) {
+			return cost * gapSameNode
+		}
+	}
+	return cost
+}
+
+// weighOrigin adds what speaks for or against the origin itself: changes, health
+// checks, and dependents that should have failed with it.
+func (s *scene) weighOrigin(t *tree) {
+	id := s.nodes[t.origin].id
+	t.terms.change = s.e.changeBoost(id, s.at(t.start))
+	t.terms.health = s.e.healthWeight(id, s.at(t.start))
+	if s.ranking {
+		t.terms.quiet = -s.quietCost(t)
+	}
+}
+
+// quietCost is the cost of direct dependents of the origin that show nothing
+// although most of them would alert. Only direct dependents count, at most quietSample of them.
+func (s *scene) quietCost(t *tree) float64 {
+	id := s.nodes[t.origin].id
+	in := s.e.nodes.in(id)
+	cost, seen := 0.0, 0
+	for _, e := range in {
+		if seen == quietSample {
+			break
+		}
+		seen++
+		caller := nodeID(e.Node)
+		if s.e.alerting(caller) {
+			continue
+		}
+		q := math.Exp(-s.e.nodes.stepCost(caller, id, e))
+		cost -= math.Log(1 - quietFactor*coverage(s.e.nodes.kind(caller))*q)
+	}
+	if seen > 0 && len(in) > seen {
+		cost *= float64(len(in)) / float64(seen)
+	}
+	return min(cost, quietCap)
+}
+
+func (g *growth) visit(n int32, dist float64) {
+	if math.IsInf(g.dist[n], 1) {
+		g.seen = append(g.seen, n)
+	}
+	g.dist[n] = dist
+}
+
+// push and pop are a binary heap over (dist, node); ties go to the smaller node, so that order is total.
+func (g *growth) push(n int32, dist float64) {
+	q := append(g.queue, queued{dist, n})
+	i := len(q) - 1
+	for i > 0 {
+		p := (i - 1) / 2
+		if !q[i].less(q[p]) {
+			break
+		}
+		q[i], q[p] = q[p], q[i]
+		i = p
+	}
+	g.queue = q
+}
+
+func (g *growth) pop() queued {
+	q := g.queue
+	top, last := q[0], len(q)-1
+	q[0] = q[last]
+	q = q[:last]
+	for i := 0; ; {
+		l := 2*i + 1
+		if l >= len(q) {
+			break
+		}
+		if r := l + 1; r < len(q) && q[r].less(q[l]) {
+			l = r
+		}
+		if !q[l].less(q[i]) {
+			break
+		}
+		q[i], q[l] = q[l], q[i]
+		i = l
+	}
+	g.queue = q
+	return top
+}
+
+func (a queued) less(b queued) bool {
+	if a.dist != b.dist {
+		return a.dist < b.dist
+	}
+	return a.node < b.node
+}
