@@ -851,7 +851,9 @@ type Paging struct {
 	// Opening pages: 1, and 1 more for each time that it rang again; 0: none yet.
 	Opens int32 `protobuf:"varint,5,opt,name=opens,proto3" json:"opens,omitempty"`
 	// Pages of all kinds together.
-	Seq           uint64 `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
+	Seq uint64 `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
+	// When a change worth telling is told; unset: there is nothing new to tell.
+	UpdateDueAt   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_due_at,json=updateDueAt,proto3" json:"update_due_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -926,6 +928,13 @@ func (x *Paging) GetSeq() uint64 {
 		return x.Seq
 	}
 	return 0
+}
+
+func (x *Paging) GetUpdateDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateDueAt
+	}
+	return nil
 }
 
 // Delivery is how far one page has come at one integration of one receiver.
@@ -1214,7 +1223,11 @@ type Incident struct {
 	RouteLabels map[string]string `protobuf:"bytes,31,rep,name=route_labels,json=routeLabels,proto3" json:"route_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Stream position at which it last changed. Changes whenever anything above does,
 	// deliveries apart.
-	Revision      uint64 `protobuf:"varint,32,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,32,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Operator who resolved it; empty while it is open and when it ended by itself.
+	ResolvedBy string `protobuf:"bytes,33,opt,name=resolved_by,json=resolvedBy,proto3" json:"resolved_by,omitempty"`
+	// When its last firing alert ended; unset while one fires.
+	QuietSince    *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=quiet_since,json=quietSince,proto3" json:"quiet_since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1473,6 +1486,20 @@ func (x *Incident) GetRevision() uint64 {
 	return 0
 }
 
+func (x *Incident) GetResolvedBy() string {
+	if x != nil {
+		return x.ResolvedBy
+	}
+	return ""
+}
+
+func (x *Incident) GetQuietSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.QuietSince
+	}
+	return nil
+}
+
 // GetIncidentRequest names one incident.
 type GetIncidentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1585,9 +1612,10 @@ type ListIncidentsRequest struct {
 	// between two pages may be repeated or missed.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Which incidents, in a subset of AIP-160: comparisons joined by AND, OR (which binds
-	// tighter), NOT and parentheses. Operators: = != < <= > >= and ":" for "contains", on
-	// text regardless of case. Text and times may be quoted and must be when they hold
-	// spaces or operators; times are RFC 3339. Empty: all.
+	// tighter), NOT and parentheses. Operators: = != < <= > >= and, for text, ":", which
+	// means "contains" and ignores case; field:* means "is set". Values may be quoted and
+	// must be when they hold spaces, parentheses or operators; times are RFC 3339. Words
+	// of an enum may be written as below or as the API's own. Empty: all.
 	//
 	// Fields: id, state (open, resolved, merged), severity (none < info < warning < error <
 	// critical), origin (the best candidate), service (any service hit), owner (of the best
@@ -2280,7 +2308,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12.\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.headwater.v1.TimelineKindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x14\n" +
-	"\x05actor\x18\x04 \x01(\tR\x05actor\"\x94\x02\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\"\xd4\x02\n" +
 	"\x06Paging\x121\n" +
 	"\x06due_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x127\n" +
 	"\topened_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x129\n" +
@@ -2289,7 +2317,8 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\vresolved_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"resolvedAt\x12\x14\n" +
 	"\x05opens\x18\x05 \x01(\x05R\x05opens\x12\x10\n" +
-	"\x03seq\x18\x06 \x01(\x04R\x03seq\"\x80\x02\n" +
+	"\x03seq\x18\x06 \x01(\x04R\x03seq\x12>\n" +
+	"\rupdate_due_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vupdateDueAt\"\x80\x02\n" +
 	"\bDelivery\x12\x1a\n" +
 	"\breceiver\x18\x01 \x01(\tR\breceiver\x12 \n" +
 	"\vintegration\x18\x02 \x01(\tR\vintegration\x12\x14\n" +
@@ -2312,7 +2341,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x04done\x18\a \x01(\bR\x04done\x12\x1e\n" +
 	"\n" +
 	"superseded\x18\b \x01(\bR\n" +
-	"superseded\"\x84\v\n" +
+	"superseded\"\xe2\v\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x121\n" +
@@ -2350,7 +2379,11 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x10topology_version\x18\x1d \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
 	"\barchived\x18\x1e \x01(\bR\barchived\x12J\n" +
 	"\froute_labels\x18\x1f \x03(\v2'.headwater.v1.Incident.RouteLabelsEntryR\vrouteLabels\x12\x1a\n" +
-	"\brevision\x18  \x01(\x04R\brevision\x1a>\n" +
+	"\brevision\x18  \x01(\x04R\brevision\x12\x1f\n" +
+	"\vresolved_by\x18! \x01(\tR\n" +
+	"resolvedBy\x12;\n" +
+	"\vquiet_since\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"quietSince\x1a>\n" +
 	"\x10RouteLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +
@@ -2506,51 +2539,53 @@ var file_headwater_v1_incident_proto_depIdxs = []int32{
 	31, // 16: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
 	31, // 17: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
 	31, // 18: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
-	31, // 19: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
-	3,  // 20: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	31, // 21: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
-	12, // 22: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
-	0,  // 23: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	30, // 24: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	31, // 25: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	31, // 26: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	31, // 27: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	31, // 28: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	5,  // 29: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
-	6,  // 30: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	28, // 31: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
-	7,  // 32: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
-	8,  // 33: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
-	9,  // 34: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
-	10, // 35: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
-	11, // 36: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
-	13, // 37: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	27, // 38: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	14, // 39: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
-	1,  // 40: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	14, // 41: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	1,  // 42: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	14, // 43: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	14, // 44: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
-	14, // 45: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
-	14, // 46: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	15, // 47: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	17, // 48: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	19, // 49: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	21, // 50: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	23, // 51: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	25, // 52: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	16, // 53: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	18, // 54: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	20, // 55: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	22, // 56: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	24, // 57: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	26, // 58: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	53, // [53:59] is the sub-list for method output_type
-	47, // [47:53] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	31, // 19: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
+	31, // 20: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	3,  // 21: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
+	31, // 22: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	12, // 23: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
+	0,  // 24: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
+	30, // 25: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	31, // 26: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	31, // 27: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	31, // 28: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	31, // 29: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	5,  // 30: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
+	6,  // 31: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
+	28, // 32: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	7,  // 33: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
+	8,  // 34: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
+	9,  // 35: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
+	10, // 36: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
+	11, // 37: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
+	13, // 38: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
+	27, // 39: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	31, // 40: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	14, // 41: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
+	1,  // 42: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	14, // 43: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	1,  // 44: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	14, // 45: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	14, // 46: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
+	14, // 47: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
+	14, // 48: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
+	15, // 49: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	17, // 50: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	19, // 51: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	21, // 52: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	23, // 53: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	25, // 54: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	16, // 55: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	18, // 56: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	20, // 57: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	22, // 58: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	24, // 59: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	26, // 60: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	55, // [55:61] is the sub-list for method output_type
+	49, // [49:55] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }
