@@ -1,0 +1,51 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+)
+
+// userKey carries, on the in-process connection alone, the user that the web server
+// authenticated.
+const userKey = "headwater-user"
+
+// anonymous is who acts when nobody says.
+const anonymous = "anonymous"
+
+// userMetadata is what REST and gRPC-Web requests carry into the gRPC server. The web
+// server in front has checked the password if it was told to; where it was not, the
+// name is the client's word, as the actor field of a request is.
+func userMetadata(r *http.Request) metadata.MD {
+	if user, _, ok := r.BasicAuth(); ok && user != "" {
+		return metadata.Pairs(userKey, user)
+	}
+	return nil
+}
+
+// actor is who gives a command: the user that the web server saw, else the request's
+// field.
+func actor(ctx context.Context, field string) string {
+	if user := webUser(ctx); user != "" {
+		return user
+	}
+	if field != "" {
+		return field
+	}
+	return anonymous
+}
+
+// webUser trusts the metadata only from our own web server: on the network anybody can
+// send it.
+func webUser(ctx context.Context) string {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil || p.Addr.Network() != loopbackNetwork {
+		return ""
+	}
+	if users := metadata.ValueFromIncomingContext(ctx, userKey); len(users) == 1 {
+		return users[0]
+	}
+	return ""
+}

@@ -1,0 +1,140 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/headwater-sre/headwater/correlate"
+	pb "github.com/headwater-sre/headwater/proto/headwater/v1"
+)
+
+const (
+	maxNoteBytes  = 16 << 10 // a note stays in the incident's row for as long as that lives
+	maxActorBytes = 256
+)
+
+func (s *incidentService) AcknowledgeIncident(ctx context.Context, req *pb.AcknowledgeIncidentRequest) (*pb.AcknowledgeIncidentResponse, error) {
+	incident, revision, err := s.command(ctx, correlate.Command{
+		Kind: correlate.CommandAcknowledge, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetNote(),
+	}, "note")
+	if err != nil {
+		return nil, err
+	}
+	return &pb.AcknowledgeIncidentResponse{Incident: incident, Revision: revision}, nil
+}
+
+func (s *incidentService) ResolveIncident(ctx context.Context, req *pb.ResolveIncidentRequest) (*pb.ResolveIncidentResponse, error) {
+	incident, revision, err := s.command(ctx, correlate.Command{
+		Kind: correlate.CommandResolve, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetReason(),
+	}, "reason")
+	if err != nil {
+		return nil, err
+	}
+	return &pb.ResolveIncidentResponse{Incident: incident, Revision: revision}, nil
+}
+
+func (s *incidentService) AddIncidentNote(ctx context.Context, req *pb.AddIncidentNoteRequest) (*pb.AddIncidentNoteResponse, error) {
+	if strings.TrimSpace(req.GetNote()) == "" {
+		return nil, invalid("note", "must not be empty")
+	}
+	incident, revision, err := s.command(ctx, correlate.Command{
+		Kind: correlate.CommandAddNote, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetNote(),
+	}, "note")
+	if err != nil {
+		return nil, err
+	}
+	return &pb.AddIncidentNoteResponse{Incident: incident, Revision: revision}, nil
+}
+
+// command validates, publishes, waits until the command has been applied and returns the
+// incident as it is then. textField is what the request calls Command.Text.
+//
+// The look at the incident before publishing is for a good error, not for correctness:
+// the engine judges the command again, at its place in the stream.
+func (s *incidentService) command(ctx context.Context, c correlate.Command, textField string) (*pb.Incident, uint64, error) {
+	c.Actor = actor(ctx, c.Actor)
+	if err := checkText("actor", c.Actor, maxActorBytes); err != nil {
+		return nil, 0, err
+	}
+	if err := checkText(textField, c.Text, maxNoteBytes); err != nil {
+		return nil, 0, err
+	}
+	before, _, err := s.incident(ctx, c.Incident)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := s.checkNotMerged(ctx, before); err != nil {
+		return nil, 0, err
+	}
+	if err := s.carryOut(ctx, &c); err != nil {
+		return nil, 0, err
+	}
+	after, revision, err := s.incident(ctx, c.Incident)
+	if err != nil {
+		return nil, 0, err
+	}
+	full, err := s.view(ctx, after, pb.IncidentView_INCIDENT_VIEW_FULL)
+	return full, revision, err
+}
+
+func (s *incidentService) carryOut(ctx context.Context, c *correlate.Command) error {
+	pos, err := s.options.Commands.Publish(ctx, c)
+	if err != nil {
+		return publishError(ctx, err)
+	}
+	rejected, err := s.options.Waiter.Wait(ctx, pos)
+	if err != nil {
+		code := codes.Unavailable
+		if ctx.Err() != nil {
+			code = codes.DeadlineExceeded
+		}
+		text := fmt.Sprintf("accepted and will be carried out, but not seen to be within the time given; look again at revision %d or later: %v", pos, err)
+		return fault(code, reasonNotApplied, text, map[string]string{"revision": strconv.FormatUint(pos, 10)})
+	}
+	if rejected == "" {
+		return nil
+	}
+	// It may have been merged between our look at it and the command's turn.
+	if now, _, err := s.incident(ctx, c.Incident); err == nil {
+		if err := s.checkNotMerged(ctx, now); err != nil {
+			return err
+		}
+	}
+	return fault(codes.FailedPrecondition, reasonRejected, rejected, map[string]string{"incident": c.Incident})
+}
+
+// checkNotMerged names the incident that continues, at the end of the chain if that was
+// merged too.
+func (s *incidentService) checkNotMerged(ctx context.Context, i *correlate.Incident) error {
+	if i.State != correlate.IncidentMerged {
+		return nil
+	}
+	id, into := i.ID, i.MergedInto
+	// Each merge goes into an incident that lives on, so chains are short and have no
+	// circles; the bound is for a damaged store.
+	for range 100 {
+		next, _, err := s.incident(ctx, into)
+		if err != nil || next.State != correlate.IncidentMerged {
+			break
+		}
+		into = next.MergedInto
+	}
+	return fault(codes.FailedPrecondition, reasonMerged,
+		fmt.Sprintf("%s was merged and continues as %s; send the command there", id, into),
+		map[string]string{"incident": id, "merged_into": into})
+}
+
+func checkText(field, text string, limit int) error {
+	switch {
+	case len(text) > limit:
+		return invalid(field, fmt.Sprintf("is %d bytes long; at most %d are kept", len(text), limit))
+	case !utf8.ValidString(text): // an actor from a header need not be
+		return invalid(field, "is not valid UTF-8")
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package api
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/headwater-sre/headwater/correlate"
+	pb "github.com/headwater-sre/headwater/proto/headwater/v1"
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// Conversions from the domain to the public contract. Enums of the contract reserve 0
+// for "unspecified", so most are the domain's value plus one; TestEnumsAreNamedAlike
+// holds the two lists of names together.
+
+// incidentToProto converts all but the pages, which are other rows.
+func incidentToProto(i *correlate.Incident) *pb.Incident {
+	return &pb.Incident{
+		Id:                 i.ID,
+		Number:             i.Number,
+		State:              pb.IncidentState(i.State) + 1,
+		Headline:           i.Headline(),
+		Title:              i.Title,
+		Severity:           severityToProto(i.Severity),
+		StartedAt:          timeToProto(i.StartedAt),
+		OpenedAt:           timeToProto(i.OpenedAt),
+		UpdatedAt:          timeToProto(i.UpdatedAt),
+		ResolvedAt:         timeToProto(i.ResolvedAt),
+		Origins:            mapped(i.Origins, originToProto),
+		UnknownProbability: i.Unknown,
+		Services:           mapped(i.Services, serviceImpactToProto),
+		NextHit:            mapped(i.NextHit, refToProto),
+		Path:               mapped(i.Path, pathEdgeToProto),
+		Changes:            mapped(i.Changes, changeToProto),
+		Gaps:               i.Gaps,
+		Alerts:             int32(i.Alerts),
+		Firing:             int32(i.Firing),
+		Truncated:          int32(i.Truncated),
+		MergedInto:         i.MergedInto,
+		Merged:             i.Merged,
+		Acknowledgement:    ackToProto(i.Ack),
+		Timeline:           mapped(i.Timeline, timelineToProto),
+		Paging:             pagingToProto(i.Paging),
+		Runbooks:           i.Runbooks,
+		Environment:        i.Environment,
+		TopologyVersion:    i.TopologyVersion,
+		Archived:           i.Archived,
+		RouteLabels:        i.RouteLabels(),
+		Revision:           i.Revision,
+		ResolvedBy:         i.ResolvedBy,
+		QuietSince:         timeToProto(i.QuietSince),
+	}
+}
+
+func originToProto(o correlate.Origin) *pb.Origin {
+	return &pb.Origin{
+		Service:     refToProto(o.Service),
+		Kind:        kindToProto(o.Kind),
+		Owner:       o.Owner,
+		Probability: o.Probability,
+		Silent:      o.Silent,
+		Reasons: mapped(o.Reasons, func(r correlate.Reason) *pb.Reason {
+			return &pb.Reason{Text: r.Text, Weight: r.Weight}
+		}),
+	}
+}
+
+func serviceImpactToProto(s correlate.ServiceImpact) *pb.ServiceImpact {
+	p := &pb.ServiceImpact{
+		Service:  refToProto(s.Service),
+		Kind:     kindToProto(s.Kind),
+		Owner:    s.Owner,
+		Alerts:   int32(s.Alerts),
+		Firing:   int32(s.Firing),
+		Severity: severityToProto(s.Severity),
+		Since:    timeToProto(s.Since),
+	}
+	if s.Distance >= 0 {
+		distance := int32(s.Distance)
+		p.Distance = &distance
+	}
+	return p
+}
+
+func pathEdgeToProto(e correlate.PathEdge) *pb.PathEdge {
+	return &pb.PathEdge{
+		Cause:  refToProto(e.Cause),
+		Effect: refToProto(e.Effect),
+		Delay:  durationToProto(e.Delay),
+		Kind:   e.Kind,
+	}
+}
+
+func changeToProto(c correlate.Change) *pb.Change {
+	return &pb.Change{
+		Service: refToProto(c.Service),
+		Kind:    c.Kind,
+		Summary: c.Summary,
+		Link:    c.Link,
+		At:      timeToProto(c.At),
+		Source:  c.Source,
+	}
+}
+
+func ackToProto(a *correlate.Acknowledgement) *pb.Acknowledgement {
+	if a == nil {
+		return nil
+	}
+	return &pb.Acknowledgement{At: timeToProto(a.At), Actor: a.By, Note: a.Note}
+}
+
+func timelineToProto(e correlate.TimelineEntry) *pb.TimelineEntry {
+	return &pb.TimelineEntry{At: timeToProto(e.At), Kind: pb.TimelineKind(e.Kind) + 1, Text: e.Text, Actor: e.Actor}
+}
+
+func pagingToProto(p correlate.Paging) *pb.Paging {
+	return &pb.Paging{
+		DueAt:       timeToProto(p.DueAt),
+		OpenedAt:    timeToProto(p.OpenedAt),
+		UpdatedAt:   timeToProto(p.UpdatedAt),
+		ResolvedAt:  timeToProto(p.ResolvedAt),
+		Opens:       int32(p.Opens),
+		Seq:         p.Seq,
+		UpdateDueAt: timeToProto(p.UpdateDueAt),
+	}
+}
+
+func pageToProto(e *correlate.OutboxEntry) *pb.Page {
+	return &pb.Page{
+		Seq:        e.Page.Seq,
+		Kind:       pb.PageKind(e.Page.Kind) + 1,
+		At:         timeToProto(e.Page.At),
+		Reason:     e.Page.Reason,
+		Headline:   e.Page.Incident.Headline(),
+		Deliveries: mapped(e.Deliveries, deliveryToProto),
+		Done:       e.Done,
+		Superseded: e.Superseded,
+	}
+}
+
+func deliveryToProto(d correlate.Delivery) *pb.Delivery {
+	return &pb.Delivery{
+		Receiver:    d.Receiver,
+		Integration: d.Integration,
+		Index:       int32(d.Index),
+		Attempts:    int32(d.Attempts),
+		SentAt:      timeToProto(d.SentAt),
+		LastError:   d.LastError,
+		Skipped:     d.Skipped,
+		Thread:      d.Thread,
+	}
+}
+
+func alertToProto(a *correlate.AlertState) *pb.Alert {
+	return &pb.Alert{
+		Id:            a.ID().String(),
+		Fingerprint:   a.Fingerprint,
+		Labels:        a.Labels,
+		Annotations:   a.Annotations,
+		Active:        a.Active(),
+		StartedAt:     timeToProto(a.StartsAt),
+		EndedAt:       timeToProto(a.EndedAt),
+		FirstSeenAt:   timeToProto(a.FirstSeen),
+		LastSeenAt:    timeToProto(a.LastSeen),
+		GeneratorUrl:  a.GeneratorURL,
+		Sender:        a.Sender,
+		Service:       refToProto(a.Service),
+		Caller:        optionalRef(a.Caller),
+		Mapped:        a.Mapped,
+		MappedBy:      a.MappedBy,
+		Class:         pb.AlertClass(a.Class) + 1,
+		Severity:      severityToProto(a.Severity),
+		Incident:      a.Incident,
+		Fate:          &pb.Fate{Kind: pb.FateKind(a.Fate.Kind) + 1, Text: a.Fate.Text, At: timeToProto(a.Fate.At)},
+		Archived:      a.Archived,
+		Revision:      a.Revision,
+		SenderEndedAt: timeToProto(a.EndsAt),
+	}
+}
+
+func healthToProto(h *correlate.HealthState) *pb.HealthCheck {
+	p := &pb.HealthCheck{
+		Service:   refToProto(h.Service),
+		Check:     h.Check,
+		Status:    pb.HealthStatus(h.Status) + 1,
+		Latency:   durationToProto(h.Latency),
+		Message:   h.Message,
+		CheckedAt: timeToProto(h.At),
+		Since:     timeToProto(h.Since),
+		Failures:  int32(h.Failures),
+		Revision:  h.Revision,
+	}
+	if h.Alert != (correlate.AlertID{}) {
+		p.Alert = h.Alert.String()
+	}
+	return p
+}
+
+func severityToProto(s correlate.Severity) pb.Severity { return pb.Severity(s) + 1 }
+
+// kindToProto: an unspecified kind is the domain's zero value as well.
+func kindToProto(k topology.Kind) pb.ServiceKind { return pb.ServiceKind(k) }
+
+func refToProto(r topology.Ref) *pb.ServiceRef {
+	return &pb.ServiceRef{Namespace: r.Namespace, Name: r.Name}
+}
+
+func optionalRef(r topology.Ref) *pb.ServiceRef {
+	if r.IsZero() {
+		return nil
+	}
+	return refToProto(r)
+}
+
+// timeToProto leaves an unknown time unset.
+func timeToProto(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// durationToProto leaves an unknown duration unset.
+func durationToProto(d time.Duration) *durationpb.Duration {
+	if d == 0 {
+		return nil
+	}
+	return durationpb.New(d)
+}
+
+func mapped[T, P any](rows []T, convert func(T) P) []P {
+	if len(rows) == 0 {
+		return nil
+	}
+	out := make([]P, len(rows))
+	for n, row := range rows {
+		out[n] = convert(row)
+	}
+	return out
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	pb "github.com/headwater-sre/headwater/proto/headwater/v1"
+	"github.com/headwater-sre/headwater/topology"
+)
+
+func topologyToProto(g *topology.Graph) *pb.Topology {
+	t := &pb.Topology{Version: g.Version()}
+	for n := range topology.NodeID(g.Len()) {
+		t.Services = append(t.Services, serviceToProto(g, n))
+		t.Dependencies = append(t.Dependencies, dependenciesOf(g, n)...)
+	}
+	for i := range int32(g.GroupCount()) {
+		t.RedundancyGroups = append(t.RedundancyGroups, groupToProto(g, i))
+	}
+	return t
+}
+
+func serviceToProto(g *topology.Graph, n topology.NodeID) *pb.Service {
+	s := g.Service(n)
+	return &pb.Service{
+		Ref:       refToProto(s.Ref()),
+		ShortName: g.Name(n),
+		Kind:      kindToProto(s.Kind),
+		Labels:    s.Labels,
+		Owner:     s.Owner,
+		Tier:      int32(s.Tier),
+		Runbook:   s.Runbook,
+		Links:     s.Links,
+		RunsOn:    s.RunsOn,
+		Declared:  g.Declared(n),
+		Cycle:     mapped(g.Cycle(n), func(m topology.NodeID) *pb.ServiceRef { return refToProto(g.Ref(m)) }),
+	}
+}
+
+// dependenciesOf are the dependencies that start at n.
+func dependenciesOf(g *topology.Graph, n topology.NodeID) []*pb.Dependency {
+	return mapped(g.Out(n), func(e topology.Edge) *pb.Dependency { return dependencyToProto(g, n, e.Node, e) })
+}
+
+// dependentsOf are the dependencies that end at n.
+func dependentsOf(g *topology.Graph, n topology.NodeID) []*pb.Dependency {
+	return mapped(g.In(n), func(e topology.Edge) *pb.Dependency { return dependencyToProto(g, e.Node, n, e) })
+}
+
+func dependencyToProto(g *topology.Graph, from, to topology.NodeID, e topology.Edge) *pb.Dependency {
+	d := &pb.Dependency{
+		From: refToProto(g.Ref(from)),
+		To:   refToProto(g.Ref(to)),
+		Mode: pb.DependencyMode(e.Mode) + 1,
+	}
+	if e.Group != topology.NoGroup {
+		_, d.RedundancyGroup, _, _ = g.Group(e.Group)
+	}
+	return d
+}
+
+func groupToProto(g *topology.Graph, i int32) *pb.RedundancyGroup {
+	from, name, need, members := g.Group(i)
+	return &pb.RedundancyGroup{
+		From:    refToProto(g.Ref(from)),
+		Name:    name,
+		Need:    int32(need),
+		Members: mapped(members, func(m topology.NodeID) *pb.ServiceRef { return refToProto(g.Ref(m)) }),
+	}
+}
+
+func hopsToProto(g *topology.Graph, hops []topology.Hop) []*pb.Hop {
+	return mapped(hops, func(h topology.Hop) *pb.Hop {
+		return &pb.Hop{
+			Service:  refToProto(g.Ref(h.Node)),
+			Kind:     kindToProto(g.Service(h.Node).Kind),
+			Distance: int32(h.Distance),
+			Via:      refToProto(g.Ref(h.Via)),
+		}
+	})
+}
+
+func impactsToProto(g *topology.Graph, impacts []topology.Impact) []*pb.Impact {
+	return mapped(impacts, func(i topology.Impact) *pb.Impact {
+		s := g.Service(i.Node)
+		return &pb.Impact{
+			Service:  refToProto(s.Ref()),
+			Kind:     kindToProto(s.Kind),
+			Owner:    s.Owner,
+			Effect:   pb.Effect(i.Effect),
+			Distance: int32(i.Distance),
+			Via:      refToProto(g.Ref(i.Via)),
+		}
+	})
+}

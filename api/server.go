@@ -1,0 +1,237 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/correlate/store"
+	pb "github.com/headwater-sre/headwater/proto/headwater/v1"
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// Reader reads committed state. Every answer is from one moment and names its revision,
+// the stream position up to which everything has been applied. What it hands out is
+// not changed afterwards and may be kept. Safe for concurrent use.
+//
+// A fn that returns false ends its scan. Incident and Alert return
+// [store.ErrNotFound] for what there is not.
+type Reader interface {
+	// Revision is the newest committed revision.
+	Revision() uint64
+	// Changed returns a channel that is closed once Revision() > after.
+	Changed(after uint64) <-chan struct{}
+
+	Incident(ctx context.Context, id string) (*correlate.Incident, uint64, error)
+	// ScanIncidents goes from the newest number down, history included, beginning below
+	// beforeNumber; 0: at the newest.
+	ScanIncidents(ctx context.Context, beforeNumber uint64, fn func(*correlate.Incident) bool) (uint64, error)
+	// ChangedIncidents goes through the incidents whose Revision is greater than after,
+	// in the order of their revisions, each in its latest state.
+	ChangedIncidents(ctx context.Context, after uint64, fn func(*correlate.Incident) bool) (uint64, error)
+	// Pages are all pages of an incident with their deliveries, oldest first.
+	Pages(ctx context.Context, incident string) ([]*correlate.OutboxEntry, error)
+
+	Alert(ctx context.Context, id correlate.AlertID) (*correlate.AlertState, uint64, error)
+	// ScanAlerts goes by start, then fingerprint.
+	ScanAlerts(ctx context.Context, scan store.AlertScan, fn func(*correlate.AlertState) bool) (uint64, error)
+
+	ScanHealth(ctx context.Context, fn func(*correlate.HealthState) bool) (uint64, error)
+
+	Graph() (*topology.Graph, uint64)
+}
+
+// Publisher puts a signal on the stream. When it returns nil the signal is durable and
+// has position pos; an error means that it may be sent again.
+type Publisher interface {
+	Publish(ctx context.Context, signal correlate.Signal) (pos uint64, err error)
+}
+
+// Waiter waits until the entry at pos has been applied and committed. rejected says why
+// it was not carried out; empty when it was.
+type Waiter interface {
+	Wait(ctx context.Context, pos uint64) (rejected string, err error)
+}
+
+// HealthReporter validates health results and puts them on the stream. An error that is
+// a [FieldError] is the client's.
+type HealthReporter interface {
+	Report(ctx context.Context, batch *correlate.HealthBatch) (pos uint64, err error)
+}
+
+// Options of [NewServer]. Those without a default are required.
+type Options struct {
+	Reader   Reader
+	Commands Publisher
+	Waiter   Waiter
+	Health   HealthReporter
+	// Ready tells whether the server should get traffic: it sets the serving status of
+	// grpc.health.v1. Default: always ready.
+	Ready func() error
+
+	Logger *slog.Logger
+	// Registerer gets the metrics. Default: none does.
+	Registerer prometheus.Registerer
+
+	// Timeout ends unary calls that came without a deadline. Default 30 s.
+	Timeout time.Duration
+	// MaxWatches bounds the watches that run at the same time. Default 1000.
+	MaxWatches int
+	// Heartbeat is the longest silence of a watch. Default 15 s.
+	Heartbeat time.Duration
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.Reader == nil:
+		return errors.New("api: Options.Reader is missing")
+	case o.Commands == nil:
+		return errors.New("api: Options.Commands is missing")
+	case o.Waiter == nil:
+		return errors.New("api: Options.Waiter is missing")
+	case o.Health == nil:
+		return errors.New("api: Options.Health is missing")
+	case o.Logger == nil:
+		return errors.New("api: Options.Logger is missing")
+	}
+	return nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Ready == nil {
+		o.Ready = func() error { return nil }
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 30 * time.Second
+	}
+	if o.MaxWatches == 0 {
+		o.MaxWatches = 1000
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+}
+
+// Server implements the services of headwater.v1. Safe for concurrent use.
+type Server struct {
+	options Options
+	metrics *metrics
+	health  *health.Server
+
+	watchSlots chan struct{} // one element for each running watch; its capacity is the limit
+
+	stop     sync.Once
+	stopping chan struct{} // closed by Stop: ends the watches
+}
+
+// NewServer makes a Server. It starts nothing; see [Server.Run].
+func NewServer(options Options) (*Server, error) {
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	options.setDefaults()
+	s := &Server{
+		options:    options,
+		metrics:    newMetrics(options.Registerer),
+		health:     health.NewServer(),
+		watchSlots: make(chan struct{}, options.MaxWatches),
+		stopping:   make(chan struct{}),
+	}
+	s.setServing(healthpb.HealthCheckResponse_NOT_SERVING)
+	return s, nil
+}
+
+const (
+	// maxRecvBytes bounds one request: 10,000 health results fit well.
+	maxRecvBytes = 4 << 20
+	// maxStreams bounds the calls in flight on one connection. All of REST and gRPC-Web
+	// shares one, so it is well above Options.MaxWatches.
+	maxStreams = 4096
+)
+
+// NewGRPC makes a gRPC server with our interceptors and limits and every service
+// registered, those of health checking and reflection included. extra is for
+// credentials and the like.
+func (s *Server) NewGRPC(extra ...grpc.ServerOption) *grpc.Server {
+	srv := grpc.NewServer(append([]grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(s.observeUnary, s.guardUnary, s.limitUnary),
+		grpc.ChainStreamInterceptor(s.observeStream, s.guardStream),
+		grpc.MaxRecvMsgSize(maxRecvBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		// A watch that a dead client left behind is noticed within 80 s.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	}, extra...)...)
+	s.Register(srv)
+	healthpb.RegisterHealthServer(srv, s.health)
+	reflection.Register(srv)
+	return srv
+}
+
+// Register registers the services of headwater.v1 with a server of the caller's own,
+// without interceptors, health checking and reflection.
+func (s *Server) Register(r grpc.ServiceRegistrar) {
+	pb.RegisterIncidentServiceServer(r, &incidentService{Server: s})
+	pb.RegisterAlertServiceServer(r, &alertService{Server: s})
+	pb.RegisterHealthServiceServer(r, &healthService{Server: s})
+	pb.RegisterTopologyServiceServer(r, &topologyService{Server: s})
+}
+
+// readyInterval is how often readiness is looked at for grpc.health.v1.
+const readyInterval = time.Second
+
+// Run keeps the serving status of grpc.health.v1 in step with Options.Ready until ctx
+// ends, and then calls [Server.Stop]. It returns nil.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.Stop()
+	tick := time.NewTicker(readyInterval)
+	defer tick.Stop()
+	for {
+		s.checkReady()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Stop says NOT_SERVING to health checks from now on and ends the watches, so that a
+// graceful stop of the gRPC server does not wait for them. It may be called repeatedly.
+func (s *Server) Stop() {
+	s.stop.Do(func() {
+		s.health.Shutdown()
+		close(s.stopping)
+	})
+}
+
+func (s *Server) checkReady() {
+	if s.options.Ready() == nil {
+		s.setServing(healthpb.HealthCheckResponse_SERVING)
+	} else {
+		s.setServing(healthpb.HealthCheckResponse_NOT_SERVING)
+	}
+}
+
+// setServing sets the status of the server as a whole (the empty name) and of each service.
+func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
+	for _, name := range []string{
+		"",
+		pb.IncidentService_ServiceDesc.ServiceName,
+		pb.AlertService_ServiceDesc.ServiceName,
+		pb.HealthService_ServiceDesc.ServiceName,
+		pb.TopologyService_ServiceDesc.ServiceName,
+	} {
+		s.health.SetServingStatus(name, status)
+	}
+}
