@@ -92,7 +92,7 @@ func (b *Bus) wakeMonitor() {
 
 func (b *Bus) monitor(ctx context.Context) {
 	defer close(b.monitorDone)
-	ticker := time.NewTicker(checkInterval)
+	ticker := time.NewTicker(b.o.checkInterval)
 	defer ticker.Stop()
 	for {
 		select {

@@ -74,6 +74,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Registerer gets the metrics. Default: none are registered.
 	Registerer prometheus.Registerer
+
+	checkInterval time.Duration // shorter in tests
 }
 
 func (o Options) embedded() bool { return o.URL == "" }
@@ -95,6 +97,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.DeadLetterMaxAge, DefaultDeadLetterMaxAge)
 	orDefault(&o.PublishTimeout, DefaultPublishTimeout)
 	orDefault(&o.ConnectTimeout, DefaultConnectTimeout)
+	orDefault(&o.checkInterval, checkInterval)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -39,6 +39,7 @@ func (o Options) streamConfigs() []jetstream.StreamConfig {
 			Discard:     jetstream.DiscardOld,
 			MaxAge:      o.DeadLetterMaxAge,
 			MaxBytes:    o.DeadLetterMaxBytes,
+			AllowDirect: true, // read without base64, which makes a large body larger than a message may be
 			Duplicates:  DuplicateWindow,
 			Replicas:    o.Replicas,
 		},
@@ -115,12 +116,13 @@ func adapted(have, want jetstream.StreamConfig) (next jetstream.StreamConfig, ch
 	next.MaxAge = want.MaxAge
 	next.MaxBytes = want.MaxBytes
 	next.Duplicates = want.Duplicates
+	next.AllowDirect = have.AllowDirect || want.AllowDirect
 	next.MaxMsgSize = -1 // the connection's limit is the one that Publish splits by
 	if want.Replicas > 0 {
 		next.Replicas = want.Replicas
 	}
 	changed = len(have.Subjects) != 1 || have.Subjects[0] != want.Subjects[0] ||
 		have.Discard != next.Discard || have.MaxAge != next.MaxAge || have.MaxBytes != next.MaxBytes ||
-		have.Duplicates != next.Duplicates || have.MaxMsgSize != next.MaxMsgSize || have.Replicas != next.Replicas
+		have.Duplicates != next.Duplicates || have.MaxMsgSize != next.MaxMsgSize || have.AllowDirect != next.AllowDirect || have.Replicas != next.Replicas
 	return next, changed
 }
