@@ -1,0 +1,365 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/prometheus/alertmanager/notify"
+
+	"github.com/headwater-sre/headwater/correlate"
+)
+
+// incidentCase delivers the pages of one incident while it has undelivered ones.
+// One goroutine owns it; attempts run in goroutines of their own and report back.
+type incidentCase struct {
+	pager    *Pager
+	incident string
+
+	// Guarded by the pager's mu.
+	seen uint64 // highest Seq it was told of
+
+	// nudge says that the outbox has a page it has not seen. One token: the case
+	// reads all pages whatever the number.
+	nudge chan struct{}
+	// results is what attempts report. It is unbuffered; gone releases attempts
+	// that end after the case.
+	results chan result
+	gone    chan struct{}
+
+	// Owned by run.
+	sheaf sheaf
+	stale bool // the outbox may know more pages than sheaf
+	lanes map[target]*lane
+	// storeFails counts failures of the outbox in a row; storeDue is when to try again.
+	storeFails int
+	storeDue   time.Time
+}
+
+// lane is the way from an incident to an integration.
+type lane struct {
+	busy  bool
+	fails int       // in a row
+	due   time.Time // not before; zero: now
+}
+
+// result is what came of an attempt.
+type result struct {
+	send
+	// aborted: nothing was attempted.
+	aborted bool
+	err     error
+	retry   bool // the error may pass by itself
+	thread  string
+	at      time.Time
+}
+
+func newCase(p *Pager, incident string, seq uint64) *incidentCase {
+	return &incidentCase{
+		pager: p, incident: incident, seen: seq, stale: true,
+		nudge: make(chan struct{}, 1), results: make(chan result), gone: make(chan struct{}),
+		lanes: make(map[target]*lane),
+	}
+}
+
+// run works until everything is delivered or ctx ends. After that it still records
+// what is under way, until hard ends.
+func (c *incidentCase) run(ctx, hard context.Context) {
+	defer close(c.gone)
+	for {
+		routing := c.pager.routing.Load()
+		c.turn(ctx, hard, routing)
+		switch {
+		case !c.idle():
+		case ctx.Err() != nil && c.recorded():
+			return
+		case c.settled() && c.pager.dismiss(c):
+			return
+		}
+		c.await(ctx, hard, routing)
+		if hard.Err() != nil {
+			return
+		}
+	}
+}
+
+// turn brings sheaf and outbox together and starts what can be started.
+func (c *incidentCase) turn(ctx, hard context.Context, r *routing) {
+	now := time.Now()
+	if now.Before(c.storeDue) {
+		return
+	}
+	c.storeDue = time.Time{}
+	for _, l := range c.lanes {
+		if !now.Before(l.due) {
+			l.due = time.Time{}
+		}
+	}
+	if c.stale && ctx.Err() == nil && !c.read(ctx) {
+		return
+	}
+	sends := c.sheaf.plan(r, c.busy())
+	if !c.record(hard) || ctx.Err() != nil {
+		return
+	}
+	for _, s := range sends {
+		if l := c.lane(s.to); !l.busy && l.due.IsZero() {
+			l.busy = true
+			go c.attempt(ctx, hard, r, s)
+		}
+	}
+}
+
+// await waits for something to do.
+func (c *incidentCase) await(ctx, hard context.Context, r *routing) {
+	var timer <-chan time.Time // nil: nothing has a time
+	if at := c.nextDue(ctx.Err() != nil); !at.IsZero() {
+		t := time.NewTimer(time.Until(at))
+		defer t.Stop()
+		timer = t.C
+	}
+	done := ctx.Done()
+	if ctx.Err() != nil {
+		done = nil // known; what is under way is waited for
+	}
+	select {
+	case res := <-c.results:
+		c.apply(res)
+	case <-c.nudge:
+		c.stale = true
+	case <-timer:
+	case <-r.replaced:
+		for _, l := range c.lanes {
+			l.fails, l.due = 0, time.Time{} // the reload may have mended it
+		}
+	case <-done:
+	case <-hard.Done():
+	}
+}
+
+// read takes new pages from the outbox. What is in hand already is further than
+// the outbox, never behind it.
+func (c *incidentCase) read(ctx context.Context) bool {
+	entries, err := c.pager.opts.Outbox.Pages(ctx, c.incident)
+	if !c.stored(err, "read") {
+		return false
+	}
+	known := uint64(0)
+	if n := len(c.sheaf); n > 0 {
+		known = c.sheaf[n-1].Page.Seq
+	}
+	for _, e := range entries {
+		if e.Page.Seq > known {
+			c.sheaf = append(c.sheaf, &leaf{OutboxEntry: e})
+		}
+	}
+	c.stale = false
+	c.slim()
+	return true
+}
+
+// slim lets go of the contents of pages that are done: all that later pages need
+// of them is who got them and, of an opening page, its labels.
+func (c *incidentCase) slim() {
+	for _, l := range c.sheaf {
+		if !l.Done || l.dirty {
+			continue
+		}
+		inc := &l.Page.Incident
+		kept := correlate.Incident{ID: inc.ID, Severity: inc.Severity, Environment: inc.Environment}
+		if o := inc.Origin(); o != nil {
+			kept.Origins = []correlate.Origin{{Service: o.Service, Kind: o.Kind, Owner: o.Owner}}
+		}
+		l.Page = &correlate.Page{Incident: kept, Seq: l.Page.Seq, Kind: l.Page.Kind, At: l.Page.At}
+	}
+}
+
+// record writes what the outbox does not know. It reports false when it could not.
+func (c *incidentCase) record(ctx context.Context) bool {
+	for _, l := range c.sheaf {
+		if !l.dirty {
+			continue
+		}
+		err := c.pager.opts.Outbox.RecordDelivery(ctx, l.Page.Key(), slices.Clone(l.Deliveries), l.Done, l.Superseded)
+		if !c.stored(err, "record") {
+			return false
+		}
+		l.dirty = false
+		if l.Done {
+			c.count(l)
+		}
+	}
+	c.slim()
+	return true
+}
+
+// count counts what was decided without an attempt, once per page.
+func (c *incidentCase) count(l *leaf) {
+	if l.Superseded {
+		c.pager.metrics.superseded.Inc()
+	}
+	for i := range l.Deliveries {
+		if d := &l.Deliveries[i]; d.Skipped != "" && d.Attempts == 0 {
+			c.pager.metrics.delivered(targetOf(d), resultSkipped)
+		}
+	}
+}
+
+// stored handles the outcome of a call to the outbox.
+func (c *incidentCase) stored(err error, did string) bool {
+	if err == nil {
+		c.storeFails, c.storeDue = 0, time.Time{}
+		return true
+	}
+	o := &c.pager.opts
+	c.storeFails++
+	c.storeDue = time.Now().Add(backoff(o.RetryMin, o.RetryMax, c.storeFails))
+	c.pager.metrics.outboxErrors.Inc()
+	if c.storeFails == 1 && !errors.Is(err, context.Canceled) {
+		o.Logger.Error("Page outbox failed; will keep trying", "incident", c.incident, "did", did, "err", err)
+	}
+	return false
+}
+
+// attempt sends one page to one integration. It holds one of the integration's
+// slots until the notifier returns, also when that heeds no deadline: so a
+// receiver that hangs is never sent more than its slots.
+func (c *incidentCase) attempt(ctx, hard context.Context, r *routing, s send) {
+	res := result{send: s}
+	in := r.targets[s.to]
+	select {
+	case in.slots <- struct{}{}:
+		res = c.notify(hard, r, in, s)
+		<-in.slots
+	case <-r.replaced: // the new routing has slots of its own
+		res.aborted = true
+	case <-ctx.Done():
+		res.aborted = true
+	}
+	select {
+	case c.results <- res:
+	case <-c.gone:
+	}
+}
+
+func (c *incidentCase) notify(hard context.Context, r *routing, in *integration, s send) result {
+	m, p := c.pager.metrics, s.leaf.Page
+	ctx, cancel := context.WithTimeout(hard, c.pager.opts.AttemptTimeout)
+	defer cancel()
+	began := time.Now()
+	ctx, thread := noticeContext(ctx, r, s)
+	inFlight := m.inFlight.WithLabelValues(in.integration)
+	inFlight.Inc()
+	retry, err := in.notify.Notify(ctx, newAlert(p, s.opening, c.pager.base, began))
+	inFlight.Dec()
+	m.duration.WithLabelValues(in.integration).Observe(time.Since(began).Seconds())
+
+	res := result{send: s, err: err, retry: retry, at: time.Now()}
+	if err == nil && in.threaded {
+		res.thread = thread()
+	}
+	if err != nil && hard.Err() != nil {
+		res.aborted = true // cut off by the end of the process: whether it arrived is not known
+	}
+	return res
+}
+
+// apply enters the outcome of an attempt.
+func (c *incidentCase) apply(res result) {
+	l := c.lane(res.to)
+	l.busy = false
+	d := res.leaf.delivery(res.to)
+	if res.aborted {
+		return
+	}
+	d.Attempts++
+	res.leaf.dirty = true
+	m, o := c.pager.metrics, &c.pager.opts
+	if res.err == nil {
+		*l = lane{}
+		d.SentAt, d.LastError, d.Thread = res.at.UTC(), "", res.thread
+		m.delivered(res.to, resultSent)
+		c.pager.report(res.to, nil, false)
+		return
+	}
+	refused := !passes(res)
+	err := redacted(res.err)
+	d.LastError = line(err.Error())
+	l.fails++
+	c.pager.report(res.to, errors.New(d.LastError), refused)
+	switch {
+	case !refused:
+		l.due = time.Now().Add(backoff(o.RetryMin, o.RetryMax, l.fails))
+		m.delivered(res.to, resultRetry)
+	case time.Since(res.leaf.Page.At) >= o.GiveUpAfter:
+		*l = lane{}
+		res.leaf.skip(d, "given up after "+span(time.Since(res.leaf.Page.At))+": "+d.LastError)
+		m.delivered(res.to, resultGivenUp)
+		o.Logger.Error("Gave up a page", "incident", c.incident, "seq", res.leaf.Page.Seq, "receiver", res.to.receiver, "integration", res.to.integration, "err", d.LastError)
+	default:
+		l.due = time.Now().Add(backoff(o.RefusedMin, o.RefusedMax, l.fails))
+		m.delivered(res.to, resultRefused)
+	}
+}
+
+// passes reports whether an error may pass by itself. A rate limit and a timeout
+// do, though some notifiers call them final.
+func passes(res result) bool {
+	var reason *notify.ErrorWithReason
+	return res.retry || errors.Is(res.err, context.DeadlineExceeded) ||
+		errors.As(res.err, &reason) && reason.Reason == notify.RateLimitedReason
+}
+
+// redacted takes the address out of an error: for some receivers it is the secret.
+func redacted(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return notify.RedactURL(err)
+	}
+	return err
+}
+
+func (c *incidentCase) lane(t target) *lane {
+	if c.lanes[t] == nil {
+		c.lanes[t] = &lane{}
+	}
+	return c.lanes[t]
+}
+
+func (c *incidentCase) busy() map[target]bool {
+	busy := make(map[target]bool)
+	for t, l := range c.lanes {
+		if l.busy {
+			busy[t] = true
+		}
+	}
+	return busy
+}
+
+func (c *incidentCase) idle() bool { return len(c.busy()) == 0 }
+
+// recorded reports whether the outbox knows all that was delivered.
+func (c *incidentCase) recorded() bool {
+	return !slices.ContainsFunc(c.sheaf, func(l *leaf) bool { return l.dirty })
+}
+
+// settled reports whether all pages are done and recorded.
+func (c *incidentCase) settled() bool {
+	return !c.stale && !slices.ContainsFunc(c.sheaf, func(l *leaf) bool { return !l.Done || l.dirty })
+}
+
+// nextDue is the earliest time at which something can be tried again; zero: none.
+func (c *incidentCase) nextDue(ending bool) time.Time {
+	if !c.storeDue.IsZero() || ending {
+		return c.storeDue // nothing happens before that, or at all
+	}
+	var at time.Time
+	for _, l := range c.lanes {
+		if !l.busy && !l.due.IsZero() && (at.IsZero() || l.due.Before(at)) {
+			at = l.due
+		}
+	}
+	return at
+}

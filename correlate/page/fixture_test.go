@@ -1,0 +1,159 @@
+package page
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/topology"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/*.golden")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// golden compares got with testdata/<name>.golden.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s (-want +got; -update rewrites it):\n%s", path, diff)
+	}
+}
+
+// began is when the collapse of the fixtures began.
+var began = time.Date(2026, 3, 14, 3, 0, 12, 0, time.UTC)
+
+func shop(name string) topology.Ref { return topology.Ref{Namespace: "robot-shop", Name: name} }
+
+func struck(name string, s correlate.Severity, alerts int) correlate.ServiceImpact {
+	return correlate.ServiceImpact{Service: shop(name), Severity: s, Alerts: alerts, Firing: alerts, Since: began}
+}
+
+func member(name, service, severity, summary string) correlate.AlertState {
+	return correlate.AlertState{
+		Alert: correlate.Alert{
+			Fingerprint: "00000000000000aa", StartsAt: began,
+			Labels:      map[string]string{"alertname": name, "service": service, "severity": severity},
+			Annotations: map[string]string{"summary": summary},
+		},
+		Service: shop(service), Severity: correlate.ParseSeverity(severity),
+	}
+}
+
+// collapse is the connection collapse of a shared database that nothing watches:
+// the opening page, 4 minutes in.
+func collapse() *correlate.Page {
+	return &correlate.Page{
+		Seq: 1, Kind: correlate.PageOpen, At: began.Add(4 * time.Minute), Reason: "the origin is all but certain",
+		Incident: correlate.Incident{
+			ID: "INC-41", Number: 41, Title: "HighLatencyP90", Severity: correlate.SeverityCritical, Environment: "prod-eu",
+			StartedAt: began, OpenedAt: began.Add(30 * time.Second), Alerts: 14, Firing: 14,
+			Origins: []correlate.Origin{{
+				Service: shop("mysql"), Kind: topology.KindDatabase, Owner: "storage", Probability: .87, Silent: true,
+				Reasons: []correlate.Reason{
+					{Text: "has no alert of its own; both services that began to fail depend on it, nothing else does", Weight: 5.1},
+					{Text: "ratings followed shipping by 5 min, as slow exhaustion does", Weight: .9},
+					{Text: "nothing watches it", Weight: -.4},
+				},
+			}, {
+				Service: shop("shipping"), Kind: topology.KindAPI, Owner: "logistics", Probability: .09,
+				Reasons: []correlate.Reason{{Text: "a client that leaks connections would explain it too", Weight: 2.2}},
+			}},
+			Unknown: .02,
+			Services: []correlate.ServiceImpact{
+				struck("shipping", correlate.SeverityCritical, 5), struck("web", correlate.SeverityWarning, 2), struck("ratings", correlate.SeverityCritical, 3),
+				struck("cart", correlate.SeverityError, 2), struck("catalogue", correlate.SeverityWarning, 1), struck("user", correlate.SeverityWarning, 1),
+			},
+			NextHit:  []topology.Ref{shop("payment")},
+			Changes:  []correlate.Change{{Service: shop("shipping"), Kind: "deploy", Summary: "datasource <pool> & timeouts", Link: "https://ci.example.org/deploy/812?a=1&b=2", At: began.Add(-50 * time.Hour)}},
+			Gaps:     []string{"nothing watches mysql"},
+			Runbooks: []string{"https://runbooks.example.org/mysql"},
+			Paging:   correlate.Paging{Opens: 1, Seq: 1},
+		},
+		Alerts: []correlate.AlertState{
+			member("HighLatencyP90", "shipping", "critical", "P90 latency of shipping is 9.28 s"),
+			member("HighErrorRate", "ratings", "critical", "84 % of requests to ratings fail"),
+		},
+	}
+}
+
+// spread is the update 6 minutes later.
+func spread() *correlate.Page {
+	p := collapse()
+	p.Seq, p.Kind, p.At = 2, correlate.PageUpdate, began.Add(10*time.Minute)
+	p.Reason = "9 services hit, was 6"
+	p.Incident.Alerts, p.Incident.Firing = 23, 23
+	p.Incident.Services = append(p.Incident.Services, struck("payment", correlate.SeverityCritical, 6), struck("dispatch", correlate.SeverityWarning, 2), struck("gateway", correlate.SeverityNone, 1))
+	p.Incident.NextHit = nil
+	return p
+}
+
+// over is the resolve.
+func over() *correlate.Page {
+	p := spread()
+	p.Seq, p.Kind, p.At = 3, correlate.PageResolve, began.Add(33*time.Minute)
+	p.Reason = "all 23 alerts ended"
+	p.Incident.State, p.Incident.ResolvedAt, p.Incident.Firing = correlate.IncidentResolved, p.At, 0
+	for i := range p.Incident.Services {
+		p.Incident.Services[i].Firing = 0
+	}
+	return p
+}
+
+// lone is one alert of one service.
+func lone() *correlate.Page {
+	return &correlate.Page{
+		Seq: 1, Kind: correlate.PageOpen, At: began.Add(30 * time.Second), Reason: "opened 30 s ago, nobody paged yet",
+		Incident: correlate.Incident{
+			ID: "INC-42", Number: 42, Title: "HighLatency", Severity: correlate.SeverityWarning, Environment: "prod-eu", StartedAt: began, Alerts: 1, Firing: 1,
+			Origins:  []correlate.Origin{{Service: shop("cart"), Owner: "shop", Probability: .95, Reasons: []correlate.Reason{{Text: "its own alert", Weight: 3}}}},
+			Services: []correlate.ServiceImpact{struck("cart", correlate.SeverityWarning, 1)},
+			Runbooks: []string{"https://runbooks.example.org/latency"},
+		},
+		Alerts: []correlate.AlertState{member("HighLatency", "cart", "warning", "P99 latency of cart is 3.2 s")},
+	}
+}
+
+// doubtful is an incident of which nobody knows where it began.
+func doubtful() *correlate.Page {
+	p := collapse()
+	p.Incident.ID = "INC-43"
+	p.Incident.Origins = []correlate.Origin{{Service: shop("cart"), Probability: .31, Reasons: []correlate.Reason{{Text: "failed first", Weight: .8}}}, {Service: shop("web"), Probability: .2}}
+	p.Incident.Unknown, p.Incident.Gaps, p.Incident.Changes, p.Incident.Runbooks = .4, nil, nil, nil
+	p.Incident.Truncated = 7
+	return p
+}
+
+// crowd is one service with several alerts.
+func crowd() *correlate.Page {
+	p := lone()
+	p.Incident.Alerts, p.Incident.Firing = 3, 3
+	p.Incident.Services = []correlate.ServiceImpact{struck("cart", correlate.SeverityWarning, 3)}
+	p.Alerts = append(p.Alerts, member("HighErrorRate", "cart", "warning", "7 % fail"), member("HighLatency", "cart", "warning", "P50 too"))
+	return p
+}
+
+var fixtures = []struct {
+	name string
+	page func() *correlate.Page
+}{{"open", collapse}, {"update", spread}, {"resolve", over}, {"lone", lone}, {"unknown", doubtful}, {"one-service", crowd}}
+
+const here = "https://headwater.example.org"

@@ -1,0 +1,195 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/prometheus/alertmanager/alert"
+	amconfig "github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/alertmanager/config/receiver"
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/template"
+	"github.com/prometheus/common/model"
+
+	"github.com/headwater-sre/headwater/correlate"
+)
+
+// target names one integration of one receiver. It outlives reloads.
+type target struct {
+	receiver    string
+	integration string
+	index       int
+}
+
+func targetOf(d *correlate.Delivery) target {
+	return target{d.Receiver, d.Integration, d.Index}
+}
+
+// The target of a receiver that has no integrations: a way to say "nobody".
+const noIntegration = "none"
+
+// integration is a target that can be reached.
+type integration struct {
+	target
+	notify notify.Integration
+	// slots bounds the pages that are under way to it.
+	slots chan struct{}
+	// cannotEdit says why updates are not for it; empty when they are.
+	cannotEdit string
+	// threaded: it edits a message that it must be reminded of.
+	threaded bool
+}
+
+// routing is one configuration made ready. It is immutable; a reload replaces it.
+type routing struct {
+	root     *dispatch.Route // nil: log only
+	tmpl     *template.Template
+	targets  map[target]*integration
+	of       map[string][]target // by receiver
+	replaced chan struct{}       // closed by the reload that replaces it
+}
+
+func newRouting(c *Config, externalURL *url.URL, logger *slog.Logger) (*routing, error) {
+	r := &routing{targets: make(map[target]*integration), of: make(map[string][]target), replaced: make(chan struct{})}
+	if c.LogOnly() {
+		r.add(amconfig.Receiver{Name: "log"}, logIntegration(logger))
+		return r, nil
+	}
+	var err error
+	if r.tmpl, err = loadTemplates(c.alertmanager.Templates, externalURL); err != nil {
+		return nil, err
+	}
+	r.root = dispatch.NewRoute(c.alertmanager.Route, nil)
+	for _, rc := range c.alertmanager.Receivers {
+		built, err := receiver.BuildReceiverIntegrations(rc, r.tmpl, logger.With("receiver", rc.Name))
+		if err != nil {
+			return nil, fmt.Errorf("receiver %q: %w", rc.Name, err)
+		}
+		r.of[rc.Name] = nil
+		for _, in := range built {
+			r.add(rc, in)
+		}
+	}
+	return r, nil
+}
+
+func (r *routing) add(rc amconfig.Receiver, in notify.Integration) {
+	t := target{rc.Name, in.Name(), in.Index()}
+	r.of[rc.Name] = append(r.of[rc.Name], t)
+	r.targets[t] = &integration{
+		target: t, notify: in,
+		cannotEdit: cannotEdit(rc, in.Name(), in.Index()),
+		threaded:   in.Name() == "slack" && rc.SlackConfigs[in.Index()].UpdateMessage,
+	}
+}
+
+// cannotEdit says why an integration should not get updates, or "" when it can
+// change what it showed before.
+func cannotEdit(rc amconfig.Receiver, kind string, index int) string {
+	switch rc.Labels[updatesLabel] {
+	case "always":
+		return ""
+	case "never":
+		return "the receiver's label " + updatesLabel + " is never"
+	}
+	switch kind {
+	case "pagerduty", "victorops", "webhook", "jira", "incidentio", "log":
+		return "" // folds by the incident's key
+	case "opsgenie":
+		if rc.OpsGenieConfigs[index].UpdateAlerts {
+			return ""
+		}
+		return "opsgenie keeps the first text unless update_alerts is true"
+	case "slack":
+		if rc.SlackConfigs[index].UpdateMessage {
+			return ""
+		}
+		return "slack would post again; it edits when update_message is true"
+	}
+	return kind + " cannot edit what it sent"
+}
+
+// route returns the targets that an incident's opening page goes to, each once,
+// in the order of the route tree.
+func (r *routing) route(labels map[string]string) []target {
+	if r.root == nil {
+		return r.of["log"]
+	}
+	var to []target
+	seen := make(map[string]bool)
+	for _, match := range r.root.Match(labelSet(labels)) {
+		name := match.RouteOpts.Receiver
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		if len(r.of[name]) == 0 {
+			to = append(to, target{receiver: name, integration: noIntegration})
+		}
+		to = append(to, r.of[name]...)
+	}
+	return to
+}
+
+// optsFor returns the options of the first route that leads the labels to a
+// receiver; the root's when, after a reload, none does any more.
+func (r *routing) optsFor(labels map[string]string, receiver string) dispatch.RouteOpts {
+	if r.root == nil {
+		return dispatch.DefaultRouteOpts
+	}
+	for _, match := range r.root.Match(labelSet(labels)) {
+		if match.RouteOpts.Receiver == receiver {
+			return match.RouteOpts
+		}
+	}
+	return r.root.RouteOpts
+}
+
+// refuses implements [rules].
+func (r *routing) refuses(t target, kind correlate.PageKind) string {
+	in := r.targets[t]
+	switch {
+	case t.integration == noIntegration:
+		return "the receiver has no integrations"
+	case in == nil:
+		return "the receiver is no longer configured"
+	case kind == correlate.PageUpdate:
+		return in.cannotEdit
+	case kind == correlate.PageResolve && !in.notify.SendResolved():
+		return "send_resolved is false"
+	}
+	return ""
+}
+
+func labelSet(labels map[string]string) model.LabelSet {
+	set := make(model.LabelSet, len(labels))
+	for k, v := range labels {
+		set[model.LabelName(k)] = model.LabelValue(v)
+	}
+	return set
+}
+
+// logNotifier writes pages to the log, for a configuration without receivers.
+type logNotifier struct{ logger *slog.Logger }
+
+func logIntegration(logger *slog.Logger) notify.Integration {
+	return notify.NewIntegration(logNotifier{logger}, always{}, "log", 0, "log")
+}
+
+func (n logNotifier) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
+	if len(alerts) == 0 {
+		return false, errors.New("page without an alert")
+	}
+	key, _ := notify.GroupKey(ctx)
+	notes := alerts[0].Annotations
+	n.logger.Warn("page", "key", key, "kind", string(notes["kind"]), "title", string(notes["summary"]), "text", string(notes["description"]))
+	return false, nil
+}
+
+type always struct{}
+
+func (always) SendResolved() bool { return true }

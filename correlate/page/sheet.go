@@ -1,0 +1,301 @@
+package page
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/headwater-sre/headwater/correlate"
+)
+
+// Bounds of what a sheet lists. The rest is counted.
+const (
+	maxReasons  = 2 // "the two best reasons"
+	maxServices = 8
+	maxNext     = 5
+	maxChanges  = 3
+	maxGaps     = 3
+	maxRunbooks = 3
+	maxQuoted   = 20  // member alerts in the machine-readable form
+	maxLine     = 300 // runes of a text that came from outside
+	// maxSheetBytes bounds the machine-readable form: PagerDuty takes 512 kB in all, SNS 256 kB.
+	maxSheetBytes = 16 << 10
+	// runnerUpAt is the probability from which a second candidate is worth a line.
+	runnerUpAt = 0.05
+)
+
+// Sheet is what a page says, ready to be set: every string is one line, bounded,
+// and in the words that people read. Templates get it from the function
+// `headwater`, webhooks as JSON in the annotation of that name.
+type Sheet struct {
+	Kind     string `json:"kind"`     // "open", "update" or "resolved"
+	Title    string `json:"title"`    // the headline
+	Short    string `json:"short"`    // the headline in at most 130 runes
+	Incident string `json:"incident"` // INC-41
+	URL      string `json:"url"`      // of the incident's page
+	Severity string `json:"severity"`
+	// Reason is why this page was sent: for an update what changed, for a resolve what ended it.
+	Reason      string    `json:"reason,omitempty"`
+	At          time.Time `json:"at"`
+	StartedAt   time.Time `json:"started_at"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
+	Since       string    `json:"since"` // "03:00:12 UTC (4 min)"
+	Environment string    `json:"environment,omitempty"`
+	Owner       string    `json:"owner,omitempty"`
+
+	// Origin is the best candidate, empty when there is none; OriginKnown when the title commits itself to it.
+	Origin      string   `json:"origin,omitempty"`
+	OriginKnown bool     `json:"origin_known"`
+	Probability string   `json:"probability,omitempty"`
+	Silent      bool     `json:"silent,omitempty"` // the origin has no alert of its own
+	Why         []Weight `json:"why,omitempty"`
+	RunnerUp    string   `json:"runner_up,omitempty"`
+
+	Alerts    int       `json:"alerts"`
+	Firing    int       `json:"firing"`
+	Truncated int       `json:"truncated,omitempty"` // alerts that senders left out
+	Hit       []Service `json:"hit,omitempty"`       // worst first
+	HitMore   int       `json:"hit_more,omitempty"`
+	Next      []string  `json:"next,omitempty"` // services that will probably be hit next
+	NextMore  int       `json:"next_more,omitempty"`
+	Changes   []Change  `json:"changes,omitempty"`
+	Gaps      []string  `json:"gaps,omitempty"`
+	Runbooks  []string  `json:"runbooks,omitempty"`
+	Quoted    []Quote   `json:"quoted_alerts,omitempty"`
+	// Note is the only alert's own summary, when the incident is one alert.
+	Note string `json:"note,omitempty"`
+}
+
+// Weight is one reason for the origin and its weight of evidence in nats.
+type Weight struct {
+	Text   string  `json:"text"`
+	Weight float64 `json:"weight"`
+}
+
+// Service is one service that was hit.
+type Service struct {
+	Name     string `json:"name"`
+	Severity string `json:"severity"`
+	Alerts   int    `json:"alerts"`
+	Firing   int    `json:"firing"`
+}
+
+// Change is something done to a service shortly before the start.
+type Change struct {
+	Text string `json:"text"`
+	Link string `json:"link,omitempty"`
+}
+
+// Quote is one member alert.
+type Quote struct {
+	Name     string            `json:"name"`
+	Service  string            `json:"service"`
+	Severity string            `json:"severity"`
+	Status   string            `json:"status"`
+	StartsAt time.Time         `json:"starts_at"`
+	Summary  string            `json:"summary,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+// NewSheet says in words what p says in data. externalURL is Headwater's own
+// address without a trailing slash; empty leaves out links to it. It is pure.
+func NewSheet(p *correlate.Page, externalURL string) *Sheet {
+	inc := named(p)
+	s := &Sheet{
+		Kind: p.Kind.String(), Title: inc.Headline(), Short: inc.HeadlineWithin(130),
+		Incident: inc.ID, Severity: inc.Severity.String(), Reason: line(p.Reason), At: p.At.UTC(),
+		StartedAt: inc.StartedAt.UTC(), Environment: line(inc.Environment),
+		Alerts: inc.Alerts, Firing: inc.Firing, Truncated: inc.Truncated,
+	}
+	if externalURL != "" {
+		s.URL = externalURL + "/incidents/" + inc.ID
+	}
+	if p.Kind == correlate.PageResolve {
+		s.EndedAt = endOf(p).UTC()
+	}
+	s.Since = since(inc.StartedAt, s.end())
+	s.Runbooks = lines(inc.Runbooks, maxRunbooks)
+	s.Gaps = lines(inc.Gaps, maxGaps)
+	s.addOrigin(inc)
+	s.addImpact(inc)
+	s.addChanges(inc)
+	s.addAlerts(p, inc)
+	return s
+}
+
+// named returns the incident with the name of its only alert in Title, which the
+// headline wants and which only the quoted alert may tell.
+func named(p *correlate.Page) *correlate.Incident {
+	inc := p.Incident
+	if inc.Title == "" && inc.Alerts == 1 && len(p.Alerts) == 1 {
+		inc.Title = p.Alerts[0].Labels["alertname"]
+	}
+	if p.Kind == correlate.PageResolve && inc.State == correlate.IncidentOpen {
+		inc.State = correlate.IncidentResolved
+	}
+	return &inc
+}
+
+// endOf is when a resolved incident ended.
+func endOf(p *correlate.Page) time.Time {
+	if p.Incident.ResolvedAt.IsZero() {
+		return p.At
+	}
+	return p.Incident.ResolvedAt
+}
+
+func (s *Sheet) end() time.Time {
+	if s.EndedAt.IsZero() {
+		return s.At
+	}
+	return s.EndedAt
+}
+
+// Confined reports whether one service is in trouble of its own. Such a page says
+// nothing of origins; it names the alerts.
+func (s *Sheet) Confined() bool {
+	return len(s.Hit) == 1 && s.HitMore == 0 && s.Hit[0].Name == s.Origin
+}
+
+// Resolved reports whether the incident is over.
+func (s *Sheet) Resolved() bool { return s.Kind == correlate.PageResolve.String() }
+
+// Update reports whether the page edits an earlier one.
+func (s *Sheet) Update() bool { return s.Kind == correlate.PageUpdate.String() }
+
+func (s *Sheet) addOrigin(inc *correlate.Incident) {
+	o := inc.Origin()
+	if o == nil {
+		return
+	}
+	name := inc.Names()
+	s.Origin, s.Owner = name(o.Service), line(o.Owner)
+	s.OriginKnown, s.Silent = inc.OriginKnown(), o.Silent
+	s.Probability = correlate.Percent(o.Probability)
+	for _, r := range o.Reasons {
+		if len(s.Why) < maxReasons && r.Weight > 0 {
+			s.Why = append(s.Why, Weight{line(r.Text), r.Weight})
+		}
+	}
+	if len(inc.Origins) > 1 && inc.Origins[1].Probability >= runnerUpAt {
+		s.RunnerUp = runnerUp(&inc.Origins[1], name(inc.Origins[1].Service))
+	}
+}
+
+func runnerUp(o *correlate.Origin, name string) string {
+	text := fmt.Sprintf("%s (%s)", name, correlate.Percent(o.Probability))
+	for _, r := range o.Reasons {
+		if r.Weight > 0 {
+			return text + ": " + line(r.Text)
+		}
+	}
+	return text
+}
+
+func (s *Sheet) addImpact(inc *correlate.Incident) {
+	name := inc.Names()
+	hit := slices.DeleteFunc(slices.Clone(inc.Services), func(i correlate.ServiceImpact) bool { return i.Alerts == 0 })
+	slices.SortStableFunc(hit, func(a, b correlate.ServiceImpact) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(b.Firing, a.Firing), cmp.Compare(b.Alerts, a.Alerts))
+	})
+	for _, i := range hit[:min(len(hit), maxServices)] {
+		s.Hit = append(s.Hit, Service{name(i.Service), i.Severity.String(), i.Alerts, i.Firing})
+	}
+	s.HitMore = len(hit) - len(s.Hit)
+	for _, r := range inc.NextHit[:min(len(inc.NextHit), maxNext)] {
+		s.Next = append(s.Next, name(r))
+	}
+	s.NextMore = len(inc.NextHit) - len(s.Next)
+}
+
+func (s *Sheet) addChanges(inc *correlate.Incident) {
+	name := inc.Names()
+	for _, c := range inc.Changes[:min(len(inc.Changes), maxChanges)] {
+		text := fmt.Sprintf("%s: %s %s", name(c.Service), line(cmp.Or(c.Kind, "change")), relative(inc.StartedAt.Sub(c.At)))
+		if c.Summary != "" {
+			text += " (" + line(c.Summary) + ")"
+		}
+		s.Changes = append(s.Changes, Change{text, line(c.Link)})
+	}
+}
+
+func (s *Sheet) addAlerts(p *correlate.Page, inc *correlate.Incident) {
+	name := inc.Names()
+	for i := range p.Alerts[:min(len(p.Alerts), maxQuoted)] {
+		a := &p.Alerts[i]
+		status := correlate.Firing
+		if !a.Active() {
+			status = correlate.Resolved
+		}
+		s.Quoted = append(s.Quoted, Quote{
+			Name: line(a.Labels["alertname"]), Service: name(a.Service), Severity: a.Severity.String(), Status: status.String(),
+			StartsAt: a.StartsAt.UTC(), Summary: summaryOf(a), Labels: a.Labels,
+		})
+	}
+	if inc.Alerts == 1 && len(s.Quoted) == 1 && s.Confined() {
+		s.Note = s.Quoted[0].Summary
+	}
+}
+
+// summaryOf is an alert in its author's words.
+func summaryOf(a *correlate.AlertState) string {
+	for _, key := range []string{"summary", "message", "description"} {
+		if text := line(a.Annotations[key]); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// JSON is the machine-readable form in at most maxSheetBytes: first the labels of
+// the quoted alerts are left out, then the last of the alerts.
+func (s *Sheet) JSON() string {
+	cut := *s
+	cut.Quoted = slices.Clone(s.Quoted)
+	for {
+		b, err := json.Marshal(&cut)
+		if err != nil {
+			return "" // no field of it can fail to marshal
+		}
+		if len(b) <= maxSheetBytes || len(cut.Quoted) == 0 {
+			return string(b)
+		}
+		if cut.Quoted[0].Labels != nil {
+			for i := range cut.Quoted {
+				cut.Quoted[i].Labels = nil
+			}
+			continue
+		}
+		cut.Quoted = cut.Quoted[:len(cut.Quoted)-1]
+	}
+}
+
+// parseSheet reads what [Sheet.JSON] wrote.
+func parseSheet(text string) (*Sheet, error) {
+	s := new(Sheet)
+	if err := json.Unmarshal([]byte(text), s); err != nil {
+		return nil, fmt.Errorf("annotation %s: %w", sheetAnnotation, err)
+	}
+	return s, nil
+}
+
+// line puts a text from outside on one line of bounded length.
+func line(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
+	if r := []rune(s); len(r) > maxLine {
+		return string(r[:maxLine-1]) + "…"
+	}
+	return s
+}
+
+func lines(texts []string, most int) []string {
+	var out []string
+	for _, t := range texts[:min(len(texts), most)] {
+		out = append(out, line(t))
+	}
+	return out
+}

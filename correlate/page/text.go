@@ -1,0 +1,211 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/headwater-sre/headwater/correlate"
+)
+
+// labelWidth is the column at which plain text begins beside its labels.
+const labelWidth = 16
+
+// Render is the whole page in plain text, as on-call would see it on a terminal.
+func Render(p *correlate.Page) string {
+	s := NewSheet(p, "")
+	return s.Title + "\n" + s.Text()
+}
+
+// Title is the page's first line.
+func Title(p *correlate.Page) string { return named(p).Headline() }
+
+// Body is the page in plain text without its title. externalURL as in [NewSheet].
+func Body(p *correlate.Page, externalURL string) string { return NewSheet(p, externalURL).Text() }
+
+// Text is the body in plain text with aligned labels.
+func (s *Sheet) Text() string {
+	var b strings.Builder
+	if news := s.News(); news != "" {
+		fmt.Fprintln(&b, news)
+	}
+	fmt.Fprintln(&b, s.Context())
+	sections := s.Sections()
+	if links := s.links(); len(links) > 0 {
+		sections = append(sections, Section{"Do", links})
+	}
+	if len(sections) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, sec := range sections {
+		for i, l := range sec.Lines {
+			label := sec.Label
+			if i > 0 {
+				label = ""
+			}
+			// At least two blanks after a label that is too long for its column.
+			fmt.Fprintf(&b, "%-*s%s\n", labelWidth, label+strings.Repeat(" ", max(0, min(2, len(label)+2-labelWidth))), l)
+		}
+	}
+	return b.String()
+}
+
+// TextWithin is [Sheet.Text] in at most n runes, cut after a whole line.
+func (s *Sheet) TextWithin(n int) string {
+	text := s.Text()
+	if len([]rune(text)) <= n {
+		return text
+	}
+	var b strings.Builder
+	room := n - 1 // for the sign that something is missing
+	for l := range strings.Lines(text) {
+		if room -= len([]rune(l)); room < 0 {
+			break
+		}
+		b.WriteString(l)
+	}
+	return b.String() + "…"
+}
+
+// links are where to go from here: runbooks, changes, the incident's own page.
+func (s *Sheet) links() []string {
+	links := append([]string(nil), s.Runbooks...)
+	for _, c := range s.Changes {
+		if c.Link != "" {
+			links = append(links, c.Link)
+		}
+	}
+	if s.URL != "" {
+		links = append(links, s.URL)
+	}
+	return links
+}
+
+// maxSlackText keeps the text below what Slack folds away or refuses.
+const maxSlackText = 3000
+
+// slackEscaper escapes the three characters that Slack's mark-up gives a meaning.
+var slackEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// SlackTitle is the title for Slack, where it links to the incident's page.
+func (s *Sheet) SlackTitle() string { return slackEscaper.Replace(s.Title) }
+
+// MarkdownTitle is the title where Markdown is read.
+func (s *Sheet) MarkdownTitle() string { return markdownEscaper.Replace(s.Title) }
+
+// QuotedText lists the most telling alerts, one per line.
+func (s *Sheet) QuotedText() string {
+	var b strings.Builder
+	for _, q := range s.Quoted {
+		fmt.Fprintf(&b, "%s %s on %s (%s) since %s", q.Status, q.Name, q.Service, q.Severity, q.StartsAt.Format("15:04:05 UTC"))
+		if q.Summary != "" {
+			b.WriteString(": " + q.Summary)
+		}
+		b.WriteByte('\n')
+	}
+	if more := s.Alerts - len(s.Quoted); more > 0 {
+		fmt.Fprintf(&b, "and %d more\n", more)
+	}
+	return b.String()
+}
+
+// Slack is the body in Slack's mrkdwn.
+func (s *Sheet) Slack() string {
+	var out []string
+	if news := s.News(); news != "" {
+		out = append(out, "*"+slackEscaper.Replace(news)+"*")
+	}
+	out = append(out, slackEscaper.Replace(s.Context()), "")
+	for _, sec := range s.Sections() {
+		out = append(out, slackSection(sec)...)
+	}
+	if links := s.slackLinks(); links != "" {
+		out = append(out, "", links)
+	}
+	return within(out, maxSlackText)
+}
+
+func slackSection(sec Section) []string {
+	label := "*" + slackEscaper.Replace(sec.Label) + "*"
+	if len(sec.Lines) == 1 {
+		return []string{label + "  " + slackEscaper.Replace(sec.Lines[0])}
+	}
+	out := []string{label}
+	for _, l := range sec.Lines {
+		out = append(out, "• "+slackEscaper.Replace(l))
+	}
+	return out
+}
+
+func (s *Sheet) slackLinks() string {
+	var parts []string
+	link := func(url, text string) {
+		// A bar or a bracket would end the link early.
+		url = strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "&", "&amp;").Replace(url)
+		parts = append(parts, "<"+url+"|"+text+">")
+	}
+	for i, r := range s.Runbooks {
+		link(r, numbered("Runbook", i, len(s.Runbooks)))
+	}
+	n := 0
+	for _, c := range s.Changes {
+		if c.Link != "" {
+			link(c.Link, numbered("Change", n, 1+n))
+			n++
+		}
+	}
+	if s.URL != "" {
+		link(s.URL, s.Incident)
+	}
+	return strings.Join(parts, " · ")
+}
+
+func numbered(word string, i, of int) string {
+	if of > 1 {
+		return fmt.Sprintf("%s %d", word, i+1)
+	}
+	return word
+}
+
+// markdownEscaper escapes what would be mark-up in a service's name or a summary.
+var markdownEscaper = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "#", `\#`)
+
+// Markdown is the body in the Markdown that chat services share. Paragraphs are
+// set apart by empty lines, without which Teams runs them together.
+func (s *Sheet) Markdown() string {
+	var out []string
+	if news := s.News(); news != "" {
+		out = append(out, "**"+markdownEscaper.Replace(news)+"**", "")
+	}
+	out = append(out, markdownEscaper.Replace(s.Context()), "")
+	for _, sec := range s.Sections() {
+		label := "**" + markdownEscaper.Replace(sec.Label) + "**"
+		if len(sec.Lines) == 1 {
+			out = append(out, label+" "+markdownEscaper.Replace(sec.Lines[0]), "")
+			continue
+		}
+		out = append(out, label, "")
+		for _, l := range sec.Lines {
+			out = append(out, "- "+markdownEscaper.Replace(l))
+		}
+		out = append(out, "")
+	}
+	for _, l := range s.links() {
+		out = append(out, "- "+l)
+	}
+	return within(out, maxSlackText)
+}
+
+// within joins lines as far as they fit.
+func within(lines []string, runes int) string {
+	var b strings.Builder
+	for i, l := range lines {
+		if runes -= len([]rune(l)) + 1; runes < 1 {
+			return b.String() + "…"
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(l)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}

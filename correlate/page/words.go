@@ -1,0 +1,210 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// since says when something began and how long ago that is, seen from end.
+func since(start, end time.Time) string {
+	layout := "15:04:05 UTC"
+	if start.UTC().Format(time.DateOnly) != end.UTC().Format(time.DateOnly) {
+		layout = "2 Jan 15:04:05 UTC"
+	}
+	return start.UTC().Format(layout) + " (" + span(end.Sub(start)) + ")"
+}
+
+// span rounds a duration to what people say.
+func span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	}
+}
+
+// relative places a change by how long before the start it was made.
+func relative(before time.Duration) string {
+	if before < 0 {
+		return span(-before) + " after the start"
+	}
+	return span(before) + " before the start"
+}
+
+// Context is the line under the title: since when, where, whose.
+func (s *Sheet) Context() string {
+	parts := []string{"since " + s.Since}
+	if s.Resolved() {
+		parts[0] = "lasted " + span(s.EndedAt.Sub(s.StartedAt)) + ", " + s.StartedAt.Format("15:04:05") + " to " + s.EndedAt.Format("15:04:05 UTC")
+	}
+	if s.Environment != "" {
+		parts = append(parts, s.Environment)
+	}
+	if s.Owner != "" {
+		parts = append(parts, "owner: "+s.Owner)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// News is the first thing to read in an update or a resolve; empty in an opening page.
+func (s *Sheet) News() string {
+	if s.Reason == "" {
+		return ""
+	}
+	switch {
+	case s.Resolved():
+		return "Over: " + s.Reason
+	case s.Update():
+		return "New: " + s.Reason
+	}
+	return ""
+}
+
+// HitText lists the services that were hit, worst first.
+func (s *Sheet) HitText() string {
+	var parts []string
+	for _, h := range s.Hit {
+		alerts := fmt.Sprintf("%d alerts", h.Alerts)
+		if h.Alerts == 1 {
+			alerts = "1 alert"
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s, %s)", h.Name, h.Severity, alerts))
+	}
+	return andMore(parts, s.HitMore)
+}
+
+// NextText lists the services that will probably be hit next.
+func (s *Sheet) NextText() string { return andMore(s.Next, s.NextMore) }
+
+func andMore(parts []string, more int) string {
+	text := strings.Join(parts, ", ")
+	if more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// WhyTexts are the reasons with their weights.
+func (s *Sheet) WhyTexts() []string {
+	var texts []string
+	for _, w := range s.Why {
+		texts = append(texts, fmt.Sprintf("%s  %+.1f", w.Text, w.Weight))
+	}
+	return texts
+}
+
+// ChangeTexts are the changes, without links.
+func (s *Sheet) ChangeTexts() []string {
+	var texts []string
+	for _, c := range s.Changes {
+		texts = append(texts, c.Text)
+	}
+	return texts
+}
+
+// QuotedNames are the names of the quoted alerts, each once.
+func (s *Sheet) QuotedNames() string {
+	var names []string
+	for _, q := range s.Quoted {
+		if q.Name != "" && !slices.Contains(names, q.Name) {
+			names = append(names, q.Name)
+		}
+	}
+	return andMore(names[:min(len(names), maxServices)], max(0, len(names)-maxServices))
+}
+
+// WhyLabel heads the reasons.
+func (s *Sheet) WhyLabel() string {
+	if s.OriginKnown {
+		return "Why " + s.Origin
+	}
+	return "Perhaps " + s.Origin
+}
+
+// Section is one labelled paragraph of the body.
+type Section struct {
+	Label string
+	Lines []string
+}
+
+// Sections are the body's paragraphs in their order, without links. Empty ones are left out.
+func (s *Sheet) Sections() []Section {
+	var all []Section
+	add := func(label string, lines ...string) {
+		if len(lines) > 0 && lines[0] != "" {
+			all = append(all, Section{label, lines})
+		}
+	}
+	switch {
+	case s.Confined() && s.Alerts == 1:
+		add("Says", s.Note)
+	case s.Confined():
+		add("Alerts", s.QuotedNames())
+		add("Or", s.RunnerUp)
+	default:
+		add(s.WhyLabel(), s.WhyTexts()...)
+		add("Or", s.RunnerUp)
+		add("Hit", s.HitText())
+	}
+	if !s.Resolved() {
+		add("Next to be hit", s.NextText())
+	}
+	add("Changed", s.ChangeTexts()...)
+	add("Gaps", s.Gaps...)
+	if s.Truncated > 0 {
+		add("Note", fmt.Sprintf("senders left out %d more alerts", s.Truncated))
+	}
+	return all
+}
+
+// Head are the sections that explain the origin, for a layout that sets what was hit apart.
+func (s *Sheet) Head() []Section { return s.sections(true) }
+
+// Tail are the sections that follow what was hit.
+func (s *Sheet) Tail() []Section { return s.sections(false) }
+
+func (s *Sheet) sections(head bool) []Section {
+	var some []Section
+	for _, sec := range s.Sections() {
+		isHead := sec.Label == s.WhyLabel() || sec.Label == "Or" || sec.Label == "Says" || sec.Label == "Alerts"
+		if isHead == head && sec.Label != "Hit" {
+			some = append(some, sec)
+		}
+	}
+	return some
+}
+
+// Color is the severity as one of Slack's three named colors.
+func (s *Sheet) Color() string {
+	switch {
+	case s.Resolved():
+		return "good"
+	case s.Severity == "critical" || s.Severity == "error":
+		return "danger"
+	}
+	return "warning"
+}
+
+// HexColor is the severity as a color that stands out on light and dark.
+func (s *Sheet) HexColor() string {
+	switch {
+	case s.Resolved():
+		return "#1f9d55"
+	case s.Severity == "critical":
+		return "#d92d20"
+	case s.Severity == "error":
+		return "#d9730d"
+	case s.Severity == "warning":
+		return "#d4a106"
+	}
+	return "#5b7083"
+}
