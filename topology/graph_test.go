@@ -144,10 +144,12 @@ func TestBuildBareMentionBeforeFullOneIsTheSameNode(t *testing.T) {
 
 func TestLookup(t *testing.T) {
 	g := mustBuild(t, Spec{Services: []Service{
-		{Name: "db", Namespace: "eu"}, {Name: "db", Namespace: "us"},
+		{Name: "db", Namespace: "eu"},
+		{Name: "db", Namespace: "us"},
 		{Name: "cart", Namespace: "shop"},
 		{Name: "mysql"},
-		{Name: "auth"}, {Name: "auth", Namespace: "eu"},
+		{Name: "auth"},
+		{Name: "auth", Namespace: "eu"},
 	}})
 	for _, c := range []struct {
 		point string

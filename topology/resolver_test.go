@@ -36,10 +36,13 @@ func shopGraph(t testing.TB) *Graph {
 			shop("redis-cart", KindCache), shop("orders-db", KindDatabase), mysql,
 			shop("rabbitmq", KindQueue), shop("kafka", KindQueue),
 			{Name: "ledger", Namespace: "finance"},
-			{Name: "auth", Namespace: "eu"}, {Name: "auth", Namespace: "us"},
+			{Name: "auth", Namespace: "eu"},
+			{Name: "auth", Namespace: "us"},
 			{Name: "PassthroughCluster", Kind: KindExternal},
-			{Name: "node-1", Kind: KindHost}, {Name: "node-2", Kind: KindHost},
-			{Name: "eu-west-1b", Kind: KindZone}, {Name: "prod", Kind: KindCluster},
+			{Name: "node-1", Kind: KindHost},
+			{Name: "node-2", Kind: KindHost},
+			{Name: "eu-west-1b", Kind: KindZone},
+			{Name: "prod", Kind: KindCluster},
 		},
 	})
 }

@@ -58,5 +58,3 @@ func (s nodeSet) add(n NodeID) bool {
 	s[word] |= bit
 	return true
 }
-
-func (s nodeSet) has(n NodeID) bool { return s[n>>6]&(uint64(1)<<(n&63)) != 0 }
