@@ -1,0 +1,130 @@
+package file
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// checker finds what is wrong between entries, possibly of different files.
+type checker struct {
+	problems
+	declared map[topology.Ref]place
+	byName   map[string][]topology.Ref // declared, in order
+	members  map[groupOf]int
+}
+
+type groupOf struct {
+	from topology.Ref
+	name string
+}
+
+type edge struct{ from, to topology.Ref }
+
+// check reports problems in the order of the documents, services first.
+func check(docs []*document) error {
+	c := checker{
+		declared: map[topology.Ref]place{},
+		byName:   map[string][]topology.Ref{},
+		members:  map[groupOf]int{},
+	}
+	for _, d := range docs {
+		c.services(d)
+	}
+	for _, d := range docs {
+		c.places(d)
+	}
+	edges := map[edge]place{}
+	for _, d := range docs {
+		c.dependencies(d, edges)
+	}
+	groups := map[groupOf]place{}
+	for _, d := range docs {
+		c.groups(d, groups)
+	}
+	return c.err()
+}
+
+func (c *checker) services(d *document) {
+	for i := range d.services {
+		ref, at := d.services[i].Ref(), d.serviceAt[i]
+		if first, twice := c.declared[ref]; twice {
+			c.add(at, "", "service %q is already declared at %s; remove one, or give them different namespaces", ref, first)
+			continue
+		}
+		c.declared[ref] = at
+		c.byName[ref.Name] = append(c.byName[ref.Name], ref)
+	}
+}
+
+func (c *checker) places(d *document) {
+	for i := range d.services {
+		s := &d.services[i]
+		distinct := map[topology.Ref]bool{}
+		for _, host := range s.RunsOn {
+			ref := c.resolve(topology.ParseRef(host), d.serviceAt[i], "runs_on")
+			if distinct[ref] {
+				c.add(d.serviceAt[i], "runs_on", "service %q runs on %q twice; remove one", s.Ref(), host)
+			}
+			distinct[ref] = true
+		}
+		if len(distinct) > 1 {
+			c.members[groupOf{s.Ref(), "hosts"}] += len(distinct)
+		}
+	}
+}
+
+func (c *checker) dependencies(d *document, seen map[edge]place) {
+	for i := range d.dependencies {
+		dep, at := &d.dependencies[i], d.dependencyAt[i]
+		e := edge{c.resolve(dep.From, at, "from"), c.resolve(dep.To, at, "to")}
+		if first, twice := seen[e]; twice {
+			c.add(at, "", "dependency %q -> %q is already listed at %s; remove one", dep.From, dep.To, first)
+			continue
+		}
+		seen[e] = at
+		if dep.Group != "" {
+			c.members[groupOf{e.from, dep.Group}]++
+		}
+	}
+}
+
+func (c *checker) groups(d *document, seen map[groupOf]place) {
+	for i := range d.groups {
+		g, at := &d.groups[i], d.groupAt[i]
+		key := groupOf{c.resolve(g.From, at, "from"), g.Name}
+		if first, twice := seen[key]; twice {
+			c.add(at, "", "redundancy group %q of %q is already listed at %s; remove one", g.Name, g.From, first)
+			continue
+		}
+		seen[key] = at
+		switch members := c.members[key]; {
+		case members == 0:
+			c.add(at, "", "redundancy group %q of %q has no members; add redundancy_group: %s to the dependencies that are in it", g.Name, g.From, g.Name)
+		case g.Need > members:
+			c.add(at, "need", "redundancy group %q of %q needs %d of %d members; write at most %d", g.Name, g.From, g.Need, members, members)
+		}
+	}
+}
+
+// resolve is the declared service that a name means, by the rules of topology.Build, or
+// the name itself. A bare name that could be several is reported.
+func (c *checker) resolve(ref topology.Ref, at place, field string) topology.Ref {
+	if _, ok := c.declared[ref]; ok {
+		return ref
+	}
+	same := c.byName[ref.Name]
+	switch {
+	case len(same) == 1 && (ref.Namespace == "" || same[0].Namespace == ""):
+		return same[0]
+	case len(same) > 1 && ref.Namespace == "":
+		var all []string
+		for _, s := range same {
+			all = append(all, s.String())
+		}
+		slices.Sort(all)
+		c.add(at, field, "%q could be %s; write one of them", ref.Name, strings.Join(all, " or "))
+	}
+	return ref
+}

@@ -1,0 +1,192 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/headwater-sre/headwater/topology"
+	"go.yaml.in/yaml/v3"
+)
+
+// maxSize bounds one file, in bytes.
+const maxSize = 64 << 20
+
+// Parse reads one file's content; name is for error texts. The errors are those of
+// [Load] for this file alone.
+func Parse(name string, data []byte) (topology.Spec, error) {
+	doc, err := parse(name, data)
+	if err != nil {
+		return topology.Spec{}, err
+	}
+	return merge([]*document{doc}, [][]byte{data})
+}
+
+// document is one file's content with the place of each entry.
+type document struct {
+	services     []topology.Service
+	dependencies []topology.Dependency
+	groups       []topology.Group
+
+	serviceAt, dependencyAt, groupAt []place
+}
+
+// parse checks what one file can be checked for by itself.
+func parse(name string, data []byte) (*document, error) {
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("%s: is larger than %d MiB; split it into several files", name, maxSize>>20)
+	}
+	root, err := documentNode(name, data)
+	if err != nil {
+		return nil, err
+	}
+	p := parser{decoder: decoder{file: name}}
+	p.mapping(root, "", []field{
+		{"services", func(n *yaml.Node, path string) { p.sequence(n, path, p.service) }},
+		{"dependencies", func(n *yaml.Node, path string) { p.sequence(n, path, p.dependency) }},
+		{"redundancy_groups", func(n *yaml.Node, path string) { p.sequence(n, path, p.group) }},
+	})
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return &p.doc, nil
+}
+
+// documentNode is the root of the only YAML document in data. An empty file is an error:
+// more often than "no services" it means that somebody is just writing it.
+func documentNode(name string, data []byte) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, next yaml.Node
+	err := dec.Decode(&doc)
+	switch {
+	case errors.Is(err, io.EOF), err == nil && (len(doc.Content) == 0 || isNull(doc.Content[0])):
+		return nil, fmt.Errorf("%s: is empty; write services: [] to mean a topology without services", name)
+	case err != nil:
+		return nil, syntaxError(name, err)
+	}
+	switch err := dec.Decode(&next); {
+	case errors.Is(err, io.EOF):
+		return doc.Content[0], nil
+	case err != nil:
+		return nil, syntaxError(name, err)
+	default:
+		return nil, fmt.Errorf("%s:%d: a second YAML document begins here; keep one document per file", name, next.Line)
+	}
+}
+
+// syntaxError puts the library's "yaml: line 3: text" into our form.
+func syntaxError(name string, err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		if number, reason, ok := strings.Cut(rest, ": "); ok {
+			if line, convErr := strconv.Atoi(number); convErr == nil {
+				if countsFromZero(reason) {
+					line++
+				}
+				return fmt.Errorf("%s:%d: not valid YAML: %s", name, line, reason)
+			}
+		}
+	}
+	return fmt.Errorf("%s: not valid YAML: %s", name, text)
+}
+
+// countsFromZero recognises the errors of the library's grammar, as opposed to its
+// scanner: it counts their lines from zero.
+func countsFromZero(reason string) bool {
+	expected, ok := strings.CutPrefix(reason, "did not find expected ")
+	if !ok {
+		return false
+	}
+	for _, what := range []string{"',' or", "key", "'-' indicator", "node content", "<document start>"} {
+		if strings.HasPrefix(expected, what) {
+			return true
+		}
+	}
+	return false
+}
+
+// parser reads the entries of one file.
+type parser struct {
+	decoder
+	doc document
+}
+
+func (p *parser) service(n *yaml.Node, path string) {
+	s := topology.Service{}
+	named := false
+	p.mapping(n, path, []field{
+		{"name", func(n *yaml.Node, path string) { s.Name, named = p.name(n, path), true }},
+		{"namespace", func(n *yaml.Node, path string) { s.Namespace = p.text(n, path) }},
+		{"kind", func(n *yaml.Node, path string) { s.Kind = enum(p, n, path, topology.ParseKind) }},
+		{"owner", func(n *yaml.Node, path string) { s.Owner = p.text(n, path) }},
+		{"tier", func(n *yaml.Node, path string) { s.Tier = p.integer(n, path, 0) }},
+		{"labels", func(n *yaml.Node, path string) { s.Labels = p.texts(n, path) }},
+		{"runs_on", func(n *yaml.Node, path string) { s.RunsOn = p.names(n, path) }},
+		{"runbook", func(n *yaml.Node, path string) { s.Runbook = p.text(n, path) }},
+		{"links", func(n *yaml.Node, path string) { s.Links = p.texts(n, path) }},
+	})
+	if !named && target(n).Kind == yaml.MappingNode {
+		p.bad(n, path, "has no name; add name: …")
+	}
+	if s.Namespace == "" {
+		ref := topology.ParseRef(s.Name)
+		s.Namespace, s.Name = ref.Namespace, ref.Name
+	} else if ref := s.Ref(); named && topology.ParseRef(ref.String()) != ref {
+		p.bad(n, path, "%q cannot be written as namespace/name; choose a namespace without a slash and a name without a scheme", ref)
+	}
+	p.doc.services = append(p.doc.services, s)
+	p.doc.serviceAt = append(p.doc.serviceAt, p.at(n))
+}
+
+func (p *parser) dependency(n *yaml.Node, path string) {
+	d := topology.Dependency{}
+	var from, to bool
+	p.mapping(n, path, []field{
+		{"from", func(n *yaml.Node, path string) { d.From, from = p.ref(n, path), true }},
+		{"to", func(n *yaml.Node, path string) { d.To, to = p.ref(n, path), true }},
+		{"mode", func(n *yaml.Node, path string) { d.Mode = enum(p, n, path, topology.ParseMode) }},
+		{"redundancy_group", func(n *yaml.Node, path string) { d.Group = p.text(n, path) }},
+	})
+	if target(n).Kind == yaml.MappingNode && (!from || !to) {
+		p.bad(n, path, "needs both from and to; from depends on to")
+	}
+	p.doc.dependencies = append(p.doc.dependencies, d)
+	p.doc.dependencyAt = append(p.doc.dependencyAt, p.at(n))
+}
+
+func (p *parser) group(n *yaml.Node, path string) {
+	g := topology.Group{Need: 1}
+	var from, named bool
+	p.mapping(n, path, []field{
+		{"from", func(n *yaml.Node, path string) { g.From, from = p.ref(n, path), true }},
+		{"name", func(n *yaml.Node, path string) { g.Name, named = p.name(n, path), true }},
+		{"need", func(n *yaml.Node, path string) { g.Need = p.integer(n, path, 1) }},
+	})
+	if target(n).Kind == yaml.MappingNode && (!from || !named) {
+		p.bad(n, path, "needs from (whose group it is) and name")
+	}
+	p.doc.groups = append(p.doc.groups, g)
+	p.doc.groupAt = append(p.doc.groupAt, p.at(n))
+}
+
+func (p *parser) ref(n *yaml.Node, path string) topology.Ref {
+	return topology.ParseRef(p.name(n, path))
+}
+
+func (p *parser) names(n *yaml.Node, path string) []string {
+	var names []string
+	p.sequence(n, path, func(n *yaml.Node, path string) { names = append(names, p.name(n, path)) })
+	return names
+}
+
+// enum reads a word with the topology's own parser, whose error lists the valid ones.
+func enum[T any](p *parser, n *yaml.Node, path string, read func(string) (T, error)) T {
+	v, err := read(p.text(n, path))
+	if err != nil {
+		p.bad(n, path, "%v", err)
+	}
+	return v
+}
