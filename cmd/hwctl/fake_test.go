@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	headwaterv1 "github.com/headwater-sre/headwater/proto/headwater/v1"
+)
+
+// fakeServer answers from messages in testdata and keeps what it was asked.
+type fakeServer struct {
+	headwaterv1.UnimplementedIncidentServiceServer
+	headwaterv1.UnimplementedAlertServiceServer
+	headwaterv1.UnimplementedHealthServiceServer
+	headwaterv1.UnimplementedTopologyServiceServer
+
+	address string
+	// watch, when set, is the whole of WatchIncidents.
+	watch func(*headwaterv1.WatchIncidentsRequest, grpc.ServerStreamingServer[headwaterv1.WatchIncidentsResponse]) error
+
+	mu       sync.Mutex
+	requests []proto.Message
+	auth     []string
+}
+
+// now is when the tests take place.
+var now = time.Date(2026, 11, 20, 3, 4, 12, 0, time.UTC)
+
+// newFakeServer serves until the test ends.
+func newFakeServer(t testing.TB) *fakeServer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeServer{address: listener.Addr().String()}
+	s := grpc.NewServer(grpc.UnaryInterceptor(f.record))
+	headwaterv1.RegisterIncidentServiceServer(s, f)
+	headwaterv1.RegisterAlertServiceServer(s, f)
+	headwaterv1.RegisterHealthServiceServer(s, f)
+	headwaterv1.RegisterTopologyServiceServer(s, f)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Serve(listener) // ends with Stop
+	}()
+	t.Cleanup(func() { s.Stop(); <-done })
+	return f
+}
+
+func (f *fakeServer) record(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	f.mu.Lock()
+	f.requests = append(f.requests, proto.Clone(req.(proto.Message)))
+	md, _ := metadata.FromIncomingContext(ctx)
+	f.auth = md.Get("authorization")
+	f.mu.Unlock()
+	return handler(ctx, req)
+}
+
+// asked is the latest request.
+func (f *fakeServer) asked(t *testing.T) proto.Message {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.requests) == 0 {
+		t.Fatal("nothing was asked")
+	}
+	return f.requests[len(f.requests)-1]
+}
+
+// canned reads an answer from testdata.
+func canned[M proto.Message](name string, m M) (M, error) {
+	data, err := os.ReadFile("testdata/" + name + ".json")
+	if err != nil {
+		return m, err
+	}
+	return m, protojson.Unmarshal(data, m)
+}
+
+func (f *fakeServer) GetIncident(_ context.Context, req *headwaterv1.GetIncidentRequest) (*headwaterv1.GetIncidentResponse, error) {
+	if req.GetId() != "INC-41" {
+		return nil, status.Errorf(codes.NotFound, "no incident %q", req.GetId())
+	}
+	return canned("incident", &headwaterv1.GetIncidentResponse{})
+}
+
+// ListIncidents gives one incident a page, so that clients have to turn pages.
+func (f *fakeServer) ListIncidents(_ context.Context, req *headwaterv1.ListIncidentsRequest) (*headwaterv1.ListIncidentsResponse, error) {
+	all, err := canned("incidents", &headwaterv1.ListIncidentsResponse{})
+	if err != nil {
+		return nil, err
+	}
+	n := strings.Count(req.GetPageToken(), "x")
+	page := &headwaterv1.ListIncidentsResponse{Incidents: all.GetIncidents()[n : n+1], Revision: all.GetRevision()}
+	if n+1 < len(all.GetIncidents()) {
+		page.NextPageToken = req.GetPageToken() + "x"
+	}
+	return page, nil
+}
+
+func (f *fakeServer) WatchIncidents(req *headwaterv1.WatchIncidentsRequest, stream grpc.ServerStreamingServer[headwaterv1.WatchIncidentsResponse]) error {
+	return f.watch(req, stream)
+}
+
+func (f *fakeServer) AcknowledgeIncident(_ context.Context, req *headwaterv1.AcknowledgeIncidentRequest) (*headwaterv1.AcknowledgeIncidentResponse, error) {
+	if req.GetId() == "INC-7" {
+		return nil, status.Error(codes.FailedPrecondition, "INC-7 was merged into INC-41: acknowledge that")
+	}
+	i, err := f.after(req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	i.Acknowledgement = &headwaterv1.Acknowledgement{At: timestamppb.New(now), Actor: req.GetActor(), Note: req.GetNote()}
+	return &headwaterv1.AcknowledgeIncidentResponse{Incident: i, Revision: 900}, nil
+}
+
+func (f *fakeServer) ResolveIncident(_ context.Context, req *headwaterv1.ResolveIncidentRequest) (*headwaterv1.ResolveIncidentResponse, error) {
+	i, err := f.after(req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	i.State, i.ResolvedBy = headwaterv1.IncidentState_INCIDENT_STATE_RESOLVED, req.GetActor()
+	return &headwaterv1.ResolveIncidentResponse{Incident: i, Revision: 900}, nil
+}
+
+func (f *fakeServer) AddIncidentNote(_ context.Context, req *headwaterv1.AddIncidentNoteRequest) (*headwaterv1.AddIncidentNoteResponse, error) {
+	i, err := f.after(req.GetId())
+	return &headwaterv1.AddIncidentNoteResponse{Incident: i, Revision: 900}, err
+}
+
+// after is the incident that a command is answered with.
+func (f *fakeServer) after(id string) (*headwaterv1.Incident, error) {
+	answer, err := f.GetIncident(context.Background(), &headwaterv1.GetIncidentRequest{Id: id})
+	return answer.GetIncident(), err
+}
+
+func (f *fakeServer) ListAlerts(context.Context, *headwaterv1.ListAlertsRequest) (*headwaterv1.ListAlertsResponse, error) {
+	return canned("alerts", &headwaterv1.ListAlertsResponse{})
+}
+
+func (f *fakeServer) ListHealth(context.Context, *headwaterv1.ListHealthRequest) (*headwaterv1.ListHealthResponse, error) {
+	return canned("health", &headwaterv1.ListHealthResponse{})
+}
+
+func (f *fakeServer) ReportHealth(context.Context, *headwaterv1.ReportHealthRequest) (*headwaterv1.ReportHealthResponse, error) {
+	return &headwaterv1.ReportHealthResponse{Revision: 901}, nil
+}
+
+func (f *fakeServer) GetTopology(context.Context, *headwaterv1.GetTopologyRequest) (*headwaterv1.GetTopologyResponse, error) {
+	return canned("topology", &headwaterv1.GetTopologyResponse{})
+}
+
+func (f *fakeServer) GetDependencies(_ context.Context, req *headwaterv1.GetDependenciesRequest) (*headwaterv1.GetDependenciesResponse, error) {
+	if req.GetService() == "nowhere" {
+		return nil, status.Error(codes.NotFound, `the graph has no service "nowhere"`)
+	}
+	return canned("dependencies", &headwaterv1.GetDependenciesResponse{})
+}
+
+func (f *fakeServer) GetDependents(context.Context, *headwaterv1.GetDependentsRequest) (*headwaterv1.GetDependentsResponse, error) {
+	return canned("dependents", &headwaterv1.GetDependentsResponse{})
+}
+
+func (f *fakeServer) WhatBreaks(context.Context, *headwaterv1.WhatBreaksRequest) (*headwaterv1.WhatBreaksResponse, error) {
+	return canned("what-breaks", &headwaterv1.WhatBreaksResponse{})
+}

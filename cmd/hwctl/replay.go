@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/headwater-sre/headwater/correlate/replay"
+)
+
+func (a *app) addReplay() {
+	a.addReplayCommand(a.cli.Command("replay", "Run recorded or hand-written scenarios through the engine, here and at full speed. No server is asked."))
+}
+
+func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
+	r := &replayer{app: a, names: map[string]string{}}
+	cmd.Arg("path", "Scenario files, or directories with .json files.").Required().StringsVar(&r.paths)
+	cmd.Flag("output.dir", "Write each result to <dir>/<scenario name>.json. The directory is made when it is missing.").PlaceHolder("DIR").StringVar(&r.dir)
+	cmd.Flag("score", "Compare with the truth that labelled scenarios carry, and print the score.").BoolVar(&r.opts.Score)
+	cmd.Flag("workers", "How many scenarios to run at once; 0: one for each processor.").IntVar(&r.opts.Workers)
+	a.command(cmd, r.run)
+}
+
+// replayer is one hwctl replay.
+type replayer struct {
+	app   *app
+	paths []string
+	dir   string
+	opts  replay.Options
+
+	names  map[string]string // scenario name to the file that has it
+	rows   *table
+	scores []*replay.CaseScore
+
+	cases, failed, events int
+	simulated             time.Duration
+}
+
+func (r *replayer) run(ctx context.Context) error {
+	if r.opts.Workers < 0 {
+		return usagef("--workers: %d is less than none", r.opts.Workers)
+	}
+	if r.opts.Workers == 0 {
+		r.opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	files, err := replay.Find(r.paths)
+	if err != nil {
+		return err
+	}
+	if r.dir != "" {
+		if err := os.MkdirAll(r.dir, 0o755); err != nil {
+			return fmt.Errorf("--output.dir: %w", err)
+		}
+	}
+	if !r.opts.Score && !r.app.json() {
+		r.rows = r.app.table("SCENARIO", "EVENTS", "INCIDENTS", "PAGES", "UPDATES", "ORIGIN OF THE LARGEST")
+	}
+	start := r.app.now()
+	if err := replay.Files(ctx, files, r.opts, r.take); err != nil {
+		return err
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	r.speed(r.app.now().Sub(start))
+	if r.failed > 0 {
+		return fmt.Errorf("%d of %d scenarios failed; what is printed leaves them out", r.failed, r.cases)
+	}
+	return nil
+}
+
+// take prints or keeps one case; a failed one is told of at once.
+func (r *replayer) take(c *replay.Case) error {
+	r.cases++
+	if c.Err != nil {
+		r.failed++
+		fmt.Fprintf(r.app.errs, "hwctl: %v\n", c.Err)
+		return nil //nolint:nilerr // the other scenarios go on; run fails at the end for this one
+	}
+	r.events += c.Result.Stats.Events
+	r.simulated += c.Result.Stats.Span
+	if err := r.write(c); err != nil {
+		return err
+	}
+	switch {
+	case r.opts.Score:
+		r.scores = append(r.scores, c.Score)
+	case r.app.json():
+		return r.printResult(c)
+	default:
+		r.row(c)
+	}
+	return nil
+}
+
+func (r *replayer) write(c *replay.Case) error {
+	if r.dir == "" {
+		return nil
+	}
+	if other, taken := r.names[c.Name]; taken {
+		return fmt.Errorf("%s: the scenario is named %q like that of %s; their results would overwrite each other", c.File, c.Name, other)
+	}
+	r.names[c.Name] = c.File
+	return c.Result.WriteFile(r.dir, c.Name)
+}
+
+// printResult prints a result on one line, under its scenario's name.
+func (r *replayer) printResult(c *replay.Case) error {
+	line, err := json.Marshal(struct {
+		Name string `json:"name"`
+		*replay.Result
+	}{c.Name, c.Result})
+	if err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	_, err = fmt.Fprintf(r.app.out, "%s\n", line)
+	return err
+}
+
+func (r *replayer) row(c *replay.Case) {
+	pages := map[string]int{}
+	var largest replay.Incident
+	for _, i := range c.Result.Incidents {
+		for _, p := range i.Pages {
+			pages[p.Kind]++
+		}
+		if len(i.Alerts) > len(largest.Alerts) {
+			largest = i
+		}
+	}
+	origin := ""
+	if len(largest.Origins) > 0 {
+		origin = clean(largest.Origins[0].Service) + " (" + percent(largest.Origins[0].Probability) + ")"
+	}
+	r.rows.row(clean(c.Name), fmt.Sprint(c.Result.Stats.Events), fmt.Sprint(len(c.Result.Incidents)), fmt.Sprint(pages["open"]), fmt.Sprint(pages["update"]), origin)
+}
+
+func (r *replayer) finish() error {
+	if r.rows != nil {
+		r.rows.flush()
+	}
+	if !r.opts.Score {
+		return nil
+	}
+	report := replay.Score(r.scores)
+	if !r.app.json() {
+		return replay.WriteTable(r.app.out, report)
+	}
+	out, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("print score: %w", err)
+	}
+	_, err = fmt.Fprintf(r.app.out, "%s\n", out)
+	return err
+}
+
+// speed goes to standard error: what is printed to standard output is the same every time.
+func (r *replayer) speed(took time.Duration) {
+	done := r.cases - r.failed
+	if done == 0 || took <= 0 {
+		return
+	}
+	fmt.Fprintf(r.app.errs, "%s, %s: %s of simulated time in %s, %.0f times real time\n",
+		plural(done, "scenario"), plural(r.events, "event"), span(r.simulated), took.Round(time.Millisecond), r.simulated.Seconds()/took.Seconds())
+}

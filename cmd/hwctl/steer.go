@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	headwaterv1 "github.com/headwater-sre/headwater/proto/headwater/v1"
+)
+
+// incidentAnswer is what every command for an incident is answered with.
+type incidentAnswer interface {
+	proto.Message
+	GetIncident() *headwaterv1.Incident
+}
+
+// steer sends a command and prints the incident as it is afterwards.
+func (a *app) steer(ctx context.Context, send func(context.Context, headwaterv1.IncidentServiceClient) (incidentAnswer, error)) error {
+	var answer incidentAnswer
+	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+		answer, err = send(ctx, headwaterv1.NewIncidentServiceClient(conn))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(answer)
+	}
+	i := answer.GetIncident()
+	fmt.Fprintf(a.out, "%s %s: %s\n", i.GetId(), standing(i), clean(i.GetHeadline()))
+	return nil
+}
+
+// standing is the state in a few words, with who has it.
+func standing(i *headwaterv1.Incident) string {
+	switch {
+	case i.GetMergedInto() != "":
+		return "merged into " + clean(i.GetMergedInto())
+	case i.GetState() == headwaterv1.IncidentState_INCIDENT_STATE_OPEN && i.GetAcknowledgement() != nil:
+		return "acknowledged by " + clean(i.GetAcknowledgement().GetActor())
+	case i.GetResolvedBy() != "":
+		return "resolved by " + clean(i.GetResolvedBy())
+	}
+	return stateWord(i.GetState())
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	headwaterv1 "github.com/headwater-sre/headwater/proto/headwater/v1"
+)
+
+// tell prints an incident as on-call reads it, then its history and alerts.
+func (a *app) tell(i *headwaterv1.Incident, alerts []*headwaterv1.Alert) {
+	colour := severityColour(i.GetSeverity())
+	if i.GetState() != headwaterv1.IncidentState_INCIDENT_STATE_OPEN {
+		colour = grey
+	}
+	fmt.Fprintln(a.out, a.paint(colour, clean(i.GetHeadline())))
+	fmt.Fprintln(a.out, a.circumstances(i))
+	fmt.Fprintln(a.out)
+	p := &paragraphs{app: a}
+	p.origins(i)
+	p.reach(i)
+	p.history(i)
+	p.help(i)
+	a.tellTimeline(i)
+	a.tellPages(i)
+	a.tellAlerts(i, alerts)
+}
+
+// circumstances is the line under the headline: which, since when, where, whose.
+func (a *app) circumstances(i *headwaterv1.Incident) string {
+	parts := []string{i.GetId() + " " + standing(i), a.since(i)}
+	add := func(prefix, value string) {
+		if value != "" {
+			parts = append(parts, prefix+clean(value))
+		}
+	}
+	add("", i.GetEnvironment())
+	add("owner: ", bestOrigin(i).GetOwner())
+	if i.GetResolvedAt() == nil {
+		add("quiet for ", a.age(i.GetQuietSince()))
+	}
+	if note := i.GetAcknowledgement().GetNote(); note != "" {
+		add("", fmt.Sprintf("%q", clean(note)))
+	}
+	if len(i.GetMerged()) > 0 {
+		add("includes ", strings.Join(i.GetMerged(), ", "))
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (a *app) since(i *headwaterv1.Incident) string {
+	start := i.GetStartedAt()
+	if start == nil {
+		start = i.GetOpenedAt()
+	}
+	if start == nil {
+		return "since an unknown time"
+	}
+	if end := i.GetResolvedAt(); end != nil {
+		return fmt.Sprintf("%s to %s (%s)", when(start), when(end), span(end.AsTime().Sub(start.AsTime())))
+	}
+	return fmt.Sprintf("since %s (%s)", when(start), a.age(start))
+}
+
+// paragraphs prints facts with a heading in the margin. A heading stands once
+// over what belongs to it.
+type paragraphs struct {
+	app  *app
+	last string
+}
+
+const margin = 10
+
+func (p *paragraphs) line(heading, format string, args ...any) {
+	if heading == p.last {
+		heading = ""
+	} else {
+		p.last = heading
+	}
+	text := fmt.Sprintf(format, args...)
+	for len([]rune(heading)) >= margin { // a long heading has its own line
+		fmt.Fprintln(p.app.out, heading)
+		heading = ""
+	}
+	fmt.Fprintf(p.app.out, "%-*s%s\n", margin, heading, text)
+}
+
+// manyReasons is how many reasons the first candidate gets in a narrow answer; others get one.
+const manyReasons = 5
+
+func (p *paragraphs) origins(i *headwaterv1.Incident) {
+	for n, o := range i.GetOrigins() {
+		name := refName(o.GetService())
+		if n == 0 {
+			p.line("Origin", "%s (%s), %s%s", name, percent(o.GetProbability()), kindWord(o.GetKind()), silence(o))
+			p.reasons("Why", o.GetReasons(), manyReasons)
+			continue
+		}
+		because := ""
+		if len(o.GetReasons()) > 0 && !p.app.wide() {
+			because = ": " + reason(o.GetReasons()[0])
+		}
+		p.line("Or", "%s (%s)%s%s", name, percent(o.GetProbability()), silence(o), because)
+		if p.app.wide() {
+			for _, r := range o.GetReasons() {
+				p.line("Or", "  %s", reason(r))
+			}
+		}
+	}
+	if u := i.GetUnknownProbability(); len(i.GetOrigins()) > 0 && u >= 0.005 {
+		p.line("Or", "something else (%s)", percent(u))
+	}
+}
+
+func (p *paragraphs) reasons(heading string, all []*headwaterv1.Reason, most int) {
+	if p.app.wide() {
+		most = len(all)
+	}
+	for _, r := range all[:min(most, len(all))] {
+		p.line(heading, "%s", reason(r))
+	}
+}
+
+func reason(r *headwaterv1.Reason) string {
+	return fmt.Sprintf("%s  %+.1f", clean(r.GetText()), r.GetWeight())
+}
+
+func silence(o *headwaterv1.Origin) string {
+	if o.GetSilent() {
+		return ", silent (no alert of its own)"
+	}
+	return ""
+}
+
+// manyServices is how many services a narrow answer names.
+const manyServices = 8
+
+func (p *paragraphs) reach(i *headwaterv1.Incident) {
+	var hit []string
+	for _, s := range i.GetServices() {
+		if s.GetAlerts() > 0 {
+			hit = append(hit, fmt.Sprintf("%s (%s, %s)", refName(s.GetService()), severityWord(s.GetSeverity()), plural(int(s.GetAlerts()), "alert")))
+		}
+	}
+	p.list("Hit", hit)
+	var next []string
+	for _, r := range i.GetNextHit() {
+		next = append(next, refName(r))
+	}
+	p.list("Next hit", next)
+	for _, e := range i.GetPath() {
+		p.line("Path", "%s → %s%s", refName(e.GetCause()), refName(e.GetEffect()), howItSpread(e))
+	}
+}
+
+func (p *paragraphs) list(heading string, all []string) {
+	if len(all) == 0 {
+		return
+	}
+	more := ""
+	if !p.app.wide() && len(all) > manyServices {
+		more = fmt.Sprintf(", and %d more", len(all)-manyServices)
+		all = all[:manyServices]
+	}
+	p.line(heading, "%s%s", strings.Join(all, ", "), more)
+}
+
+func howItSpread(e *headwaterv1.PathEdge) string {
+	var how []string
+	if d := e.GetDelay(); d != nil && d.AsDuration() != 0 {
+		how = append(how, fmt.Sprintf("%+.0f s", d.AsDuration().Seconds()))
+	}
+	if e.GetKind() != "" {
+		how = append(how, clean(e.GetKind()))
+	}
+	if len(how) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(how, ", ") + ")"
+}
+
+func (p *paragraphs) history(i *headwaterv1.Incident) {
+	for _, c := range i.GetChanges() {
+		text := fmt.Sprintf("%s: %s", refName(c.GetService()), clean(c.GetKind()))
+		if before := beforeStart(i, c.GetAt()); before != "" {
+			text += " " + before
+		}
+		if c.GetSummary() != "" {
+			text += ": " + clean(c.GetSummary())
+		}
+		if c.GetLink() != "" {
+			text += "  " + clean(c.GetLink())
+		}
+		p.line("Changed", "%s", text)
+	}
+	for _, g := range i.GetGaps() {
+		p.line("Unwatched", "%s", clean(g))
+	}
+	if n := i.GetTruncated(); n > 0 {
+		p.line("Lost", "%s that senders left out of their notifications", plural(int(n), "alert"))
+	}
+}
+
+// beforeStart places a change relative to the start of the incident.
+func beforeStart(i *headwaterv1.Incident, at *timestamppb.Timestamp) string {
+	if at == nil || i.GetStartedAt() == nil {
+		return ""
+	}
+	d := i.GetStartedAt().AsTime().Sub(at.AsTime())
+	if d < 0 {
+		return span(-d) + " after it began"
+	}
+	return span(d) + " before it began"
+}
+
+func (p *paragraphs) help(i *headwaterv1.Incident) {
+	for _, link := range i.GetRunbooks() {
+		p.line("Do", "%s", clean(link))
+	}
+}
+
+func (a *app) tellTimeline(i *headwaterv1.Incident) {
+	if len(i.GetTimeline()) == 0 {
+		return
+	}
+	fmt.Fprintln(a.out, "\nTimeline")
+	for _, e := range i.GetTimeline() {
+		who := ""
+		if e.GetActor() != "" {
+			who = " by " + clean(e.GetActor())
+		}
+		fmt.Fprintf(a.out, "  %s  %s%s: %s\n", a.moment(e.GetAt()), enumWord(e.GetKind(), "TIMELINE_KIND_"), who, clean(e.GetText()))
+	}
+}
+
+func (a *app) tellPages(i *headwaterv1.Incident) {
+	if len(i.GetPages()) == 0 {
+		if due := i.GetPaging().GetDueAt(); due != nil {
+			fmt.Fprintf(a.out, "\nPages\n  the first is due at %s\n", when(due))
+		}
+		return
+	}
+	fmt.Fprintln(a.out, "\nPages")
+	for _, p := range i.GetPages() {
+		fmt.Fprintf(a.out, "  %s  %s: %s\n", a.moment(p.GetAt()), enumWord(p.GetKind(), "PAGE_KIND_"), clean(p.GetReason()))
+		if p.GetSuperseded() {
+			fmt.Fprintln(a.out, "            made needless by a later page")
+		}
+		for _, d := range p.GetDeliveries() {
+			fmt.Fprintf(a.out, "            %s\n", deliveryWord(d))
+		}
+	}
+}
+
+func deliveryWord(d *headwaterv1.Delivery) string {
+	to := clean(d.GetReceiver()) + "/" + clean(d.GetIntegration())
+	switch {
+	case d.GetSentAt() != nil:
+		return to + " got it at " + when(d.GetSentAt())
+	case d.GetSkipped() != "":
+		return to + " did not get it: " + clean(d.GetSkipped())
+	case d.GetLastError() != "":
+		return fmt.Sprintf("%s: %s failed, the last with: %s", to, plural(int(d.GetAttempts()), "attempt"), clean(d.GetLastError()))
+	}
+	return to + " is waiting"
+}
+
+func (a *app) tellAlerts(i *headwaterv1.Incident, alerts []*headwaterv1.Alert) {
+	if len(alerts) == 0 {
+		return
+	}
+	fmt.Fprintln(a.out, "\nAlerts")
+	a.alertTable(alerts)
+	if more := int(i.GetAlerts()) - len(alerts); more > 0 {
+		fmt.Fprintf(a.out, "and %d more; hwctl alerts list --incident=%s --limit=0 lists all\n", more, i.GetId())
+	}
+}
+
+// moment is a time of day, with the date where there is room.
+func (a *app) moment(t *timestamppb.Timestamp) string {
+	if a.wide() {
+		return when(t)
+	}
+	if t == nil {
+		return strings.Repeat(" ", len(time.TimeOnly))
+	}
+	return t.AsTime().UTC().Format(time.TimeOnly)
+}
