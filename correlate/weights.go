@@ -67,7 +67,7 @@ var (
 	costHostGroup = -math.Log(.35)
 	costZone      = -math.Log(.9)
 
-	costOverload      = -math.Log(.12) // load moves from a caller onto what it calls
+	costOverload      = -math.Log(.05) // load moves from a caller onto what it calls
 	costOverloadSurge = 0.6            // the same while the caller reports a surge
 	costStarve        = 0.8            // the first step along which traffic stops
 	costStarveFurther = 0.48
@@ -149,7 +149,7 @@ const (
 // Grouping and ranking.
 const (
 	addOrigin     = 4.0 // a further origin at the same time costs this much: failures come in bursts
-	splitOrigin   = 5.0
+	splitOrigin   = 4.0
 	openingWeight = 4   // alerts of the opening page hold the identity of the incident
 	rankTemper    = 2.0 // softmax temperature: the terms are not independent
 	unknownShare  = .15
