@@ -26,7 +26,8 @@ type Bus struct {
 
 	health health
 
-	// The monitor's goroutine.
+	// The monitor's goroutine, which alone uses lastRestart.
+	lastRestart time.Time
 	kick        chan struct{} // wakes it; one pending wake-up is as good as many
 	stopMonitor context.CancelFunc
 	monitorDone chan struct{}

@@ -283,6 +283,7 @@ func TestPublishHonoursItsContext(t *testing.T) {
 	if _, err := b.Publish(ctx, batch(1)); !errors.Is(err, bus.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want ErrUnavailable and context.Canceled", err)
 	}
+	mustEqual(t, b.Healthy(), nil) // it was the sender who hung up
 }
 
 func TestStreamThatEndsBeforeOurPositionIsRewound(t *testing.T) {

@@ -28,18 +28,18 @@ func (l *link) close() {
 	}
 }
 
-// open starts the embedded server, or connects to the external one. onServerError
-// is called, from any goroutine, whenever the embedded server logs an error.
-func open(ctx context.Context, o Options, onServerError func()) (*link, error) {
+// open starts the embedded server, or connects to the external one. It calls wake,
+// from any goroutine, whenever the state of things may have changed.
+func open(ctx context.Context, o Options, wake func()) (*link, error) {
 	l := &link{}
 	var err error
 	if o.embedded() {
-		if l.server, err = startServer(o, onServerError); err != nil {
+		if l.server, err = startServer(o, wake); err != nil {
 			return nil, err
 		}
-		l.conn, err = nats.Connect("", append(connOptions(o), nats.InProcessServer(l.server))...)
+		l.conn, err = nats.Connect("", append(connOptions(o, wake), nats.InProcessServer(l.server))...)
 	} else {
-		l.conn, err = dial(ctx, o)
+		l.conn, err = dial(ctx, o, wake)
 	}
 	if err != nil {
 		if l.server != nil {
@@ -54,7 +54,7 @@ func open(ctx context.Context, o Options, onServerError func()) (*link, error) {
 	return l, nil
 }
 
-func connOptions(o Options) []nats.Option {
+func connOptions(o Options, wake func()) []nats.Option {
 	log := o.Logger
 	return []nats.Option{
 		nats.Name("headwater-" + o.Environment),
@@ -70,9 +70,11 @@ func connOptions(o Options) []nats.Option {
 			if err != nil && !c.IsClosed() {
 				log.Warn("Disconnected from NATS", "err", err)
 			}
+			wake()
 		}),
 		nats.ReconnectHandler(func(c *nats.Conn) {
 			log.Info("Connected to NATS again", "url", c.ConnectedUrlRedacted())
+			wake()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.Warn("NATS connection reports an error", "err", err)
@@ -83,10 +85,10 @@ func connOptions(o Options) []nats.Option {
 // dial tries until the server answers, ctx ends or Options.ConnectTimeout has
 // passed: in a compose file or a cluster both start at the same moment. Refused
 // credentials and certificates fail at once, they do not mend themselves.
-func dial(ctx context.Context, o Options) (*nats.Conn, error) {
+func dial(ctx context.Context, o Options, wake func()) (*nats.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
 	defer cancel()
-	opts := connOptions(o)
+	opts := connOptions(o, wake)
 	if o.CredentialsFile != "" {
 		opts = append(opts, nats.UserCredentials(o.CredentialsFile))
 	}

@@ -97,7 +97,8 @@ func (g generator) time() time.Time {
 // signals are one empty value of each kind.
 var signals = []correlate.Signal{
 	&correlate.AlertBatch{}, &correlate.HealthBatch{}, &correlate.Change{},
-	&correlate.Command{}, &correlate.TopologyReport{}, correlate.Tick{},
+	&correlate.Command{}, &correlate.TopologyReport{},
+	correlate.Tick{},
 }
 
 func drawSignal(t *rapid.T) correlate.Signal {

@@ -82,15 +82,22 @@ func (l *serverLog) fail(format string, v []any) {
 
 // Fatalf does not end the process: that is for main to decide.
 func (l *serverLog) Fatalf(format string, v ...any) { l.fail(format, v) }
+
+// Errorf logs an error.
 func (l *serverLog) Errorf(format string, v ...any) { l.fail(format, v) }
 
+// Warnf logs a warning.
 func (l *serverLog) Warnf(format string, v ...any) {
 	l.logger.Warn("NATS server warns", "text", fmt.Sprintf(format, v...))
 }
 
+// Noticef logs at debug level.
 func (l *serverLog) Noticef(format string, v ...any) {
 	l.logger.Debug("NATS server", "text", fmt.Sprintf(format, v...))
 }
 
+// Debugf does nothing: the server's debug messages are switched off.
 func (l *serverLog) Debugf(string, ...any) {}
+
+// Tracef does nothing, as Debugf.
 func (l *serverLog) Tracef(string, ...any) {}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/headwater-sre/headwater/correlate"
@@ -19,15 +20,18 @@ const (
 	fetchBytes = 16 << 20
 	// consumerIdle is when the server forgets a consumer that nobody fetches from.
 	consumerIdle = 5 * time.Minute
-	// retryMin and retryMax bound the wait between attempts to follow.
-	retryMin, retryMax = 100 * time.Millisecond, 5 * time.Second
+	// retryFirst is the wait before a new attempt to follow; it doubles up to retryLast.
+	retryFirst, retryLast = 100 * time.Millisecond, 5 * time.Second
 	// vanishedAttempts is how often in a row a missing stream is believed to be a
 	// cluster that is still finding its feet.
 	vanishedAttempts = 5
 )
 
-// errSkipped means that the consumer lost messages on the way. A new one is made.
-var errSkipped = errors.New("consumer skipped messages")
+// Reasons to make a new consumer.
+var (
+	errSkipped   = errors.New("consumer skipped messages")
+	errReconnect = errors.New("connection was lost and is back")
+)
 
 // Follow sends every entry after position after to out, in order, and blocks
 // while out is full. It returns nil when ctx ends. Interruptions it mends by
@@ -40,13 +44,13 @@ var errSkipped = errors.New("consumer skipped messages")
 // [ErrClosed].
 func (b *Bus) Follow(ctx context.Context, after uint64, out chan<- correlate.Input) error {
 	f := &follower{bus: b, next: after + 1, out: out}
-	delay, vanished := retryMin, 0
+	delay, vanished := retryFirst, 0
 	for {
 		from := f.next
 		err := f.run(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // whoever ended it knows why it ended
 		case b.closed.Load():
 			return ErrClosed
 		case errors.Is(err, ErrRewound):
@@ -59,13 +63,13 @@ func (b *Bus) Follow(ctx context.Context, after uint64, out chan<- correlate.Inp
 			vanished = 0
 		}
 		if f.next > from {
-			delay = retryMin
+			delay = retryFirst
 		}
 		b.o.Logger.Warn("Following the stream was interrupted, trying again", "position", f.next-1, "delay", delay, "err", err)
 		if !wait(ctx, delay) {
 			return nil
 		}
-		delay = min(2*delay, retryMax)
+		delay = min(2*delay, retryLast)
 	}
 }
 
@@ -96,12 +100,14 @@ type follower struct {
 // why NATS's own ordered consumer is not used here.
 func (f *follower) run(ctx context.Context) error {
 	l := f.bus.link.Load()
+	ctx, cancel := untilReconnect(ctx, l.conn)
+	defer cancel()
 	stream, err := f.checkStream(ctx, l)
 	if err != nil {
 		return err
 	}
-	setupCtx, cancel := context.WithTimeout(ctx, infoTimeout)
-	defer cancel()
+	setupCtx, cancelSetup := context.WithTimeout(ctx, infoTimeout)
+	defer cancelSetup()
 	consumer, err := stream.CreateConsumer(setupCtx, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       f.next,
@@ -125,6 +131,23 @@ func (f *follower) run(ctx context.Context) error {
 	}
 	defer messages.Stop()
 	return f.deliver(ctx, messages)
+}
+
+// untilReconnect returns a context that ends when conn has come back after an
+// interruption. The server may have lost the consumer meanwhile, or the stream its
+// end, and would say so only by the lack of heartbeats.
+func untilReconnect(ctx context.Context, conn *nats.Conn) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	back := conn.StatusChanged(nats.CONNECTED)
+	go func() {
+		defer conn.RemoveStatusListener(back)
+		select {
+		case <-back:
+			cancel(errReconnect)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // checkStream finds the stream and makes sure that it still holds our past.
@@ -151,6 +174,9 @@ func forget(stream jetstream.Stream, consumer jetstream.Consumer) {
 func (f *follower) deliver(ctx context.Context, messages jetstream.MessagesContext) error {
 	for received := uint64(1); ; received++ {
 		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			return fmt.Errorf("fetch: %w", err)
 		}
@@ -170,7 +196,7 @@ func (f *follower) deliver(ctx context.Context, messages jetstream.MessagesConte
 		select {
 		case f.out <- in:
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		f.next = pos + 1
 		f.bus.metrics.followedPosition.Set(float64(pos))

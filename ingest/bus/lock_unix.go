@@ -25,12 +25,12 @@ func lockDir(dir string) (unlock func(), err error) {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("%w: %s is held by another process; stop it, or start this one with another --storage.path", ErrInUse, dir)
 	case err != nil:
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	// The file stays: removing it would let two processes lock two files of one name.
-	return func() { f.Close() }, nil
+	return func() { _ = f.Close() }, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -153,8 +154,11 @@ func (b *Bus) writeError(l *link) error {
 	if !l.server.JetStreamEnabled() {
 		return errors.New("JetStream has been switched off by the embedded NATS server")
 	}
-	if h := l.server.Healthz(nil); h.Status != "ok" {
-		return errors.New(h.Error)
+	for _, stream := range []string{b.o.streamName(), b.o.deadLetterName()} {
+		h := l.server.Healthz(&server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})
+		if h.Status != "ok" {
+			return errors.New(h.Error)
+		}
 	}
 	return nil
 }
@@ -162,10 +166,15 @@ func (b *Bus) writeError(l *link) error {
 // restart starts the embedded server anew, once the disk takes writes again. What
 // it had acknowledged it finds on the disk; followers go on by themselves.
 func (b *Bus) restart(ctx context.Context) {
+	// A probe that succeeds proves nothing if the next write fails all the same.
+	if time.Since(b.lastRestart) < b.o.checkInterval {
+		return
+	}
 	if err := probe(b.o.StoreDir); err != nil {
 		set(&b.health.dead, fmt.Errorf("cannot write to %s: %w", b.o.StoreDir, err))
 		return
 	}
+	b.lastRestart = time.Now()
 	b.link.Load().close()
 	l, err := b.openLink(ctx)
 	if err != nil {
@@ -185,8 +194,10 @@ func probe(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
+	defer func() {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+	}()
 	block := make([]byte, 1<<20)
 	for range probeBytes / len(block) {
 		if _, err := f.Write(block); err != nil {

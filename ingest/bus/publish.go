@@ -91,8 +91,10 @@ func (b *Bus) store(ctx context.Context, l *link, m message) (uint64, error) {
 	if err != nil {
 		err = fmt.Errorf("%w: store in %s: %w", ErrUnavailable, m.stream, b.explain(l, err))
 		b.metrics.published.WithLabelValues(m.kind, "unavailable").Inc()
-		b.health.refuse(err)
-		b.wakeMonitor()
+		if !errors.Is(err, context.Canceled) { // a sender that hung up says nothing about the stream
+			b.health.refuse(err)
+			b.wakeMonitor()
+		}
 		return 0, err
 	}
 	b.health.accept()

@@ -99,8 +99,8 @@ func compatible(have, want jetstream.StreamConfig) error {
 		return fmt.Errorf("it exists and is sealed; %s", wayOut)
 	case have.MaxMsgsPerSubject > 0:
 		return fmt.Errorf("it exists and keeps only %d messages per subject; %s", have.MaxMsgsPerSubject, wayOut)
-	case have.MaxConsumers > 0 && have.MaxConsumers < 2:
-		return fmt.Errorf("it exists and allows %d consumers; %s", have.MaxConsumers, wayOut)
+	case have.MaxConsumers == 1:
+		return fmt.Errorf("it exists and allows one consumer, but every replica follows it; %s", wayOut)
 	case have.NoAck:
 		return fmt.Errorf("it exists and acknowledges nothing; %s", wayOut)
 	}
