@@ -18,6 +18,7 @@ type alertService struct {
 	*Server
 }
 
+// GetAlert implements [pb.AlertServiceServer].
 func (s *alertService) GetAlert(ctx context.Context, req *pb.GetAlertRequest) (*pb.GetAlertResponse, error) {
 	id, err := correlate.ParseAlertID(req.GetId())
 	if err != nil {
@@ -33,6 +34,7 @@ func (s *alertService) GetAlert(ctx context.Context, req *pb.GetAlertRequest) (*
 	return &pb.GetAlertResponse{Alert: alertToProto(alert), Revision: revision}, nil
 }
 
+// ListAlerts implements [pb.AlertServiceServer].
 func (s *alertService) ListAlerts(ctx context.Context, req *pb.ListAlertsRequest) (*pb.ListAlertsResponse, error) {
 	selection, err := compileFilter(alertFields, req.GetFilter())
 	if err != nil {
@@ -53,7 +55,7 @@ func (s *alertService) ListAlerts(ctx context.Context, req *pb.ListAlertsRequest
 		if !selection.match(a) {
 			return ctx.Err() == nil
 		}
-		if len(resp.Alerts) == list.size || size >= maxPageBytes {
+		if len(resp.GetAlerts()) == list.size || size >= maxPageBytes {
 			resp.NextPageToken = list.next(pageToken{Alert: last})
 			return false
 		}

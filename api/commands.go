@@ -18,6 +18,7 @@ const (
 	maxActorBytes = 256
 )
 
+// AcknowledgeIncident implements [pb.IncidentServiceServer].
 func (s *incidentService) AcknowledgeIncident(ctx context.Context, req *pb.AcknowledgeIncidentRequest) (*pb.AcknowledgeIncidentResponse, error) {
 	incident, revision, err := s.command(ctx, correlate.Command{
 		Kind: correlate.CommandAcknowledge, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetNote(),
@@ -28,6 +29,7 @@ func (s *incidentService) AcknowledgeIncident(ctx context.Context, req *pb.Ackno
 	return &pb.AcknowledgeIncidentResponse{Incident: incident, Revision: revision}, nil
 }
 
+// ResolveIncident implements [pb.IncidentServiceServer].
 func (s *incidentService) ResolveIncident(ctx context.Context, req *pb.ResolveIncidentRequest) (*pb.ResolveIncidentResponse, error) {
 	incident, revision, err := s.command(ctx, correlate.Command{
 		Kind: correlate.CommandResolve, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetReason(),
@@ -38,6 +40,7 @@ func (s *incidentService) ResolveIncident(ctx context.Context, req *pb.ResolveIn
 	return &pb.ResolveIncidentResponse{Incident: incident, Revision: revision}, nil
 }
 
+// AddIncidentNote implements [pb.IncidentServiceServer].
 func (s *incidentService) AddIncidentNote(ctx context.Context, req *pb.AddIncidentNoteRequest) (*pb.AddIncidentNoteResponse, error) {
 	if strings.TrimSpace(req.GetNote()) == "" {
 		return nil, invalid("note", "must not be empty")

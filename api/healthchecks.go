@@ -24,6 +24,7 @@ type healthService struct {
 	*Server
 }
 
+// ReportHealth implements [pb.HealthServiceServer].
 func (s *healthService) ReportHealth(ctx context.Context, req *pb.ReportHealthRequest) (*pb.ReportHealthResponse, error) {
 	batch, err := healthBatch(req)
 	if err != nil {
@@ -88,6 +89,7 @@ func healthResult(path string, r *pb.HealthResult) (correlate.HealthResult, erro
 	return result, nil
 }
 
+// ListHealth implements [pb.HealthServiceServer].
 func (s *healthService) ListHealth(ctx context.Context, req *pb.ListHealthRequest) (*pb.ListHealthResponse, error) {
 	selection, err := compileFilter(healthFields, req.GetFilter())
 	if err != nil {

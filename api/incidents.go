@@ -19,6 +19,7 @@ type incidentService struct {
 	*Server
 }
 
+// GetIncident implements [pb.IncidentServiceServer].
 func (s *incidentService) GetIncident(ctx context.Context, req *pb.GetIncidentRequest) (*pb.GetIncidentResponse, error) {
 	incident, revision, err := s.incident(ctx, req.GetId())
 	if err != nil {
@@ -31,6 +32,7 @@ func (s *incidentService) GetIncident(ctx context.Context, req *pb.GetIncidentRe
 	return &pb.GetIncidentResponse{Incident: full, Revision: revision}, nil
 }
 
+// ListIncidents implements [pb.IncidentServiceServer].
 func (s *incidentService) ListIncidents(ctx context.Context, req *pb.ListIncidentsRequest) (*pb.ListIncidentsResponse, error) {
 	selection, err := compileIncidentFilter(req.GetFilter())
 	if err != nil {
@@ -81,7 +83,8 @@ func (s *incidentService) selectIncidents(ctx context.Context, selection filter[
 			top.add(i)
 		}
 		// In the order of the scan the first matches are the page.
-		return ctx.Err() == nil && !(by.newestFirst() && len(top.rows) == top.limit)
+		full := by.newestFirst() && len(top.rows) == top.limit
+		return !full && ctx.Err() == nil
 	})
 	return top.rows, revision, errors.Join(err, ctx.Err())
 }

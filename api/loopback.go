@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -25,15 +26,15 @@ const (
 type Loopback struct {
 	*grpc.ClientConn
 	listener *bufconn.Listener
-	served   chan error
-	close    sync.Once
+	served   chan struct{} // closed when srv serves the listener no longer
+	once     sync.Once
 	err      error
 }
 
 // NewLoopback begins to serve srv in process. Call Close before srv is stopped: it
 // ends the calls that are in flight over it.
 func NewLoopback(srv *grpc.Server) (*Loopback, error) {
-	l := &Loopback{listener: bufconn.Listen(loopbackBuffer), served: make(chan error, 1)}
+	l := &Loopback{listener: bufconn.Listen(loopbackBuffer), served: make(chan struct{})}
 	conn, err := grpc.NewClient("passthrough:///"+loopbackNetwork,
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.listener.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -43,18 +44,21 @@ func NewLoopback(srv *grpc.Server) (*Loopback, error) {
 		return nil, fmt.Errorf("connect in process: %w", err)
 	}
 	l.ClientConn = conn
-	go func() { l.served <- srv.Serve(l.listener) }()
+	go func() {
+		defer close(l.served)
+		// It ends when Close closes the listener or the owner stops srv. In-process
+		// accepts cannot fail otherwise, so there is no error to report.
+		_ = srv.Serve(l.listener)
+	}()
 	return l, nil
 }
 
 // Close ends the connection and waits until it is no longer served. It may be called
 // repeatedly.
 func (l *Loopback) Close() error {
-	l.close.Do(func() {
-		err := l.ClientConn.Close()
-		l.listener.Close()
-		<-l.served // the listener's end, or the server's
-		l.err = err
+	l.once.Do(func() {
+		l.err = errors.Join(l.ClientConn.Close(), l.listener.Close())
+		<-l.served
 	})
 	return l.err
 }

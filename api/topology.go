@@ -13,11 +13,13 @@ type topologyService struct {
 	*Server
 }
 
+// GetTopology implements [pb.TopologyServiceServer].
 func (s *topologyService) GetTopology(context.Context, *pb.GetTopologyRequest) (*pb.GetTopologyResponse, error) {
 	g, revision := s.options.Reader.Graph()
 	return &pb.GetTopologyResponse{Topology: topologyToProto(g), Revision: revision}, nil
 }
 
+// GetService implements [pb.TopologyServiceServer].
 func (s *topologyService) GetService(_ context.Context, req *pb.GetServiceRequest) (*pb.GetServiceResponse, error) {
 	g, revision := s.options.Reader.Graph()
 	n, err := findService(g, "service", req.GetService())
@@ -39,6 +41,7 @@ func (s *topologyService) GetService(_ context.Context, req *pb.GetServiceReques
 	return resp, nil
 }
 
+// GetDependencies implements [pb.TopologyServiceServer].
 func (s *topologyService) GetDependencies(_ context.Context, req *pb.GetDependenciesRequest) (*pb.GetDependenciesResponse, error) {
 	g, revision := s.options.Reader.Graph()
 	n, err := findWalkStart(g, req.GetService(), req.GetDepth())
@@ -53,6 +56,7 @@ func (s *topologyService) GetDependencies(_ context.Context, req *pb.GetDependen
 	}, nil
 }
 
+// GetDependents implements [pb.TopologyServiceServer].
 func (s *topologyService) GetDependents(_ context.Context, req *pb.GetDependentsRequest) (*pb.GetDependentsResponse, error) {
 	g, revision := s.options.Reader.Graph()
 	n, err := findWalkStart(g, req.GetService(), req.GetDepth())
@@ -67,6 +71,7 @@ func (s *topologyService) GetDependents(_ context.Context, req *pb.GetDependents
 	}, nil
 }
 
+// WhatBreaks implements [pb.TopologyServiceServer].
 func (s *topologyService) WhatBreaks(_ context.Context, req *pb.WhatBreaksRequest) (*pb.WhatBreaksResponse, error) {
 	if len(req.GetServices()) == 0 {
 		return nil, invalid("services", "name at least one service")

@@ -25,6 +25,7 @@ const (
 	watchPace = 50 * time.Millisecond
 )
 
+// WatchIncidents implements [pb.IncidentServiceServer].
 func (s *incidentService) WatchIncidents(req *pb.WatchIncidentsRequest, stream grpc.ServerStreamingServer[pb.WatchIncidentsResponse]) error {
 	selection, err := compileIncidentFilter(req.GetFilter())
 	if err != nil {
@@ -90,25 +91,27 @@ func (w *watch) follow(ctx context.Context) error {
 	silence := time.NewTimer(w.options.Heartbeat)
 	defer silence.Stop()
 	for {
-		var sent bool
-		var err error
 		select {
 		case <-w.options.Reader.Changed(w.at):
-			if sent, err = w.catchUp(ctx); err == nil {
-				err = w.pause(ctx)
+			sent, err := w.catchUp(ctx)
+			if err != nil {
+				return err
+			}
+			if sent {
+				silence.Reset(w.options.Heartbeat)
+			}
+			if err := w.pause(ctx); err != nil {
+				return err
 			}
 		case <-silence.C:
-			sent, err = true, w.heartbeat()
-		case <-ctx.Done():
-			err = contextError(ctx, "watching")
-		case <-w.stopping:
-			err = w.shuttingDown()
-		}
-		if err != nil {
-			return err
-		}
-		if sent {
+			if err := w.heartbeat(); err != nil {
+				return err
+			}
 			silence.Reset(w.options.Heartbeat)
+		case <-ctx.Done():
+			return contextError(ctx, "watching")
+		case <-w.stopping:
+			return w.shuttingDown()
 		}
 	}
 }
