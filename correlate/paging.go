@@ -55,8 +55,15 @@ func (p *Paging) open() bool { return p.Opens > 0 && p.ResolvedAt.Before(p.Opene
 func (e *Engine) openingAt(inc *incident) time.Time {
 	var first time.Time
 	for _, it := range inc.items {
-		if e.worthy(it) && e.news(inc, it) && (first.IsZero() || it.state.FirstSeen.Before(first)) {
-			first = it.state.FirstSeen
+		if !e.worthy(it) || !e.news(inc, it) {
+			continue
+		}
+		since := it.state.FirstSeen
+		if it.state.Fate.Kind == FatePaged {
+			since = maxTime(since, inc.row.OpenedAt) // on-call knows it from the incident that it was separated from
+		}
+		if first.IsZero() || since.Before(first) {
+			first = since
 		}
 	}
 	if first.IsZero() {
@@ -226,6 +233,8 @@ func (e *Engine) judgeFate(inc *incident, it *item) {
 		e.setFate(it, FateFlapping, "fired again: covered by the page of "+id)
 	case row.Paging.open():
 		e.setFate(it, FatePaged, "joined "+id+" after its opening page")
+	case it.state.Fate.Kind == FatePaged && it.state.Active():
+		// covered by the page of the incident that it was separated from
 	case !row.Paging.DueAt.IsZero():
 		e.setFate(it, FateHeld, "held for the opening page of "+id)
 	case row.Ack != nil:

@@ -46,10 +46,8 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 			near[r.node] = true
 		}
 	}
-	for _, it := range e.items {
-		if it.inc == nil && it.state.Fate.Kind == FatePending {
-			look(it)
-		}
+	for _, it := range e.waiting() {
+		look(it)
 	}
 	picked := map[string]*incident{}
 	pick := func(inc *incident) {
@@ -86,6 +84,23 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 		}
 	}
 	return items, sortedIncidents(picked)
+}
+
+// waiting are the alerts that are in no incident yet, by start, at most
+// maxSceneAlerts of them. The rest waits for the next settling, which is asked for at once.
+func (e *Engine) waiting() []*item {
+	var items []*item
+	for _, it := range e.items {
+		if it.inc == nil && it.state.Fate.Kind == FatePending {
+			items = append(items, it)
+		}
+	}
+	if len(items) <= maxSceneAlerts {
+		return items
+	}
+	slices.SortFunc(items, compareItems)
+	e.askSettle()
+	return items[:maxSceneAlerts]
 }
 
 func newest(inc *incident) time.Time {
