@@ -28,8 +28,8 @@ const (
 	reasonShutdown       = "SHUTTING_DOWN"      // metadata: revision
 )
 
-// FieldError may be implemented by an error of [HealthReporter]: it names the bad field
-// and becomes INVALID_ARGUMENT.
+// FieldError is an error of [HealthReporter] about one field, whose text does not
+// repeat the field. It becomes INVALID_ARGUMENT.
 type FieldError interface {
 	error
 	// Field is the path of the field in the request, such as "results[3].service".

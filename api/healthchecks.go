@@ -37,8 +37,8 @@ func (s *healthService) ReportHealth(ctx context.Context, req *pb.ReportHealthRe
 	return &pb.ReportHealthResponse{Revision: pos}, nil
 }
 
-// healthBatch checks what the wire format allows and the domain does not know; the rest
-// is [HealthReporter]'s.
+// healthBatch refuses what the wire format can say and the domain cannot; all other
+// rules are [HealthReporter]'s, the same for every way in.
 func healthBatch(req *pb.ReportHealthRequest) (*correlate.HealthBatch, error) {
 	switch n := len(req.GetResults()); {
 	case n == 0:
@@ -75,16 +75,12 @@ func healthResult(path string, r *pb.HealthResult) (correlate.HealthResult, erro
 	}
 	_, known := pb.HealthStatus_name[int32(r.GetStatus())]
 	switch {
-	case r.GetService() == "":
-		return result, invalid(path+"service", "must not be empty")
 	case !known || r.GetStatus() == pb.HealthStatus_HEALTH_STATUS_UNSPECIFIED:
 		return result, invalid(path+"status", "want HEALTH_STATUS_PASSING, HEALTH_STATUS_DEGRADED, HEALTH_STATUS_FAILING or HEALTH_STATUS_UNKNOWN")
-	case r.GetLatency() != nil && (r.GetLatency().CheckValid() != nil || result.Latency < 0):
-		return result, invalid(path+"latency", "must be a valid duration and not negative")
+	case r.GetLatency() != nil && r.GetLatency().CheckValid() != nil:
+		return result, invalid(path+"latency", "must be a valid duration")
 	case r.GetCheckedAt() != nil && r.GetCheckedAt().CheckValid() != nil:
 		return result, invalid(path+"checked_at", "must be a valid time")
-	case r.GetFailureThreshold() < 0:
-		return result, invalid(path+"failure_threshold", "must not be negative")
 	}
 	return result, nil
 }

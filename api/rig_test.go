@@ -15,6 +15,8 @@ import (
 
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/store"
+	"github.com/headwater-sre/headwater/ingest/body"
+	"github.com/headwater-sre/headwater/ingest/health"
 	pb "github.com/headwater-sre/headwater/proto/headwater/v1"
 	"github.com/headwater-sre/headwater/topology"
 )
@@ -122,9 +124,10 @@ func (l *line) Publish(ctx context.Context, signal correlate.Signal) (uint64, er
 }
 
 func (l *line) Report(ctx context.Context, batch *correlate.HealthBatch) (uint64, error) {
-	for i, r := range batch.Results {
-		if r.Service.Name == "bad name" {
-			return 0, &badField{fmt.Sprintf("results[%d].service", i)}
+	for i := range batch.Results {
+		var bad *body.Error
+		if errors.As(body.Within(fmt.Sprintf("results[%d]", i), health.Admit(&batch.Results[i])), &bad) {
+			return 0, &badField{bad}
 		}
 	}
 	return l.Publish(ctx, batch)
@@ -192,10 +195,11 @@ func (l *line) put(t testing.TB, rows ...any) uint64 {
 	return l.pos
 }
 
-type badField struct{ field string }
+// badField is an error as the intake reports it.
+type badField struct{ cause *body.Error }
 
-func (e *badField) Error() string { return e.field + ": bad name" }
-func (e *badField) Field() string { return e.field }
+func (e *badField) Error() string { return e.cause.Reason }
+func (e *badField) Field() string { return e.cause.Field }
 
 // newIncident is an incident that the tests of reading need; n is its number.
 func newIncident(n uint64, change ...func(*correlate.Incident)) *correlate.Incident {

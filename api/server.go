@@ -64,7 +64,7 @@ type Waiter interface {
 }
 
 // HealthReporter validates health results and puts them on the stream. An error that is
-// a [FieldError] is the client's.
+// a [FieldError] is the client's; after any other the batch may be sent again.
 type HealthReporter interface {
 	Report(ctx context.Context, batch *correlate.HealthBatch) (pos uint64, err error)
 }

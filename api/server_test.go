@@ -349,7 +349,8 @@ func TestReportsThatAreRefused(t *testing.T) {
 		{"results[0].latency", []*pb.HealthResult{{Service: "cart", Status: passing, Latency: durationpb.New(-1)}}},
 		{"results[0].checked_at", []*pb.HealthResult{{Service: "cart", Status: passing, CheckedAt: &timestamppb.Timestamp{Nanos: -1}}}},
 		{"results[0].failure_threshold", []*pb.HealthResult{{Service: "cart", Status: passing, FailureThreshold: -1}}},
-		{"results[0].service", []*pb.HealthResult{{Service: "bad name", Status: passing}}}, // the reporter's own finding
+		{"results[0].namespace", []*pb.HealthResult{{Service: "cart", Namespace: strings.Repeat("x", 5000), Status: passing}}},
+		{"results[0].latency", []*pb.HealthResult{{Service: "cart", Status: passing, Latency: &durationpb.Duration{Seconds: 1 << 60}}}},
 	} {
 		_, err := client.ReportHealth(t.Context(), &pb.ReportHealthRequest{Results: c.results})
 		v := detail[*errdetails.BadRequest](err).GetFieldViolations()

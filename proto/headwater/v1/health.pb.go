@@ -99,14 +99,14 @@ type HealthResult struct {
 	Check string `protobuf:"bytes,3,opt,name=check,proto3" json:"check,omitempty"`
 	// Outcome. Required.
 	Status HealthStatus `protobuf:"varint,4,opt,name=status,proto3,enum=headwater.v1.HealthStatus" json:"status,omitempty"`
-	// Response time. Unset: unknown. Negative values are refused.
+	// Response time, at most 24 h. Unset: unknown. Negative values are refused.
 	Latency *durationpb.Duration `protobuf:"bytes,5,opt,name=latency,proto3" json:"latency,omitempty"`
 	// When the check ran. Unset: when the report became durable.
 	CheckedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=checked_at,json=checkedAt,proto3" json:"checked_at,omitempty"`
-	// What the check said; may be empty.
+	// What the check said; may be empty. A long text is cut.
 	Message string `protobuf:"bytes,7,opt,name=message,proto3" json:"message,omitempty"`
 	// How many failing or degraded results in a row make an alert. 0 or unset: the server's
-	// `health.failure_threshold`, by default 3. Negative values are refused.
+	// `health.failure_threshold`, by default 3. Negative values and those above 1000 are refused.
 	FailureThreshold int32 `protobuf:"varint,8,opt,name=failure_threshold,json=failureThreshold,proto3" json:"failure_threshold,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache

@@ -61,9 +61,9 @@ type IncidentServiceClient interface {
 	// ResolveIncident ends an incident by decision, whatever its alerts say. Errors: as
 	// AcknowledgeIncident.
 	ResolveIncident(ctx context.Context, in *ResolveIncidentRequest, opts ...grpc.CallOption) (*ResolveIncidentResponse, error)
-	// AddIncidentNote adds a line to the timeline, also of an incident that has ended.
-	// Errors: NOT_FOUND, FAILED_PRECONDITION when it was merged, INVALID_ARGUMENT for an
-	// empty note, UNAVAILABLE.
+	// AddIncidentNote adds a line to the timeline, also of an incident that has ended but
+	// may still be reopened. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
+	// FAILED_PRECONDITION when it was merged or is history, UNAVAILABLE.
 	AddIncidentNote(ctx context.Context, in *AddIncidentNoteRequest, opts ...grpc.CallOption) (*AddIncidentNoteResponse, error)
 }
 
@@ -176,9 +176,9 @@ type IncidentServiceServer interface {
 	// ResolveIncident ends an incident by decision, whatever its alerts say. Errors: as
 	// AcknowledgeIncident.
 	ResolveIncident(context.Context, *ResolveIncidentRequest) (*ResolveIncidentResponse, error)
-	// AddIncidentNote adds a line to the timeline, also of an incident that has ended.
-	// Errors: NOT_FOUND, FAILED_PRECONDITION when it was merged, INVALID_ARGUMENT for an
-	// empty note, UNAVAILABLE.
+	// AddIncidentNote adds a line to the timeline, also of an incident that has ended but
+	// may still be reopened. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
+	// FAILED_PRECONDITION when it was merged or is history, UNAVAILABLE.
 	AddIncidentNote(context.Context, *AddIncidentNoteRequest) (*AddIncidentNoteResponse, error)
 	mustEmbedUnimplementedIncidentServiceServer()
 }
