@@ -19,14 +19,23 @@ func (e *Engine) settle() {
 	scene := e.newScene(items)
 	clusters := scene.partition()
 	plan := e.match(scene, clusters, touched)
+	news := map[string]*incident{}
 	for i, c := range clusters {
-		e.fill(plan.incident[i], scene, c, plan.fresh[i])
+		e.fill(plan.incident[i], scene, c, plan.fresh[i], news)
 	}
 	for _, m := range plan.merges {
 		e.mergeInto(m.gone, m.into)
+		news[m.into.row.ID] = m.into
 	}
-	for _, inc := range plan.all() {
-		e.judge(inc)
+	for _, inc := range touched {
+		if inc.row.Unsettled {
+			news[inc.row.ID] = inc
+		}
+	}
+	for _, inc := range sortedIncidents(news) {
+		if inc.open() && len(inc.items) > 0 {
+			e.judge(inc)
+		}
 	}
 }
 
@@ -142,16 +151,6 @@ type plan struct {
 
 type merger struct{ gone, into *incident }
 
-func (p *plan) all() []*incident {
-	m := map[string]*incident{}
-	for _, inc := range p.incident {
-		if inc.open() {
-			m[inc.row.ID] = inc
-		}
-	}
-	return sortedIncidents(m)
-}
-
 // match lets each cluster continue the incident that it holds most of; alerts of
 // an opening page weigh more, so that the incident on-call knows keeps its name.
 // An incident that no cluster continues was swallowed whole: it is merged.
@@ -252,8 +251,8 @@ func (e *Engine) openIncident() *incident {
 	return inc
 }
 
-// fill moves the cluster's alerts into inc.
-func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool) {
+// fill moves the cluster's alerts into inc and adds to news every incident that it changed.
+func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[string]*incident) {
 	joined := map[string]int{}
 	moved := map[string]int{}
 	c.set.each(func(k int32) {
@@ -261,7 +260,9 @@ func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool) {
 		if it.inc == inc {
 			return
 		}
+		news[inc.row.ID] = inc
 		if it.inc != nil {
+			news[it.inc.row.ID] = it.inc
 			moved[it.inc.row.ID]++
 			delete(it.inc.items, it.state.ID())
 			e.step.recount[it.inc.row.ID] = it.inc
