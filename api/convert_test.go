@@ -49,6 +49,7 @@ var conversions = []struct {
 		convert: func(v any) proto.Message { return alertToProto(v.(*correlate.AlertState)) },
 		hidden: map[string]string{
 			"Alert.Status": "how one notification had it; Active() is what holds",
+			"Truncated":    "counted on the incident",
 			"Opening":      "the engine's own: which incident keeps its id when alerts are divided anew",
 		},
 	},

@@ -98,10 +98,14 @@ func (e *Engine) scheduleIncident(inc *incident) {
 
 // expiryOf is when a firing alert ends for want of news; zero: never. A sender
 // that gives a firing alert an end (Prometheus does) means "unless I say so again".
+// The alert of a health check ends with a passing result alone. An alert that ended
+// outside any incident is remembered for a while, so that a second notice of its end is not news.
 func (e *Engine) expiryOf(it *item) time.Time {
 	a := it.state
 	switch {
-	case !a.Active():
+	case !a.Active() && it.inc == nil && a.Fate.Kind != FatePending:
+		return a.LastSeen.Add(e.cfg.ReopenWithin)
+	case !a.Active() || a.Sender == healthSender:
 		return time.Time{}
 	case !a.EndsAt.IsZero():
 		return a.EndsAt
@@ -130,10 +134,11 @@ func (e *Engine) runDeadlines(until time.Time) {
 		}
 		if s := e.meta.SettleAt; !s.IsZero() && !s.After(at) {
 			e.settle()
-			continue
+		} else {
+			d := heap.Pop(&e.due).(due)
+			e.fire(&d)
 		}
-		d := heap.Pop(&e.due).(due)
-		e.fire(&d)
+		e.flushCounts()
 	}
 }
 

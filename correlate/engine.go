@@ -189,14 +189,24 @@ func (e *Engine) Step(in Input) *Delta {
 		e.step.rejected = e.applyTopology(sig)
 	case Tick, nil:
 	}
+	e.flushCounts()
+	e.runDeadlines(e.meta.Now) // what the input itself made due
 	return e.finish()
+}
+
+// flushCounts brings incidents whose alerts ended or moved up to date.
+func (e *Engine) flushCounts() {
+	for len(e.step.recount) > 0 {
+		pending := sortedIncidents(e.step.recount)
+		e.step.recount = map[string]*incident{}
+		for _, inc := range pending {
+			e.recount(inc)
+		}
+	}
 }
 
 // finish turns what the step touched into a delta, in a fixed order.
 func (e *Engine) finish() *Delta {
-	for _, inc := range sortedIncidents(e.step.recount) {
-		e.recount(inc)
-	}
 	d := &Delta{Meta: e.meta, Changes: e.step.changes, Topology: e.step.topology, Pages: e.step.pages, Rejected: e.step.rejected}
 	for _, it := range slices.SortedFunc(maps.Values(e.step.alerts), compareItems) {
 		it.state.Revision = e.meta.Pos
@@ -270,7 +280,7 @@ func (e *Engine) adopt(spec *topology.Spec, graph *topology.Graph) {
 // reindex rebuilds what is kept by node.
 func (e *Engine) reindex() {
 	e.live, e.checksOf, e.changesOf = map[nodeID]int{}, map[nodeID][]checkKey{}, map[nodeID][]*ChangeState{}
-	for _, it := range e.items {
+	for _, it := range slices.SortedFunc(maps.Values(e.items), compareItems) {
 		e.place(it)
 		if e.counts(it) {
 			e.live[it.node]++

@@ -19,7 +19,7 @@ type checkKey struct {
 func keyOf(h *HealthState) checkKey { return checkKey{h.Service, h.Check} }
 
 func (k checkKey) compare(o checkKey) int {
-	return cmp.Or(cmp.Compare(k.service.Namespace, o.service.Namespace), cmp.Compare(k.service.Name, o.service.Name), cmp.Compare(k.check, o.check))
+	return cmp.Or(compareRefs(k.service, o.service), cmp.Compare(k.check, o.check))
 }
 
 // healthSender is the sender of alerts that failing health checks raise.

@@ -110,6 +110,8 @@ type AlertState struct {
 	EndedAt time.Time
 	// Incident is the id of the incident that holds it; empty while pending.
 	Incident string
+	// Truncated counts the alerts that the sender left out of the notification that brought this one.
+	Truncated int
 	// Opening is set on the alerts that the incident's first opening page spoke of: they hold its identity when alerts are divided anew.
 	Opening bool
 	Fate    Fate

@@ -88,8 +88,8 @@ func (e *Engine) first(a *Alert, sender string) *item {
 	e.step.alerts[row.ID()] = it
 	e.place(it)
 	e.learn("alerted/" + row.Service.String())
-	e.scheduleExpiry(it)
 	e.admit(it)
+	e.scheduleExpiry(it)
 	return it
 }
 
@@ -134,11 +134,12 @@ func (e *Engine) end(it *item, at time.Time) {
 		at = row.StartsAt
 	}
 	row.Status, row.EndedAt, row.EndsAt = Resolved, at, at
+	row.LastSeen = e.meta.Now
 	if it.inc != nil {
 		e.step.recount[it.inc.row.ID] = it.inc
-	} else if row.Fate.Kind != FatePending {
-		e.forget(it) // in no incident: nothing waits for it
+		return
 	}
+	e.scheduleExpiry(it)
 }
 
 // forget drops an alert from the live state; its row stays as history.
@@ -148,21 +149,33 @@ func (e *Engine) forget(it *item) {
 	e.unlink(it)
 }
 
+// expire ends a firing alert that nobody confirmed, and forgets one that ended outside any incident.
 func (e *Engine) expire(it *item) {
-	at := e.expiryOf(it)
-	e.end(it, at)
+	if !it.state.Active() {
+		e.forget(it)
+		return
+	}
+	e.end(it, e.expiryOf(it))
 	if it.inc != nil {
 		e.note(it.inc, TimelineJoined, "", fmt.Sprintf("%s on %s ended: its sender has not confirmed it", it.state.Labels["alertname"], it.state.Service))
 	}
 }
 
+// countTruncated keeps how many alerts the sender left out of the notification, on
+// the first alert that it did send: they are of the same group, so most likely of the same incident.
 func (e *Engine) countTruncated(b *AlertBatch) {
 	for i := range b.Alerts {
-		if it := e.items[b.Alerts[i].ID()]; it != nil && it.inc != nil && it.inc.open() {
-			row := e.editIncident(it.inc)
-			row.Truncated = max(row.Truncated, b.Truncated)
-			return
+		it := e.items[b.Alerts[i].ID()]
+		if it == nil || !e.evidence(it) {
+			continue
 		}
+		if b.Truncated > it.state.Truncated {
+			e.editAlert(it).Truncated = b.Truncated
+			if it.inc != nil {
+				e.step.recount[it.inc.row.ID] = it.inc
+			}
+		}
+		return
 	}
 }
 

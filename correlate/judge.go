@@ -177,10 +177,7 @@ func (e *Engine) impacts(s *scene, distance map[nodeID]int) []ServiceImpact {
 	at := map[nodeID]*ServiceImpact{}
 	var order []nodeID
 	for _, it := range s.items {
-		n := it.node
-		if it.edge() {
-			n = it.from // calls fail: the caller is hit, the callee is what it points at
-		}
+		n := it.hit()
 		im := at[n]
 		if im == nil {
 			im = &ServiceImpact{Service: e.nodes.ref(n), Kind: e.nodes.kind(n), Owner: e.nodes.owner(n), Since: it.state.StartsAt, Distance: -1}

@@ -3,6 +3,8 @@ package correlate
 import (
 	"fmt"
 	"time"
+
+	"github.com/headwater-sre/headwater/topology"
 )
 
 // recount brings inc's counters in line with its alerts, after alerts ended or moved.
@@ -13,18 +15,19 @@ func (e *Engine) recount(inc *incident) {
 	row := e.editIncident(inc)
 	row.Alerts, row.Firing = len(inc.items), 0
 	last := row.OpenedAt
-	firing := map[string]int{}
+	firing := map[topology.Ref]int{}
 	for _, it := range inc.items {
+		row.Truncated = max(row.Truncated, it.state.Truncated)
 		if it.state.Active() {
 			row.Firing++
-			firing[it.state.Service.String()]++
+			firing[e.nodes.ref(it.hit())]++
 		} else if it.state.EndedAt.After(last) {
 			last = it.state.EndedAt
 		}
 	}
 	services := make([]ServiceImpact, len(row.Services))
 	for i, s := range row.Services {
-		s.Firing = firing[s.Service.String()]
+		s.Firing = firing[s.Service]
 		services[i] = s
 	}
 	row.Services = services

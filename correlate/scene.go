@@ -21,6 +21,14 @@ type item struct {
 
 func (it *item) edge() bool { return it.from != noNode }
 
+// hit is the service that suffers: of an edge alert the caller, whose calls fail.
+func (it *item) hit() nodeID {
+	if it.edge() {
+		return it.from
+	}
+	return it.node
+}
+
 // chronic alerts had been firing for long before anybody told us: no evidence.
 func (it *item) chronic(c *Config) bool {
 	return it.state.FirstSeen.Sub(it.state.StartsAt) > c.ChronicAfter
@@ -123,12 +131,18 @@ func (s *scene) addNodes() {
 			add(n.node)
 		}
 	}
-	slices.Sort(ids)
+	slices.SortFunc(ids, func(a, b nodeID) int { return compareRefs(s.e.nodes.ref(a), s.e.nodes.ref(b)) })
 	for i, id := range ids {
 		s.index[id] = int32(i)
 		kind := s.e.nodes.kind(id)
 		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: silence(kind), shared: sharesLoad(kind)})
 	}
+}
+
+// compareRefs orders services by name. A scene's order must not come from node
+// ids: those of services outside the graph tell the order of arrival.
+func compareRefs(a, b topology.Ref) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
 // sharesLoad: load that one caller adds is felt by the others.

@@ -303,7 +303,6 @@ func (e *Engine) mergeInto(gone, into *incident) {
 	if kept.Ack == nil {
 		kept.Ack = row.Ack
 	}
-	kept.Truncated = max(kept.Truncated, row.Truncated)
 	e.note(into, TimelineMerged, "", row.ID+" merged into this one: one failure explains both")
 }
 

@@ -178,6 +178,8 @@ func alertToProto(a *correlate.AlertState) *storev1.AlertState {
 		Fate:              &storev1.Fate{Kind: uint32(a.Fate.Kind), Text: a.Fate.Text, AtUnixNano: timeToNano(a.Fate.At)},
 		Archived:          a.Archived,
 		Revision:          a.Revision,
+		Opening:           a.Opening,
+		Truncated:         int64(a.Truncated),
 	}
 }
 
@@ -208,8 +210,10 @@ func alertFromProto(a *storev1.AlertState) *correlate.AlertState {
 			Text: a.GetFate().GetText(),
 			At:   timeFromNano(a.GetFate().GetAtUnixNano()),
 		},
-		Archived: a.GetArchived(),
-		Revision: a.GetRevision(),
+		Archived:  a.GetArchived(),
+		Revision:  a.GetRevision(),
+		Opening:   a.GetOpening(),
+		Truncated: int(a.GetTruncated()),
 	}
 }
 

@@ -38,6 +38,9 @@ func incidentToProto(i *correlate.Incident) *storev1.Incident {
 		TopologyVersion:    i.TopologyVersion,
 		Archived:           i.Archived,
 		Revision:           i.Revision,
+		ResolvedBy:         i.ResolvedBy,
+		QuietSinceUnixNano: timeToNano(i.QuietSince),
+		Unsettled:          i.Unsettled,
 	}
 	if i.Ack != nil {
 		out.Ack = &storev1.Acknowledgement{AtUnixNano: timeToNano(i.Ack.At), By: i.Ack.By, Note: i.Ack.Note}
@@ -75,6 +78,9 @@ func incidentFromProto(i *storev1.Incident) *correlate.Incident {
 		TopologyVersion: i.GetTopologyVersion(),
 		Archived:        i.GetArchived(),
 		Revision:        i.GetRevision(),
+		ResolvedBy:      i.GetResolvedBy(),
+		QuietSince:      timeFromNano(i.GetQuietSinceUnixNano()),
+		Unsettled:       i.GetUnsettled(),
 	}
 	if a := i.GetAck(); a != nil {
 		out.Ack = &correlate.Acknowledgement{At: timeFromNano(a.GetAtUnixNano()), By: a.GetBy(), Note: a.GetNote()}
@@ -176,22 +182,30 @@ func timelineFromProto(t *storev1.TimelineEntry) correlate.TimelineEntry {
 
 func pagingToProto(p correlate.Paging) *storev1.Paging {
 	return &storev1.Paging{
-		DueAtUnixNano:      timeToNano(p.DueAt),
-		OpenedAtUnixNano:   timeToNano(p.OpenedAt),
-		UpdatedAtUnixNano:  timeToNano(p.UpdatedAt),
-		ResolvedAtUnixNano: timeToNano(p.ResolvedAt),
-		Opens:              int64(p.Opens),
-		Seq:                p.Seq,
+		DueAtUnixNano:       timeToNano(p.DueAt),
+		OpenedAtUnixNano:    timeToNano(p.OpenedAt),
+		UpdatedAtUnixNano:   timeToNano(p.UpdatedAt),
+		ResolvedAtUnixNano:  timeToNano(p.ResolvedAt),
+		Opens:               int64(p.Opens),
+		Seq:                 p.Seq,
+		UpdateDueAtUnixNano: timeToNano(p.UpdateDueAt),
+		SaidOrigin:          refToProto(p.SaidOrigin),
+		SaidSeverity:        uint32(p.SaidSeverity),
+		SaidServices:        int64(p.SaidServices),
 	}
 }
 
 func pagingFromProto(p *storev1.Paging) correlate.Paging {
 	return correlate.Paging{
-		DueAt:      timeFromNano(p.GetDueAtUnixNano()),
-		OpenedAt:   timeFromNano(p.GetOpenedAtUnixNano()),
-		UpdatedAt:  timeFromNano(p.GetUpdatedAtUnixNano()),
-		ResolvedAt: timeFromNano(p.GetResolvedAtUnixNano()),
-		Opens:      int(p.GetOpens()),
-		Seq:        p.GetSeq(),
+		DueAt:        timeFromNano(p.GetDueAtUnixNano()),
+		OpenedAt:     timeFromNano(p.GetOpenedAtUnixNano()),
+		UpdatedAt:    timeFromNano(p.GetUpdatedAtUnixNano()),
+		ResolvedAt:   timeFromNano(p.GetResolvedAtUnixNano()),
+		Opens:        int(p.GetOpens()),
+		Seq:          p.GetSeq(),
+		UpdateDueAt:  timeFromNano(p.GetUpdateDueAtUnixNano()),
+		SaidOrigin:   refFromProto(p.GetSaidOrigin()),
+		SaidSeverity: correlate.Severity(p.GetSaidSeverity()),
+		SaidServices: int(p.GetSaidServices()),
 	}
 }

@@ -167,7 +167,11 @@ type AlertState struct {
 	// The engine has forgotten it; the row is history.
 	Archived bool `protobuf:"varint,20,opt,name=archived,proto3" json:"archived,omitempty"`
 	// Stream position at which the row last changed.
-	Revision      uint64 `protobuf:"varint,21,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,21,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Set on the alerts that the incident's opening page spoke of.
+	Opening bool `protobuf:"varint,22,opt,name=opening,proto3" json:"opening,omitempty"`
+	// Alerts that the sender left out of the notification that brought this one.
+	Truncated     int64 `protobuf:"varint,23,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -349,6 +353,20 @@ func (x *AlertState) GetRevision() uint64 {
 	return 0
 }
 
+func (x *AlertState) GetOpening() bool {
+	if x != nil {
+		return x.Opening
+	}
+	return false
+}
+
+func (x *AlertState) GetTruncated() int64 {
+	if x != nil {
+		return x.Truncated
+	}
+	return 0
+}
+
 // Fate is what became of an alert.
 type Fate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -473,7 +491,13 @@ type Incident struct {
 	// The engine has forgotten it; the row is history.
 	Archived bool `protobuf:"varint,28,opt,name=archived,proto3" json:"archived,omitempty"`
 	// Stream position at which the row last changed.
-	Revision      uint64 `protobuf:"varint,29,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,29,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The operator who resolved it. Empty: it ended by itself.
+	ResolvedBy string `protobuf:"bytes,30,opt,name=resolved_by,json=resolvedBy,proto3" json:"resolved_by,omitempty"`
+	// When its last firing alert ended. 0: one fires.
+	QuietSinceUnixNano int64 `protobuf:"varint,31,opt,name=quiet_since_unix_nano,json=quietSinceUnixNano,proto3" json:"quiet_since_unix_nano,omitempty"`
+	// Evidence changed since it was last judged.
+	Unsettled     bool `protobuf:"varint,32,opt,name=unsettled,proto3" json:"unsettled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -709,6 +733,27 @@ func (x *Incident) GetRevision() uint64 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *Incident) GetResolvedBy() string {
+	if x != nil {
+		return x.ResolvedBy
+	}
+	return ""
+}
+
+func (x *Incident) GetQuietSinceUnixNano() int64 {
+	if x != nil {
+		return x.QuietSinceUnixNano
+	}
+	return 0
+}
+
+func (x *Incident) GetUnsettled() bool {
+	if x != nil {
+		return x.Unsettled
+	}
+	return false
 }
 
 // Origin is a candidate for the service at which a failure began.
@@ -1190,7 +1235,15 @@ type Paging struct {
 	// Opening pages so far.
 	Opens int64 `protobuf:"varint,5,opt,name=opens,proto3" json:"opens,omitempty"`
 	// Number of the incident's latest page, from 1. 0: none.
-	Seq           uint64 `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
+	Seq uint64 `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
+	// When a change worth telling is told. 0: nothing new to tell.
+	UpdateDueAtUnixNano int64 `protobuf:"varint,7,opt,name=update_due_at_unix_nano,json=updateDueAtUnixNano,proto3" json:"update_due_at_unix_nano,omitempty"`
+	// The origin that the latest page named. Unset: none.
+	SaidOrigin *Ref `protobuf:"bytes,8,opt,name=said_origin,json=saidOrigin,proto3" json:"said_origin,omitempty"`
+	// The severity that the latest page named.
+	SaidSeverity uint32 `protobuf:"varint,9,opt,name=said_severity,json=saidSeverity,proto3" json:"said_severity,omitempty"`
+	// How many services the latest page said are hit.
+	SaidServices  int64 `protobuf:"varint,10,opt,name=said_services,json=saidServices,proto3" json:"said_services,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1263,6 +1316,34 @@ func (x *Paging) GetOpens() int64 {
 func (x *Paging) GetSeq() uint64 {
 	if x != nil {
 		return x.Seq
+	}
+	return 0
+}
+
+func (x *Paging) GetUpdateDueAtUnixNano() int64 {
+	if x != nil {
+		return x.UpdateDueAtUnixNano
+	}
+	return 0
+}
+
+func (x *Paging) GetSaidOrigin() *Ref {
+	if x != nil {
+		return x.SaidOrigin
+	}
+	return nil
+}
+
+func (x *Paging) GetSaidSeverity() uint32 {
+	if x != nil {
+		return x.SaidSeverity
+	}
+	return 0
+}
+
+func (x *Paging) GetSaidServices() int64 {
+	if x != nil {
+		return x.SaidServices
 	}
 	return 0
 }
@@ -1679,7 +1760,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\rnext_incident\x18\x03 \x01(\x04R\fnextIncident\x12)\n" +
 	"\x10topology_version\x18\x04 \x01(\tR\x0ftopologyVersion\x12-\n" +
 	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\x123\n" +
-	"\x16settle_since_unix_nano\x18\x06 \x01(\x03R\x13settleSinceUnixNano\"\xf1\x05\n" +
+	"\x16settle_since_unix_nano\x18\x06 \x01(\x03R\x13settleSinceUnixNano\"\xa9\x06\n" +
 	"\n" +
 	"AlertState\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x16\n" +
@@ -1703,12 +1784,14 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\bincident\x18\x12 \x01(\tR\bincident\x12,\n" +
 	"\x04fate\x18\x13 \x01(\v2\x18.headwater.store.v1.FateR\x04fate\x12\x1a\n" +
 	"\barchived\x18\x14 \x01(\bR\barchived\x12\x1a\n" +
-	"\brevision\x18\x15 \x01(\x04R\brevision\"P\n" +
+	"\brevision\x18\x15 \x01(\x04R\brevision\x12\x18\n" +
+	"\aopening\x18\x16 \x01(\bR\aopening\x12\x1c\n" +
+	"\ttruncated\x18\x17 \x01(\x03R\ttruncated\"P\n" +
 	"\x04Fate\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\xcf\b\n" +
+	"atUnixNano\"\xc1\t\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -1740,7 +1823,11 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\venvironment\x18\x1a \x01(\tR\venvironment\x12)\n" +
 	"\x10topology_version\x18\x1b \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
 	"\barchived\x18\x1c \x01(\bR\barchived\x12\x1a\n" +
-	"\brevision\x18\x1d \x01(\x04R\brevision\"\xd5\x01\n" +
+	"\brevision\x18\x1d \x01(\x04R\brevision\x12\x1f\n" +
+	"\vresolved_by\x18\x1e \x01(\tR\n" +
+	"resolvedBy\x121\n" +
+	"\x15quiet_since_unix_nano\x18\x1f \x01(\x03R\x12quietSinceUnixNano\x12\x1c\n" +
+	"\tunsettled\x18  \x01(\bR\tunsettled\"\xd5\x01\n" +
 	"\x06Origin\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x14\n" +
@@ -1776,14 +1863,20 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\fat_unix_nano\x18\x01 \x01(\x03R\n" +
 	"atUnixNano\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\x12\x12\n" +
-	"\x04note\x18\x03 \x01(\tR\x04note\"\xec\x01\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\"\xa6\x03\n" +
 	"\x06Paging\x12'\n" +
 	"\x10due_at_unix_nano\x18\x01 \x01(\x03R\rdueAtUnixNano\x12-\n" +
 	"\x13opened_at_unix_nano\x18\x02 \x01(\x03R\x10openedAtUnixNano\x12/\n" +
 	"\x14updated_at_unix_nano\x18\x03 \x01(\x03R\x11updatedAtUnixNano\x121\n" +
 	"\x15resolved_at_unix_nano\x18\x04 \x01(\x03R\x12resolvedAtUnixNano\x12\x14\n" +
 	"\x05opens\x18\x05 \x01(\x03R\x05opens\x12\x10\n" +
-	"\x03seq\x18\x06 \x01(\x04R\x03seq\"\xb7\x01\n" +
+	"\x03seq\x18\x06 \x01(\x04R\x03seq\x124\n" +
+	"\x17update_due_at_unix_nano\x18\a \x01(\x03R\x13updateDueAtUnixNano\x128\n" +
+	"\vsaid_origin\x18\b \x01(\v2\x17.headwater.store.v1.RefR\n" +
+	"saidOrigin\x12#\n" +
+	"\rsaid_severity\x18\t \x01(\rR\fsaidSeverity\x12#\n" +
+	"\rsaid_services\x18\n" +
+	" \x01(\x03R\fsaidServices\"\xb7\x01\n" +
 	"\x06Change\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -1867,15 +1960,16 @@ var file_headwater_store_v1_store_proto_depIdxs = []int32{
 	16, // 13: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
 	16, // 14: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
 	16, // 15: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
-	16, // 16: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
-	11, // 17: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
-	16, // 18: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
-	14, // 19: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	16, // 16: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
+	16, // 17: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
+	11, // 18: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
+	16, // 19: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
+	14, // 20: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_store_proto_init() }
