@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -248,6 +252,35 @@ func TestCommandsAreAnsweredWithTheirEffect(t *testing.T) {
 	_, err = client.ResolveIncident(t.Context(), &pb.ResolveIncidentRequest{Id: id})
 	if status.Code(err) != codes.FailedPrecondition || reasonOf(err).GetReason() != reasonRejected {
 		t.Errorf("resolved twice: %v", err)
+	}
+}
+
+// On the network anybody can send metadata.
+func TestUsersCannotBeClaimedOverTheNetwork(t *testing.T) {
+	r := newRig(t)
+	id := r.openIncident(t, "cart")
+	srv := r.NewGRPC()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), userKey, "mallory")
+	resp, err := pb.NewIncidentServiceClient(conn).AcknowledgeIncident(ctx, &pb.AcknowledgeIncidentRequest{Id: id})
+	if err != nil || resp.GetIncident().GetAcknowledgement().GetActor() != anonymous {
+		t.Errorf("%v, %v", resp, err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	srv.GracefulStop()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 

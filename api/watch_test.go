@@ -358,20 +358,48 @@ func TestWatchesThatCannotBegin(t *testing.T) {
 		t.Errorf("bad filter: %v", err)
 	}
 	cancel()
+}
 
-	leave, err := begin(&pb.WatchIncidentsRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if cancel, err = begin(&pb.WatchIncidentsRequest{}); status.Code(err) != codes.ResourceExhausted {
+func TestWatchesAreBounded(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.MaxWatches = 2 })
+	req := &pb.WatchIncidentsRequest{}
+	first, second := startWatch(r, req), startWatch(r, req)
+	first.next(t)
+	second.next(t)
+	if err := <-startWatch(r, req).done; status.Code(err) != codes.ResourceExhausted || reasonOf(err).GetMetadata()["limit"] != "2" {
 		t.Errorf("one too many: %v", err)
 	}
-	cancel()
-	leave()
-	for err = errors.New("not yet"); err != nil && t.Context().Err() == nil; { // the server notices in its own time
-		cancel, err = begin(&pb.WatchIncidentsRequest{})
-		cancel()
-	}
+	_ = first.stop()
+	third := startWatch(r, req)
+	third.next(t)
+	_ = second.stop()
+	_ = third.stop()
+}
+
+// What changes while the open incidents are being sent is sent again, although its
+// first state went out already.
+func TestWatchMissesNothingWhileItBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		for n := uint64(1); n <= 3*watchChunk; n++ {
+			r.put(t, newIncident(n))
+		}
+		w := startWatch(r, &pb.WatchIncidentsRequest{})
+		client := view{incidents: map[string]*pb.Incident{}}
+		client.take(w.next(t))
+		newest := newIncident(3*watchChunk, func(i *correlate.Incident) { i.Alerts = 77 })
+		if client.incidents[newest.ID] == nil {
+			t.Fatal("the newest does not come first")
+		}
+		last := r.put(t, newest)
+		for client.revision < last {
+			client.take(w.next(t))
+		}
+		if got := client.incidents[newest.ID].GetAlerts(); got != 77 || len(client.incidents) != 3*watchChunk {
+			t.Errorf("%d alerts, %d incidents", got, len(client.incidents))
+		}
+		_ = w.stop()
+	})
 }
 
 func TestStopEndsWatches(t *testing.T) {
