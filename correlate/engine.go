@@ -299,8 +299,12 @@ func (e *Engine) reindex() {
 // place finds the nodes of an alert from its row.
 func (e *Engine) place(it *item) {
 	it.node, it.from = e.nodes.id(it.state.Service), noNode
-	if !it.state.Caller.IsZero() {
-		it.from = e.nodes.id(it.state.Caller)
+	if it.state.Caller.IsZero() {
+		return
+	}
+	it.from = e.nodes.id(it.state.Caller)
+	if !e.nodes.known(it.node) && isUnregistered(it.state.Service.Name) {
+		it.node, it.from = it.from, noNode // "somewhere outside the mesh": all we know is whose calls fail
 	}
 }
 

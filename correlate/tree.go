@@ -91,9 +91,10 @@ type growth struct {
 	dist    []float64
 	parent  []int32
 	via     []stepKind
-	forward []bool    // the way here already holds an overload step
-	refOn   []float64 // onset of the nearest alerting node on the way, or the start
-	refEnd  []float64 // when that node's trouble ended; 0 while it lasts
+	forward []bool      // the way here already holds an overload step
+	ref     []int32     // the nearest alerting member on the way; -1: none, time counts from the start
+	onsets  [][]float64 // per member: onsets of its alerts in the tree
+	ended   []float64   // per member: when its trouble ended; 0 while it lasts
 	member  []bool
 	done    []bool
 	queue   []queued
@@ -110,7 +111,7 @@ func (g *growth) reset(nodes, items int) {
 	if len(g.dist) < nodes {
 		*g = growth{
 			dist: make([]float64, nodes), parent: make([]int32, nodes), via: make([]stepKind, nodes), forward: make([]bool, nodes),
-			refOn: make([]float64, nodes), refEnd: make([]float64, nodes), member: make([]bool, nodes), done: make([]bool, nodes),
+			ref: make([]int32, nodes), onsets: make([][]float64, nodes), ended: make([]float64, nodes), member: make([]bool, nodes), done: make([]bool, nodes),
 		}
 		for i := range g.dist {
 			g.dist[i] = math.Inf(1)
@@ -118,6 +119,7 @@ func (g *growth) reset(nodes, items int) {
 	}
 	for _, n := range g.seen {
 		g.dist[n], g.member[n], g.done[n], g.forward[n] = math.Inf(1), false, false, false
+		g.onsets[n], g.ended[n] = g.onsets[n][:0], 0
 	}
 	g.seen, g.queue = g.seen[:0], g.queue[:0]
 	if len(g.taken) < (items+63)/64 {
@@ -164,7 +166,7 @@ func (s *scene) plantOrigin(g *growth, t *tree, avail itemSet) {
 	g.visit(c, 0)
 	g.member[c] = true
 	g.parent[c] = -1
-	g.refOn[c], g.refEnd[c] = t.start, 0
+	g.ref[c] = -1
 	own := s.attach(g, t, c, roleOrigin, avail)
 	t.silent = !slices.ContainsFunc(own, func(a attachment) bool { return !s.items[a.item].edge() })
 	if t.silent {
@@ -275,7 +277,7 @@ func (s *scene) offer(g *growth, from, to int32, dist float64, kind stepKind) {
 	g.done[to] = false // a way that became cheaper is looked at again
 	g.parent[to], g.via[to] = from, kind
 	g.forward[to] = g.forward[from] || kind == stepOverload
-	g.refOn[to], g.refEnd[to] = g.refOn[from], g.refEnd[from]
+	g.ref[to] = g.ref[from]
 	g.push(to, dist)
 }
 
@@ -306,7 +308,7 @@ func (s *scene) candidates(g *growth, t *tree, u int32, r role, avail itemSet) [
 			if !avail.has(k) || g.taken.has(k) {
 				continue
 			}
-			a := s.weigh(g, k, u, r)
+			a := s.weigh(g, t, k, u, r)
 			a.value -= loss
 			if a.value > 0 {
 				found = append(found, a)
@@ -315,41 +317,86 @@ func (s *scene) candidates(g *growth, t *tree, u int32, r role, avail itemSet) [
 	}
 	n := &s.nodes[u]
 	consider(n.own, 0)
+	own := len(found)
 	consider(n.calls, edgeAtCallee)
 	consider(n.out, edgeAtCaller)
-	if len(found) > 1 {
-		best := 0
-		for i := range found {
-			if found[i].value > found[best].value {
-				best = i
-			}
-		}
-		for i := range found {
-			if i != best {
-				found[i].value *= repeatFactor
-				found[i].time *= repeatFactor
-				found[i].class *= repeatFactor
-			}
-		}
-	}
+	discount(found[:own], repeatFactor)
+	s.discountCalls(found[own:], own > 0)
 	return found
 }
 
+// discount leaves the best of found in full and takes factor of the others.
+func discount(found []attachment, factor float64) {
+	best := 0
+	for i := range found {
+		if found[i].value > found[best].value {
+			best = i
+		}
+	}
+	for i := range found {
+		if i != best {
+			found[i].scale(factor)
+		}
+	}
+}
+
+func (a *attachment) scale(factor float64) {
+	a.value *= factor
+	a.time *= factor
+	a.class *= factor
+}
+
+// discountCalls does the same for edge alerts, caller by caller: each caller whose
+// calls fail has seen something of its own. Where the node alerts too, all of them count less.
+func (s *scene) discountCalls(calls []attachment, alerting bool) {
+	seen := map[nodeID]bool{}
+	for i := range calls {
+		from := s.items[calls[i].item].from
+		switch {
+		case seen[from]:
+			calls[i].scale(repeatFactor)
+		case alerting || len(seen) > 0:
+			calls[i].scale(callsFactor)
+		}
+		seen[from] = true
+	}
+}
+
 // weigh values alert k at node u in role r.
-func (s *scene) weigh(g *growth, k, u int32, r role) attachment {
+func (s *scene) weigh(g *growth, t *tree, k, u int32, r role) attachment {
 	it := s.items[k]
 	w := classWeight[it.state.Class]
 	class := w.victim
 	switch r {
 	case roleOrigin:
-		class = w.origin
+		if class = w.origin; it.edge() {
+			class = 0 // at the callee or the caller, it speaks of the step between them
+		}
 	case roleOfHost:
 		class = w.ofHost
 	case roleStarved:
 		class = w.starved
 	}
-	time := -s.timeCost(k, g.refOn[u], g.refEnd[u])
+	causeOn, causeEnd := g.cause(t, u, s.onset[k])
+	time := -s.timeCost(k, causeOn, causeEnd)
 	return attachment{item: k, node: u, value: it.gain + class + time, time: time, class: class, role: r}
+}
+
+// cause tells what an alert at u with the given onset is measured from: the latest
+// onset, not after it, at the nearest alerting node on the way. A service that is slow
+// first and fails minutes later passes each of its troubles on when it happens.
+func (g *growth) cause(t *tree, u int32, onset float64) (on, end float64) {
+	r := g.ref[u]
+	if r < 0 {
+		return t.start, 0
+	}
+	on = g.onsets[r][0]
+	for _, o := range g.onsets[r] {
+		if o <= onset && (on > onset || o > on) || on > onset && o < on {
+			on = o
+		}
+	}
+	return on, g.ended[r]
 }
 
 // timeCost is what it costs that alert k began when it did, given when its cause
@@ -378,20 +425,20 @@ func (s *scene) keep(g *growth, t *tree, u int32, found []attachment) {
 	if len(found) == 0 {
 		return
 	}
-	on, end, open := math.Inf(1), 0.0, false
+	open := false
 	for _, a := range found {
 		t.take(a)
 		g.taken.add(a.item)
-		on = min(on, s.onset[a.item])
+		g.onsets[u] = append(g.onsets[u], s.onset[a.item])
 		if s.ended[a.item] == 0 {
 			open = true
 		}
-		end = max(end, s.ended[a.item])
+		g.ended[u] = max(g.ended[u], s.ended[a.item])
 	}
 	if open {
-		end = 0
+		g.ended[u] = 0
 	}
-	g.refOn[u], g.refEnd[u] = on, end
+	g.ref[u] = u
 }
 
 func (t *tree) take(a attachment) {
@@ -474,7 +521,7 @@ func (s *scene) feedOn(g *growth, t *tree, q queued, avail itemSet) {
 	worth := 0.0
 	for _, k := range s.nodes[q.node].own {
 		if avail.has(k) && !g.taken.has(k) && s.items[k].state.Class == ClassTrafficGone {
-			if a := s.weigh(g, k, q.node, roleStarved); a.value > 0 {
+			if a := s.weigh(g, t, k, q.node, roleStarved); a.value > 0 {
 				found = append(found, a)
 				worth = max(worth, a.value)
 			}
@@ -555,6 +602,8 @@ func (s *scene) weighOrigin(t *tree) {
 	t.terms.health = s.e.healthWeight(id, s.at(t.start))
 	if s.ranking {
 		t.terms.quiet = -s.quietCost(t)
+	} else {
+		t.terms.health *= healthGrouping
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	lessChore    = 2.5  // housekeeping fires for reasons of its own
 	lessTraffic  = 0.5  // traffic alerts follow the clock as well as failures
 	repeatFactor = 0.3  // further alerts of one node in one incident are mostly one observation
+	callsFactor  = 0.6  // a further caller whose calls fail
 	edgeAtCallee = 0.1  // an edge alert counts at the callee almost in full …
 	edgeAtCaller = 1.5  // … and at the caller with this loss
 	edgeTraverse = 0.05 // the cost of a step along which calls are known to fail
@@ -39,7 +40,7 @@ var classWeight = [...]struct{ origin, victim, starved, ofHost float64 }{
 	ClassLag:         {.3, 0, -1, 0},
 	ClassClientPool:  {.3, 0, -3, 0},
 	ClassProbe:       {-.6, .2, -3, -.7},
-	ClassEdge:        {0, 0, -3, 0},
+	ClassEdge:        {-1, .2, -3, 0}, // as an alert of the caller: its calls fail, it points further down
 	ClassChore:       {0, 0, -3, 0},
 }
 
@@ -136,6 +137,7 @@ const (
 
 // Health, changes, quiet dependents.
 const (
+	healthGrouping = 0.5 // checks of victims fail too: they rank origins, they hardly make one
 	healthFailing  = 3.0
 	healthDegraded = 1.8
 	healthPassing  = -0.4
