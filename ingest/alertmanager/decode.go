@@ -233,9 +233,11 @@ func (d *decoder) alerts() error {
 
 func (d *decoder) reject(i int, err error) {
 	d.rejected.Rejected++
+	if len(d.rejected.First) == maxErrors {
+		return
+	}
 	var e *body.Error
-	if len(d.rejected.First) < maxErrors && errors.As(err, &e) {
-		body.Within(fmt.Sprintf("alerts[%d]", i), e)
+	if errors.As(body.Within(fmt.Sprintf("alerts[%d]", i), err), &e) {
 		d.rejected.First = append(d.rejected.First, e)
 	}
 }

@@ -121,8 +121,8 @@ func (r *Reader) hexUnit(i int) (rune, bool) {
 		return 0, false
 	}
 	for _, c := range []byte(r.text[i+1 : i+5]) {
-		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
-			return 0, false
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			return 0, false // ParseUint takes more than digits
 		}
 	}
 	u, err := strconv.ParseUint(r.text[i+1:i+5], 16, 16)

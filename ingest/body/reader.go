@@ -148,9 +148,11 @@ func (r *Reader) Array(element func(i int) error) error {
 	}
 }
 
-// IsArray and IsObject look at the next value without reading it.
-func (r *Reader) IsArray() bool  { return r.next() == '[' }
-func (r *Reader) IsObject() bool { return r.next() == '{' } // see IsArray
+// IsArray looks at the next value without reading it.
+func (r *Reader) IsArray() bool { return r.next() == '[' }
+
+// IsObject looks at the next value without reading it.
+func (r *Reader) IsObject() bool { return r.next() == '{' }
 
 // IsString looks at the next value without reading it.
 func (r *Reader) IsString() bool { return r.next() == '"' }

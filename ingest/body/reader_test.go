@@ -217,6 +217,15 @@ func TestInt(t *testing.T) {
 	}
 }
 
+func TestLinesAreRightInAnyOrderOfMistakes(t *testing.T) {
+	r := NewReader([]byte("[\n1,\n2,\n3]"))
+	for _, tc := range []struct{ offset, line int }{{2, 2}, {8, 4}, {8, 4}, {5, 3}, {0, 1}, {9, 4}} {
+		if got := r.Errorf(tc.offset, "x").Line; got != tc.line {
+			t.Errorf("offset %d: line %d, want %d", tc.offset, got, tc.line)
+		}
+	}
+}
+
 func TestTextFromTheBodyIsCutInErrors(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	r := NewReader([]byte(`{"` + long + `": "` + long + `"}`))

@@ -38,7 +38,7 @@ func CheckLength(field, text string, most int) error {
 	return &Error{Field: field, Reason: fmt.Sprintf("longer than %d bytes", most)}
 }
 
-// Cut shortens text for people to at most most bytes, and shows that it did.
+// Cut shortens text for people to no more than most bytes, and shows that it did.
 func Cut(text string, most int) string {
 	const mark = "…"
 	if len(text) <= most {
