@@ -480,7 +480,7 @@ func TestSlowSenderIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer got.Body.Close()
-	if got.StatusCode != 503 {
+	if got.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("answer %s, want 503", got.Status)
 	}
 	if next := post(t, in, webhook, good[webhook]); next.Code != 200 {
