@@ -85,30 +85,31 @@ func (c *incidentCase) run(ctx, hard context.Context) {
 	}
 }
 
-// turn brings sheaf and outbox together and starts what can be started.
+// turn brings sheaf and outbox together and starts what can be started. What is
+// in hand is sent also while the outbox fails: a page late in the records is
+// better than a page late.
 func (c *incidentCase) turn(ctx, hard context.Context, r *routing) {
 	now := time.Now()
-	if now.Before(c.storeDue) {
-		return
+	if !now.Before(c.storeDue) {
+		c.storeDue = time.Time{}
 	}
-	c.storeDue = time.Time{}
 	for _, l := range c.lanes {
 		if !now.Before(l.due) {
 			l.due = time.Time{}
 		}
 	}
-	if c.stale && ctx.Err() == nil && !c.read(ctx) {
-		return
+	if c.stale && c.storeDue.IsZero() && ctx.Err() == nil {
+		c.read(ctx)
 	}
 	sends := c.sheaf.plan(r, c.busy())
-	if !c.record(hard) || ctx.Err() != nil {
-		return
-	}
 	for _, s := range sends {
-		if l := c.lane(s.to); !l.busy && l.due.IsZero() {
+		if l := c.lane(s.to); !l.busy && l.due.IsZero() && ctx.Err() == nil {
 			l.busy = true
 			go c.attempt(ctx, hard, r, s)
 		}
+	}
+	if c.storeDue.IsZero() {
+		c.record(hard)
 	}
 }
 
@@ -141,10 +142,10 @@ func (c *incidentCase) await(ctx, hard context.Context, r *routing) {
 
 // read takes new pages from the outbox. What is in hand already is further than
 // the outbox, never behind it.
-func (c *incidentCase) read(ctx context.Context) bool {
+func (c *incidentCase) read(ctx context.Context) {
 	entries, err := c.pager.opts.Outbox.Pages(ctx, c.incident)
 	if !c.stored(err, "read") {
-		return false
+		return
 	}
 	known := uint64(0)
 	if n := len(c.sheaf); n > 0 {
@@ -157,7 +158,6 @@ func (c *incidentCase) read(ctx context.Context) bool {
 	}
 	c.stale = false
 	c.slim()
-	return true
 }
 
 // slim lets go of the contents of pages that are done: all that later pages need
@@ -176,15 +176,15 @@ func (c *incidentCase) slim() {
 	}
 }
 
-// record writes what the outbox does not know. It reports false when it could not.
-func (c *incidentCase) record(ctx context.Context) bool {
+// record writes what the outbox does not know.
+func (c *incidentCase) record(ctx context.Context) {
 	for _, l := range c.sheaf {
 		if !l.dirty {
 			continue
 		}
 		err := c.pager.opts.Outbox.RecordDelivery(ctx, l.Page.Key(), slices.Clone(l.Deliveries), l.Done, l.Superseded)
 		if !c.stored(err, "record") {
-			return false
+			return
 		}
 		l.dirty = false
 		if l.Done {
@@ -192,7 +192,6 @@ func (c *incidentCase) record(ctx context.Context) bool {
 		}
 	}
 	c.slim()
-	return true
 }
 
 // count counts what was decided without an attempt, once per page.
@@ -266,6 +265,10 @@ func (c *incidentCase) notify(hard context.Context, r *routing, in *integration,
 	return res
 }
 
+// minRefusals is how often in a row a page must have been refused before it is
+// given up, however old: after a long outage of ours it deserves its tries.
+const minRefusals = 5
+
 // apply enters the outcome of an attempt.
 func (c *incidentCase) apply(res result) {
 	l := c.lane(res.to)
@@ -293,7 +296,7 @@ func (c *incidentCase) apply(res result) {
 	case !refused:
 		l.due = time.Now().Add(backoff(o.RetryMin, o.RetryMax, l.fails))
 		m.delivered(res.to, resultRetry)
-	case time.Since(res.leaf.Page.At) >= o.GiveUpAfter:
+	case time.Since(res.leaf.Page.At) >= o.GiveUpAfter && l.fails >= minRefusals:
 		*l = lane{}
 		res.leaf.skip(d, "given up after "+span(time.Since(res.leaf.Page.At))+": "+d.LastError)
 		m.delivered(res.to, resultGivenUp)
@@ -351,13 +354,11 @@ func (c *incidentCase) settled() bool {
 }
 
 // nextDue is the earliest time at which something can be tried again; zero: none.
+// When it is ending, only records are.
 func (c *incidentCase) nextDue(ending bool) time.Time {
-	if !c.storeDue.IsZero() || ending {
-		return c.storeDue // nothing happens before that, or at all
-	}
-	var at time.Time
+	at := c.storeDue
 	for _, l := range c.lanes {
-		if !l.busy && !l.due.IsZero() && (at.IsZero() || l.due.Before(at)) {
+		if !ending && !l.busy && !l.due.IsZero() && (at.IsZero() || l.due.Before(at)) {
 			at = l.due
 		}
 	}

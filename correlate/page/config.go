@@ -219,16 +219,23 @@ func enrich(r *amconfig.Receiver) {
 }
 
 // pagerdutyDetails are the custom details of an event, beside the operator's own.
-var pagerdutyDetails = func() map[string]string {
-	details := make(map[string]string)
-	for _, key := range []string{"origin", "probability", "why", "runner_up", "hit", "next", "changes", "since", "reason"} {
-		details[key] = `{{ .CommonAnnotations.` + key + ` }}`
-	}
-	details["firing"] = `{{ template "pagerduty.default.instances" . }}`
-	details["num_firing"] = `{{ (headwater .).Firing }}`
-	details["num_alerts"] = `{{ (headwater .).Alerts }}`
-	return details
-}()
+// The notifier reads what a template makes as YAML, in which "cart: down" is a
+// map. A JSON list of texts stays what it is.
+var pagerdutyDetails = map[string]string{
+	"origin":      `{{ (headwater .).Origin }}`,
+	"probability": `{{ (headwater .).Probability }}`,
+	"since":       `{{ (headwater .).Since }}`,
+	"reason":      `{{ with headwater . }}{{ .Listed .Reason | toJson }}{{ end }}`,
+	"why":         `{{ (headwater .).WhyTexts | toJson }}`,
+	"runner_up":   `{{ with headwater . }}{{ .Listed .RunnerUp | toJson }}{{ end }}`,
+	"hit":         `{{ (headwater .).HitTexts | toJson }}`,
+	"next":        `{{ (headwater .).Next | toJson }}`,
+	"changes":     `{{ (headwater .).ChangeTexts | toJson }}`,
+	"gaps":        `{{ (headwater .).Gaps | toJson }}`,
+	"firing":      `{{ (headwater .).QuotedTexts | toJson }}`,
+	"num_firing":  `{{ (headwater .).Firing }}`,
+	"num_alerts":  `{{ (headwater .).Alerts }}`,
+}
 
 func warnings(am *amconfig.Config) []string {
 	var w []string

@@ -2,6 +2,8 @@ package page
 
 import (
 	"flag"
+	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,8 +112,8 @@ func spread() *correlate.Page {
 func over() *correlate.Page {
 	p := spread()
 	p.Seq, p.Kind, p.At = 3, correlate.PageResolve, began.Add(33*time.Minute)
-	p.Reason = "all 23 alerts ended"
-	p.Incident.State, p.Incident.ResolvedAt, p.Incident.Firing = correlate.IncidentResolved, p.At, 0
+	p.Reason = "all 23 alerts ended 10 min ago"
+	p.Incident.QuietSince, p.Incident.Firing = began.Add(23*time.Minute), 0
 	for i := range p.Incident.Services {
 		p.Incident.Services[i].Firing = 0
 	}
@@ -157,3 +159,17 @@ var fixtures = []struct {
 }{{"open", collapse}, {"update", spread}, {"resolve", over}, {"lone", lone}, {"unknown", doubtful}, {"one-service", crowd}}
 
 const here = "https://headwater.example.org"
+
+// routed makes a configuration ready.
+func routed(t *testing.T, c *Config) *routing {
+	t.Helper()
+	u, err := url.Parse(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRouting(c, u, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -275,7 +276,7 @@ func readMail(t *testing.T, raw string) (subject, text, html string) {
 	parts := multipart.NewReader(m.Body, params["boundary"])
 	for {
 		part, err := parts.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return subject, text, html
 		}
 		if err != nil {
@@ -299,8 +300,25 @@ type mailServer struct {
 	addr string
 	mu   sync.Mutex
 	got  []string
-	// greet, when set, is waited for before the greeting: a server that hangs.
-	greet chan struct{}
+	// silent is closed when the server may speak.
+	silent chan struct{}
+	held   bool
+}
+
+// hold makes the server accept connections and say nothing until it is released.
+func (s *mailServer) hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent, s.held = make(chan struct{}), true
+}
+
+func (s *mailServer) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held {
+		close(s.silent)
+		s.held = false
+	}
 }
 
 func newMailServer(t *testing.T) *mailServer {
@@ -320,13 +338,16 @@ func newMailServer(t *testing.T) *mailServer {
 			open.Go(func() { defer conn.Close(); s.talk(conn) })
 		}
 	})
-	t.Cleanup(func() { l.Close(); open.Wait() })
+	t.Cleanup(func() { s.release(); l.Close(); open.Wait() })
 	return s
 }
 
 func (s *mailServer) talk(conn net.Conn) {
-	if s.greet != nil {
-		<-s.greet
+	s.mu.Lock()
+	silent := s.silent
+	s.mu.Unlock()
+	if silent != nil {
+		<-silent
 	}
 	in := bufio.NewScanner(conn)
 	say := func(line string) { fmt.Fprint(conn, line+"\r\n") }

@@ -137,12 +137,12 @@ func (r *routing) route(labels map[string]string) []target {
 
 // optsFor returns the options of the first route that leads the labels to a
 // receiver; the root's when, after a reload, none does any more.
-func (r *routing) optsFor(labels map[string]string, receiver string) dispatch.RouteOpts {
+func (r *routing) optsFor(labels map[string]string, name string) dispatch.RouteOpts {
 	if r.root == nil {
 		return dispatch.DefaultRouteOpts
 	}
 	for _, match := range r.root.Match(labelSet(labels)) {
-		if match.RouteOpts.Receiver == receiver {
+		if match.RouteOpts.Receiver == name {
 			return match.RouteOpts
 		}
 	}
@@ -180,6 +180,7 @@ func logIntegration(logger *slog.Logger) notify.Integration {
 	return notify.NewIntegration(logNotifier{logger}, always{}, "log", 0, "log")
 }
 
+// Notify implements [notify.Notifier].
 func (n logNotifier) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
 	if len(alerts) == 0 {
 		return false, errors.New("page without an alert")
@@ -192,4 +193,5 @@ func (n logNotifier) Notify(ctx context.Context, alerts ...*alert.Alert) (retry 
 
 type always struct{}
 
+// SendResolved implements [notify.ResolvedSender].
 func (always) SendResolved() bool { return true }

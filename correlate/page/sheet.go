@@ -140,12 +140,15 @@ func named(p *correlate.Page) *correlate.Incident {
 	return &inc
 }
 
-// endOf is when a resolved incident ended.
+// endOf is when a resolved incident ended: when its last alert did, which is some
+// time before it was called resolved.
 func endOf(p *correlate.Page) time.Time {
-	if p.Incident.ResolvedAt.IsZero() {
-		return p.At
+	for _, at := range []time.Time{p.Incident.QuietSince, p.Incident.ResolvedAt} {
+		if !at.IsZero() {
+			return at
+		}
 	}
-	return p.Incident.ResolvedAt
+	return p.At
 }
 
 func (s *Sheet) end() time.Time {

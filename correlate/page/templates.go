@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	tmplhtml "html/template"
@@ -22,7 +23,7 @@ var defaultTemplates embed.FS
 func loadTemplates(globs []string, externalURL *url.URL) (*template.Template, error) {
 	t, err := template.FromGlobs(nil, withSheet)
 	if err != nil {
-		return nil, fmt.Errorf("Alertmanager's default templates: %w", err)
+		return nil, fmt.Errorf("default templates of Alertmanager: %w", err)
 	}
 	t.ExternalURL = externalURL
 	entries, err := defaultTemplates.ReadDir("templates")
@@ -30,14 +31,12 @@ func loadTemplates(globs []string, externalURL *url.URL) (*template.Template, er
 		return nil, err
 	}
 	for _, e := range entries {
-		f, err := defaultTemplates.Open("templates/" + e.Name())
+		text, err := defaultTemplates.ReadFile("templates/" + e.Name())
 		if err != nil {
 			return nil, err
 		}
-		err = t.Parse(f)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("default templates: %w", err)
+		if err := t.Parse(bytes.NewReader(text)); err != nil {
+			return nil, fmt.Errorf("default templates: %s: %w", e.Name(), err)
 		}
 	}
 	for _, g := range globs {

@@ -93,19 +93,22 @@ func (s *Sheet) SlackTitle() string { return slackEscaper.Replace(s.Title) }
 func (s *Sheet) MarkdownTitle() string { return markdownEscaper.Replace(s.Title) }
 
 // QuotedText lists the most telling alerts, one per line.
-func (s *Sheet) QuotedText() string {
-	var b strings.Builder
+func (s *Sheet) QuotedText() string { return strings.Join(s.QuotedTexts(), "\n") }
+
+// QuotedTexts are the lines of [Sheet.QuotedText].
+func (s *Sheet) QuotedTexts() []string {
+	var texts []string
 	for _, q := range s.Quoted {
-		fmt.Fprintf(&b, "%s %s on %s (%s) since %s", q.Status, q.Name, q.Service, q.Severity, q.StartsAt.Format("15:04:05 UTC"))
+		text := fmt.Sprintf("%s %s on %s (%s) since %s", q.Status, q.Name, q.Service, q.Severity, q.StartsAt.Format("15:04:05 UTC"))
 		if q.Summary != "" {
-			b.WriteString(": " + q.Summary)
+			text += ": " + q.Summary
 		}
-		b.WriteByte('\n')
+		texts = append(texts, text)
 	}
 	if more := s.Alerts - len(s.Quoted); more > 0 {
-		fmt.Fprintf(&b, "and %d more\n", more)
+		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
-	return b.String()
+	return texts
 }
 
 // Slack is the body in Slack's mrkdwn.

@@ -46,7 +46,7 @@ func (s *Sheet) Context() string {
 	if s.Resolved() {
 		parts[0] = "lasted " + span(s.EndedAt.Sub(s.StartedAt)) + ", " + s.StartedAt.Format("15:04:05") + " to " + s.EndedAt.Format("15:04:05 UTC")
 	}
-	if s.Environment != "" {
+	if s.Environment != "" && s.Environment != "default" { // the name of a world that has no name
 		parts = append(parts, s.Environment)
 	}
 	if s.Owner != "" {
@@ -70,7 +70,10 @@ func (s *Sheet) News() string {
 }
 
 // HitText lists the services that were hit, worst first.
-func (s *Sheet) HitText() string {
+func (s *Sheet) HitText() string { return andMore(s.HitTexts(), s.HitMore) }
+
+// HitTexts are the services of [Sheet.HitText], one by one.
+func (s *Sheet) HitTexts() []string {
 	var parts []string
 	for _, h := range s.Hit {
 		alerts := fmt.Sprintf("%d alerts", h.Alerts)
@@ -79,7 +82,7 @@ func (s *Sheet) HitText() string {
 		}
 		parts = append(parts, fmt.Sprintf("%s (%s, %s)", h.Name, h.Severity, alerts))
 	}
-	return andMore(parts, s.HitMore)
+	return parts
 }
 
 // NextText lists the services that will probably be hit next.
@@ -109,6 +112,14 @@ func (s *Sheet) ChangeTexts() []string {
 		texts = append(texts, c.Text)
 	}
 	return texts
+}
+
+// Listed is a list of one text, or an empty one, for templates that make lists.
+func (s *Sheet) Listed(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
 }
 
 // QuotedNames are the names of the quoted alerts, each once.
