@@ -151,7 +151,11 @@ func (c *incidentCase) read(ctx context.Context) {
 	if n := len(c.sheaf); n > 0 {
 		known = c.sheaf[n-1].Page.Seq
 	}
+	announced := c.pager.announced(c)
 	for _, e := range entries {
+		if !e.Done && e.Page.Seq > announced {
+			break // its decision may not be on disk yet; we will be told
+		}
 		if e.Page.Seq > known {
 			c.sheaf = append(c.sheaf, &leaf{OutboxEntry: e})
 		}

@@ -246,6 +246,22 @@ func TestDelivery_AnOutboxThatFailsDelaysRecordsAndRepeatsNoPage(t *testing.T) {
 	}
 }
 
+func TestDelivery_APageLeavesOnlyWhenItsDecisionIsOnDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, twoReceivers, Options{}, numberedPages("INC-1", collapse(), over())...)
+		r.outbox.unsynced = 1
+		r.run()
+		defer r.stop()
+		r.after(time.Minute)
+		r.wantLogs("INC-1 open", "INC-1 open")
+		r.outbox.mu.Lock()
+		r.outbox.unsynced = 0
+		r.outbox.mu.Unlock()
+		r.after(time.Minute)
+		r.wantLogs("INC-1 open, INC-1 resolved", "INC-1 open, INC-1 resolved")
+	})
+}
+
 func TestDelivery_TheResolveGoesWhereTheOpeningWentWhateverTheRouteSaysNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pages := numberedPages("INC-1", collapse(), spread(), over())

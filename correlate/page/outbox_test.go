@@ -23,6 +23,8 @@ type memOutbox struct {
 	refuse, forget int
 	// blind fails the next reads.
 	blind int
+	// unsynced pages, the latest ones, are in Pages but not in PendingPages.
+	unsynced int
 }
 
 func newOutbox(pages ...*correlate.Page) *memOutbox {
@@ -60,7 +62,10 @@ func (o *memOutbox) Changed(after uint64) <-chan struct{} {
 }
 
 func (o *memOutbox) PendingPages(_ context.Context, limit int) ([]*correlate.OutboxEntry, error) {
-	return o.read(limit, func(e *correlate.OutboxEntry) bool { return !e.Done })
+	o.mu.Lock()
+	hidden := o.entries[len(o.entries)-o.unsynced:]
+	o.mu.Unlock()
+	return o.read(limit, func(e *correlate.OutboxEntry) bool { return !e.Done && !slices.Contains(hidden, e) })
 }
 
 func (o *memOutbox) Pages(_ context.Context, incident string) ([]*correlate.OutboxEntry, error) {

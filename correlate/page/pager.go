@@ -278,6 +278,13 @@ func (p *Pager) attend(ctx, hard context.Context, incident string, seq uint64) b
 	return true
 }
 
+// announced is the highest Seq that the outbox has listed as pending for a case.
+func (p *Pager) announced(c *incidentCase) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return c.seen
+}
+
 // dismiss ends a case unless it was told of another page meanwhile.
 func (p *Pager) dismiss(c *incidentCase) bool {
 	p.mu.Lock()
