@@ -1,0 +1,195 @@
+package correlate_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// BenchmarkStep measures what one alert costs the engine, in the situations that a
+// day is made of. Each reports ns/alert and allocations per operation; an operation
+// is one notification unless said otherwise.
+func BenchmarkStep(b *testing.B) {
+	b.Run("repeated", benchmarkRepeated)
+	b.Run("new", benchmarkNew)
+	b.Run("resolve", benchmarkResolve)
+	b.Run("storm", benchmarkStorm)
+	b.Run("many-open", benchmarkManyOpen)
+}
+
+// stage is an engine under a benchmark, with its own stream.
+type stage struct {
+	engine *correlate.Engine
+	pos    uint64
+	now    time.Time
+}
+
+func newStage(b *testing.B, spec topology.Spec) *stage {
+	s := &stage{engine: newEngine(b, correlate.Config{}), now: epoch}
+	s.step(&correlate.TopologyReport{Source: "bench", Spec: spec})
+	return s
+}
+
+func (s *stage) step(sig correlate.Signal) *correlate.Delta {
+	s.pos++
+	return s.engine.Step(correlate.Input{Pos: s.pos, At: s.now, Signal: sig})
+}
+
+// pass lets d go by and all that is due in it happen.
+func (s *stage) pass(d time.Duration) {
+	s.now = s.now.Add(d)
+	s.step(correlate.Tick{})
+}
+
+// shop is a graph of n services in five layers over ten databases.
+func shop(n int) topology.Spec {
+	spec := topology.Spec{Version: "bench"}
+	name := func(i int) topology.Ref { return topology.Ref{Namespace: "shop", Name: fmt.Sprintf("svc-%04d", i)} }
+	for i := range n {
+		spec.Services = append(spec.Services, topology.Service{Name: name(i).Name, Namespace: "shop", Owner: fmt.Sprintf("team-%d", i%7)})
+		for _, step := range []int{n / 5, n/5 + 3, n/5 + 11} {
+			if i+step < n {
+				spec.Dependencies = append(spec.Dependencies, topology.Dependency{From: name(i), To: name(i + step)})
+			}
+		}
+	}
+	return spec
+}
+
+// benchAlert is the k-th alert of a service, with the labels of a real rule.
+func benchAlert(service, k int, starts time.Time) correlate.Alert {
+	return correlate.Alert{
+		Fingerprint: fmt.Sprintf("%08x%08x", service, k), StartsAt: starts,
+		Labels: map[string]string{
+			"alertname": "HighErrorRate", "severity": "critical", "namespace": "shop", "service": fmt.Sprintf("svc-%04d", service),
+			"pod": fmt.Sprintf("svc-%04d-6d5c8b7f9-%05d", service, k), "prometheus": "monitoring/k8s", "job": "shop", "cluster": "prod-eu",
+		},
+		Annotations: map[string]string{"summary": "5 % of the answers are errors", "runbook_url": "https://runbooks.example/errors"},
+	}
+}
+
+func benchBatch(alerts ...correlate.Alert) *correlate.AlertBatch {
+	return &correlate.AlertBatch{Source: "alertmanager", Receiver: "headwater", Alerts: alerts}
+}
+
+// cascade is size alerts on a service and what depends on it.
+func cascade(size int, starts time.Time) []correlate.Alert {
+	var out []correlate.Alert
+	for k := range size {
+		out = append(out, benchAlert([]int{180, 140, 137, 100, 97, 60, 20}[k%7], k, starts.Add(time.Duration(k)*100*time.Millisecond)))
+	}
+	return out
+}
+
+func perAlert(b *testing.B, alerts int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*alerts), "ns/alert")
+}
+
+// The whole group is sent again, as Alertmanager does: nothing is news.
+func benchmarkRepeated(b *testing.B) {
+	const size = 40
+	s := newStage(b, shop(200))
+	batch := benchBatch(cascade(size, s.now)...)
+	s.step(batch)
+	s.pass(2 * time.Minute)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.now = s.now.Add(time.Second)
+		s.step(batch)
+	}
+	perAlert(b, size)
+}
+
+// One new alert joins an open incident of forty, settling included.
+func benchmarkNew(b *testing.B) {
+	const size = 40
+	base := newStage(b, shop(200))
+	base.step(benchBatch(cascade(size, base.now)...))
+	base.pass(90 * time.Second)
+	snapshot := base.engine.Snapshot()
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		s := &stage{engine: restore(b, correlate.Config{}, snapshot), pos: base.pos, now: base.now}
+		batch := benchBatch(benchAlert(57, 1, s.now))
+		b.StartTimer()
+		s.step(batch)
+		s.pass(2 * time.Second)
+	}
+	perAlert(b, 1)
+}
+
+// One alert of an incident of forty ends.
+func benchmarkResolve(b *testing.B) {
+	const size = 40
+	base := newStage(b, shop(200))
+	alerts := cascade(size, base.now)
+	base.step(benchBatch(alerts...))
+	base.pass(90 * time.Second)
+	over := alerts[3]
+	over.Status, over.EndsAt = correlate.Resolved, base.now
+	snapshot, batch := base.engine.Snapshot(), benchBatch(over)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		s := &stage{engine: restore(b, correlate.Config{}, snapshot), pos: base.pos, now: base.now}
+		b.StartTimer()
+		s.step(batch)
+	}
+	perAlert(b, 1)
+}
+
+// A thousand alerts of one failure within a hundred seconds, in notifications of
+// fifty, settled and paged. An operation is the storm.
+func benchmarkStorm(b *testing.B) {
+	const size, group = 1000, 50
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		s := newStage(b, shop(200))
+		alerts := cascade(size, s.now)
+		b.StartTimer()
+		for i := 0; i < size; i += group {
+			s.step(benchBatch(alerts[i : i+group]...))
+			s.pass(5 * time.Second)
+		}
+		s.pass(time.Minute)
+	}
+	perAlert(b, size)
+}
+
+// A new alert while a thousand incidents are open, one on each of a thousand
+// services that have nothing to do with one another.
+func benchmarkManyOpen(b *testing.B) {
+	const services = 1000
+	spec := topology.Spec{Version: "bench"}
+	for i := range services {
+		spec.Services = append(spec.Services, topology.Service{Namespace: "shop", Name: fmt.Sprintf("svc-%04d", i)})
+	}
+	base := newStage(b, spec)
+	for i := range services {
+		base.step(benchBatch(benchAlert(i, 0, base.now)))
+	}
+	base.pass(time.Minute)
+	snapshot := base.engine.Snapshot()
+	if len(snapshot.Incidents) != services {
+		b.Fatalf("%d incidents are open", len(snapshot.Incidents))
+	}
+	s := &stage{engine: restore(b, correlate.Config{}, snapshot), pos: base.pos, now: base.now}
+	k := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		k++
+		s.step(benchBatch(benchAlert(k%services, k/services+1, s.now)))
+		s.pass(20 * time.Second)
+		if k%services == 0 { // so that the incidents stay of one size
+			b.StopTimer()
+			s = &stage{engine: restore(b, correlate.Config{}, snapshot), pos: base.pos, now: base.now}
+			b.StartTimer()
+		}
+	}
+	perAlert(b, 1)
+}
