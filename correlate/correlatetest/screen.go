@@ -125,6 +125,8 @@ func (s *screen) incident(now time.Time, i *correlate.Incident, joined map[strin
 			s.print(now, "merged %s into %s", i.ID, i.MergedInto)
 		}
 		return
+	case before == nil && len(joined) == 0:
+		s.print(now, "separated %s: origin %s", i.ID, s.p.originText(i))
 	case before == nil:
 		s.print(now, "opened %s: %s; origin %s", i.ID, tally(joined), s.p.originText(i))
 		joined = nil

@@ -259,7 +259,9 @@ func (q *question) gap() error {
 
 func notName(r rune) bool { return r == ' ' || r == ':' || r == ',' }
 
-func (q *question) evidence() error { return q.reasons(func(r []correlate.Reason) int { return len(r) }) }
+func (q *question) evidence() error {
+	return q.reasons(func(r []correlate.Reason) int { return len(r) })
+}
 func (q *question) firstEvidence() error {
 	return q.reasons(func(r []correlate.Reason) int { return min(1, len(r)) })
 }
