@@ -245,7 +245,7 @@ type Incident struct {
 	ID     string // INC-<number>
 	Number uint64
 	State  IncidentState
-	// Title is one line: origin, probability, symptom, reach.
+	// Title is the name of the most telling alert: the origin's own, else the worst. [Incident.Headline] says the whole.
 	Title    string
 	Severity Severity
 	// StartedAt is the earliest onset; OpenedAt when the engine opened it; ResolvedAt zero while open.

@@ -16,6 +16,7 @@ func (e *Engine) applyAlerts(b *AlertBatch) {
 		switch {
 		case it != nil:
 			e.again(it, a)
+		case a.Status == Firing && e.continues(a, b.Source):
 		case a.Status == Resolved && e.resolvesOther(a):
 		default:
 			it = e.first(a, b.Source)
@@ -24,6 +25,23 @@ func (e *Engine) applyAlerts(b *AlertBatch) {
 	if b.Truncated > 0 {
 		e.countTruncated(b)
 	}
+}
+
+// continues folds a firing alert into the live instance of its label set. A label
+// set fires once at a time. Prometheus's API merges overlapping alerts and keeps the
+// earliest start, as Alertmanager does; a webhook that names a later start tells that
+// the instance before it ended unnoticed.
+func (e *Engine) continues(a *Alert, source string) bool {
+	last := e.latest[a.Fingerprint]
+	if last == nil || !last.state.Active() || !last.state.StartsAt.Before(a.StartsAt) {
+		return false
+	}
+	if source == SourcePrometheus {
+		e.again(last, a)
+		return true
+	}
+	e.end(last, minTime(a.StartsAt, e.meta.Now))
+	return false
 }
 
 // resolvesOther ends the live instance of the label set when a resolve names a

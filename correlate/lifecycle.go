@@ -55,8 +55,8 @@ func (e *Engine) closeQuiet(inc *incident) {
 
 func (e *Engine) closeIncident(inc *incident, why string) {
 	row := e.editIncident(inc)
-	e.resolvePage(inc, why)
 	row.State, row.ResolvedAt = IncidentResolved, e.meta.Now
+	e.resolvePage(inc, why)
 	row.Paging.DueAt, row.Paging.UpdateDueAt, row.Unsettled = time.Time{}, time.Time{}, false
 	for _, it := range inc.items {
 		if !it.edge() && e.evidence(it) {

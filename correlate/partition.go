@@ -320,10 +320,43 @@ func (p *partitioner) joint(a, b *cluster) *tree {
 		return nil
 	}
 	t := p.regrow(union, origins...)
-	if t == nil || !t.set.equal(union) || t.score <= a.tree.score+b.tree.score-addOrigin {
+	if t == nil || !t.set.equal(union) || t.score <= a.tree.score+b.tree.score-p.overlap(a.tree, b.tree)-addOrigin {
 		return nil
 	}
 	return t
+}
+
+// overlap is what two trees count twice: one service in one trouble is one
+// observation, also when its alerts are divided between them. Without it, dividing
+// would always gain: the second alert of a service counts in part within one tree and in full in another.
+func (p *partitioner) overlap(a, b *tree) float64 {
+	best := map[int32]float64{}
+	for _, x := range a.attached {
+		best[x.node] = max(best[x.node], x.value)
+	}
+	sum, counted := 0.0, map[int32]bool{}
+	for _, y := range b.attached {
+		if best[y.node] == 0 || counted[y.node] || !p.oneTrouble(a, y) {
+			continue
+		}
+		counted[y.node] = true
+		sum += (1 - repeatFactor) * min(best[y.node], y.value)
+	}
+	return sum
+}
+
+// oneTrouble: an alert of t at y's service fired at the same time as y.
+func (p *partitioner) oneTrouble(t *tree, y attachment) bool {
+	for _, x := range t.attached {
+		if x.node == y.node && p.firingAt(x.item, p.onset[y.item]) || x.node == y.node && p.firingAt(y.item, p.onset[x.item]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *partitioner) firingAt(k int32, at float64) bool {
+	return p.onset[k] <= at && (p.ended[k] == 0 || p.ended[k] >= at)
 }
 
 // maxJoint bounds the origins tried for two parts together.
@@ -399,8 +432,8 @@ func (p *partitioner) twoOrigins(c *cluster) (one, two *tree) {
 		if first == nil || !first.set.equal(rest) {
 			continue
 		}
-		if first.score+second.score > best {
-			best, one, two = first.score+second.score, first, second
+		if both := first.score + second.score - p.overlap(first, second); both > best {
+			best, one, two = both, first, second
 		}
 	}
 	return one, two

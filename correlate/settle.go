@@ -293,9 +293,10 @@ func (e *Engine) mergeInto(gone, into *incident) {
 	row := e.editIncident(gone)
 	text := fmt.Sprintf("merged into %s: one failure explains both", into.row.ID)
 	e.note(gone, TimelineMerged, "", text)
-	e.resolvePage(gone, text)
 	row.State, row.MergedInto, row.Firing, row.Unsettled = IncidentMerged, into.row.ID, 0, false
 	row.ResolvedAt, row.Archived = e.meta.Now, true
+	row.Paging.DueAt, row.Paging.UpdateDueAt = time.Time{}, time.Time{}
+	e.resolvePage(gone, text)
 	delete(e.incidents, row.ID)
 	kept := e.editIncident(into)
 	kept.Merged = append(slices.Clip(kept.Merged), row.ID)

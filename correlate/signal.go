@@ -113,6 +113,9 @@ func (id AlertID) compare(other AlertID) int {
 	return 0
 }
 
+// SourcePrometheus is the [AlertBatch.Source] of alerts that came by Alertmanager's own API, /api/v2/alerts.
+const SourcePrometheus = "prometheus"
+
 // AlertBatch is the alerts of one request.
 type AlertBatch struct {
 	// Source is who sent it: "alertmanager" (webhook), "prometheus" (/api/v2/alerts), …

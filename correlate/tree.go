@@ -154,7 +154,9 @@ func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 		s.expand(g, t, q.node, avail)
 	}
 	s.starve(g, t, avail)
-	s.chargePauses(t)
+	if len(t.attached) > 1 {
+		s.chargePauses(t)
+	}
 	s.weighOrigin(t)
 	t.score = t.terms.sum()
 	return t
@@ -262,8 +264,11 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 			continue
 		}
 		cost := costOverload
-		if s.surging(u, avail) {
+		switch {
+		case s.shows(u, ClassSurge, avail):
 			cost = costOverloadSurge
+		case s.shows(u, ClassClientPool, avail) && to.shared:
+			cost = costOverloadPool
 		}
 		s.offer(g, u, a.to, base+cost, stepOverload)
 	}
@@ -285,9 +290,9 @@ func (s *scene) alerting(n int32, avail itemSet) bool {
 	return slices.ContainsFunc(s.nodes[n].own, avail.has)
 }
 
-func (s *scene) surging(n int32, avail itemSet) bool {
+func (s *scene) shows(n int32, c Class, avail itemSet) bool {
 	return slices.ContainsFunc(s.nodes[n].own, func(k int32) bool {
-		return avail.has(k) && s.items[k].state.Class == ClassSurge
+		return avail.has(k) && s.items[k].state.Class == c
 	})
 }
 
@@ -299,43 +304,74 @@ func (s *scene) attach(g *growth, t *tree, u int32, r role, avail itemSet) []att
 }
 
 // candidates lists the alerts that u would bring: its own, failing calls to it,
-// and failing calls by it to services that are not in the tree. The best counts in
-// full, the others in part: ten rules on one service are one observation.
+// and failing calls by it to services that are not in the tree.
+//
+// Ten rules on one service are one observation: the best counts in full, the
+// others in part. Its distance in time from its cause is that of its first alert, once;
+// the later ones are measured from the one before.
 func (s *scene) candidates(g *growth, t *tree, u int32, r role, avail itemSet) []attachment {
+	n := &s.nodes[u]
 	var found []attachment
-	consider := func(list []int32, loss float64) {
-		for _, k := range list {
-			if !avail.has(k) || g.taken.has(k) {
-				continue
-			}
-			a := s.weigh(g, t, k, u, r)
+	weigh := func(k int32, loss float64) {
+		if !avail.has(k) || g.taken.has(k) {
+			return
+		}
+		on, end := g.cause(t, u, s.onset[k])
+		if len(found) > 0 && !s.items[found[0].item].edge() {
+			on, end = s.latestBefore(found, s.onset[k]), 0
+		}
+		if a := s.weigh(k, u, r, on, end); a.value > loss {
 			a.value -= loss
-			if a.value > 0 {
-				found = append(found, a)
-			}
+			found = append(found, a)
 		}
 	}
-	n := &s.nodes[u]
-	consider(n.own, 0)
+	for _, k := range n.own {
+		weigh(k, 0)
+	}
 	own := len(found)
-	consider(n.calls, edgeAtCallee)
-	consider(n.out, edgeAtCaller)
-	discount(found[:own], repeatFactor)
+	for _, k := range n.calls {
+		weigh(k, edgeAtCallee)
+	}
+	for _, k := range n.out {
+		weigh(k, edgeAtCaller)
+	}
+	discount(found[:own])
 	s.discountCalls(found[own:], own > 0)
 	return found
 }
 
-// discount leaves the best of found in full and takes factor of the others.
-func discount(found []attachment, factor float64) {
+// latestBefore is the latest onset of the node's own alerts that is not after onset, else the first.
+func (s *scene) latestBefore(found []attachment, onset float64) float64 {
+	on := s.onset[found[0].item]
+	for _, a := range found {
+		if o := s.onset[a.item]; !s.items[a.item].edge() && o <= onset && o > on {
+			on = o
+		}
+	}
+	return on
+}
+
+// discount leaves the best of a node's own alerts in full, with the time of the
+// first, and takes a part of the others.
+func discount(found []attachment) {
+	if len(found) < 2 {
+		return
+	}
 	best := 0
 	for i := range found {
 		if found[i].value > found[best].value {
 			best = i
 		}
 	}
+	if best > 0 {
+		found[best].value += found[0].time
+		found[best].time += found[0].time
+		found[0].value -= found[0].time
+		found[0].time = 0
+	}
 	for i := range found {
 		if i != best {
-			found[i].scale(factor)
+			found[i].scale(repeatFactor)
 		}
 	}
 }
@@ -363,7 +399,7 @@ func (s *scene) discountCalls(calls []attachment, alerting bool) {
 }
 
 // weigh values alert k at node u in role r.
-func (s *scene) weigh(g *growth, t *tree, k, u int32, r role) attachment {
+func (s *scene) weigh(k, u int32, r role, causeOn, causeEnd float64) attachment {
 	it := s.items[k]
 	w := classWeight[it.state.Class]
 	class := w.victim
@@ -377,7 +413,6 @@ func (s *scene) weigh(g *growth, t *tree, k, u int32, r role) attachment {
 	case roleStarved:
 		class = w.starved
 	}
-	causeOn, causeEnd := g.cause(t, u, s.onset[k])
 	time := -s.timeCost(k, causeOn, causeEnd)
 	return attachment{item: k, node: u, value: it.gain + class + time, time: time, class: class, role: r}
 }
@@ -454,20 +489,6 @@ func (t *tree) take(a attachment) {
 	}
 }
 
-// drop takes attachment i out again.
-func (t *tree) drop(i int) {
-	a := t.attached[i]
-	t.set.remove(a.item)
-	t.terms.class -= a.class
-	t.terms.time -= a.time
-	rest := a.value - a.class - a.time
-	if a.node == t.origin {
-		t.terms.own -= rest
-	} else {
-		t.terms.alerts -= rest
-	}
-}
-
 // starve attaches alerts that say "no traffic" below the nodes that failed: what a
 // broken service no longer calls goes quiet. Such alerts point upwards, never at themselves.
 func (s *scene) starve(g *growth, t *tree, avail itemSet) {
@@ -521,7 +542,8 @@ func (s *scene) feedOn(g *growth, t *tree, q queued, avail itemSet) {
 	worth := 0.0
 	for _, k := range s.nodes[q.node].own {
 		if avail.has(k) && !g.taken.has(k) && s.items[k].state.Class == ClassTrafficGone {
-			if a := s.weigh(g, t, k, q.node, roleStarved); a.value > 0 {
+			on, end := g.cause(t, q.node, s.onset[k])
+			if a := s.weigh(k, q.node, roleStarved, on, end); a.value > 0 {
 				found = append(found, a)
 				worth = max(worth, a.value)
 			}
@@ -533,65 +555,6 @@ func (s *scene) feedOn(g *growth, t *tree, q queued, avail itemSet) {
 	t.terms.steps -= q.dist
 	t.steps = append(t.steps, treeStep{cause: g.parent[q.node], effect: q.node, kind: stepStarve})
 	s.keep(g, t, q.node, found)
-}
-
-// chargePauses walks the attached alerts by onset: after a pause in the activity,
-// a further alert hardly belongs to the same failure. An alert that the pause makes
-// worthless is dropped. This one term keeps two failures of one neighbourhood apart
-// better than any window.
-func (s *scene) chargePauses(t *tree) {
-	order := make([]int, len(t.attached))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return compareOnset(s)(t.attached[a].item, t.attached[b].item) })
-	last, first := 0.0, true
-	dropped := map[int]bool{}
-	for _, i := range order {
-		a := &t.attached[i]
-		on := s.onset[a.item]
-		if first {
-			last, first = on, false
-			continue
-		}
-		if cost := s.pauseCost(t, a, on-last, dropped); cost > 0 {
-			if cost >= a.value {
-				dropped[i] = true
-				t.drop(i)
-				continue
-			}
-			t.terms.pause -= cost
-		}
-		last = max(last, on)
-	}
-	if len(dropped) > 0 {
-		kept := t.attached[:0]
-		for i := range t.attached {
-			if !dropped[i] {
-				kept = append(kept, t.attached[i])
-			}
-		}
-		t.attached = kept
-	}
-}
-
-func (s *scene) pauseCost(t *tree, a *attachment, gap float64, dropped map[int]bool) float64 {
-	grace := gapGrace
-	if c := s.items[a.item].state.Class; c == ClassTrafficGone || c == ClassLag {
-		grace = gapGraceSlow
-	}
-	cost := (gap - grace) / max(gapScale, s.quantum)
-	if cost <= 0 {
-		return 0
-	}
-	for i := range t.attached {
-		b := &t.attached[i]
-		if b.node == a.node && b.item != a.item && !dropped[i] && s.onset[b.item] < s.onset[a.item] &&
-			(s.ended[b.item] == 0 || s.ended[b.item] >= s.onset[a.item]) {
-			return cost * gapSameNode
-		}
-	}
-	return cost
 }
 
 // weighOrigin adds what speaks for or against the origin itself: changes, health

@@ -70,6 +70,7 @@ var (
 
 	costOverload      = -math.Log(.05) // load moves from a caller onto what it calls
 	costOverloadSurge = 0.6            // the same while the caller reports a surge
+	costOverloadPool  = -math.Log(.2)  // … and while its pool of connections is used up: it may be the one that leaks them
 	costStarve        = 0.8            // the first step along which traffic stops
 	costStarveFurther = 0.48
 )
@@ -127,7 +128,7 @@ const (
 	gapGrace      = 90.0 // quiet for longer than this, and the next alert hardly belongs to the same failure
 	gapGraceSlow  = 240.0
 	gapScale      = 40.0
-	gapSameNode   = 0.3 // … less so at a node whose alert still fires
+	gapSameNode   = 0.3 // … less so for a service that was alerting all along
 	followWithin  = 400.0
 	quantumMax    = 300.0
 	quantumTenth  = 10

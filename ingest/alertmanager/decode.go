@@ -38,7 +38,7 @@ import (
 // The values of [correlate.AlertBatch.Source] that this package writes.
 const (
 	SourceWebhook = "alertmanager"
-	SourceAPI     = "prometheus"
+	SourceAPI     = correlate.SourcePrometheus
 )
 
 // maxErrors is how many rejected alerts a PartialError describes.

@@ -1,0 +1,73 @@
+package correlate
+
+import "slices"
+
+// chargePauses walks the attached alerts by onset: after a pause in the activity,
+// a further alert hardly belongs to the same failure. An alert that the pause makes
+// worthless is dropped. This one term keeps two failures of one neighbourhood apart
+// better than any window. For a service that was alerting all along the pause costs less.
+func (s *scene) chargePauses(t *tree) {
+	order := slices.Clone(t.attached)
+	slices.SortFunc(order, func(a, b attachment) int { return compareOnset(s)(a.item, b.item) })
+	dropped := newItemSet(len(s.items))
+	last := s.onset[order[0].item]
+	for i := 1; i < len(order); i++ {
+		a := &order[i]
+		on := s.onset[a.item]
+		cost := s.pauseCost(a, on-last)
+		switch {
+		case cost <= 0:
+		case s.alertingAlong(order[:i], a, dropped):
+			cost *= gapSameNode
+			fallthrough
+		default:
+			if cost >= a.value {
+				dropped.add(a.item)
+				continue
+			}
+			t.terms.pause -= cost
+		}
+		last = on
+	}
+	t.dropAll(dropped)
+}
+
+func (s *scene) pauseCost(a *attachment, gap float64) float64 {
+	grace := gapGrace
+	if c := s.items[a.item].state.Class; c == ClassTrafficGone || c == ClassLag {
+		grace = gapGraceSlow
+	}
+	return (gap - grace) / max(gapScale, s.quantum)
+}
+
+// alertingAlong: a's service was alerting already and did so through the pause.
+func (s *scene) alertingAlong(before []attachment, a *attachment, dropped itemSet) bool {
+	return slices.ContainsFunc(before, func(b attachment) bool {
+		return b.node == a.node && !dropped.has(b.item) && (s.ended[b.item] == 0 || s.ended[b.item] >= s.onset[a.item])
+	})
+}
+
+// dropAll takes the alerts in set out of the tree again.
+func (t *tree) dropAll(set itemSet) {
+	kept := t.attached[:0]
+	for _, a := range t.attached {
+		if set.has(a.item) {
+			t.drop(a)
+		} else {
+			kept = append(kept, a)
+		}
+	}
+	t.attached = kept
+}
+
+func (t *tree) drop(a attachment) {
+	t.set.remove(a.item)
+	t.terms.class -= a.class
+	t.terms.time -= a.time
+	rest := a.value - a.class - a.time
+	if a.node == t.origin {
+		t.terms.own -= rest
+	} else {
+		t.terms.alerts -= rest
+	}
+}
