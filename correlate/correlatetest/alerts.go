@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headwater-sre/headwater/correlate"
@@ -62,7 +63,7 @@ func takeDuration(opts map[string]string, name string) (time.Duration, error) {
 
 // labelsOf makes the label set from "{…}" or from "service AlertName [severity] [label=value …]".
 func labelsOf(g *topology.Graph, plain []string, opts map[string]string) (map[string]string, error) {
-	if plain[0][0] == '{' {
+	if strings.HasPrefix(plain[0], "{") {
 		if len(plain) > 1 || len(opts) > 0 {
 			return nil, fmt.Errorf("behind {…} only began, summary and runbook may stand, not %v %v", plain[1:], opts)
 		}
@@ -96,7 +97,7 @@ func (s *sender) resolve(args []string, now time.Time) (*correlate.AlertBatch, e
 	want := maps.Clone(opts)
 	switch {
 	case len(plain) == 1 && plain[0] == "everything":
-	case len(plain) == 1 && plain[0][0] == '{':
+	case len(plain) == 1 && strings.HasPrefix(plain[0], "{"):
 		if want, err = labels(plain[0]); err != nil {
 			return nil, err
 		}

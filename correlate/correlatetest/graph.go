@@ -23,6 +23,8 @@ func graph(version string, lines []string) (*topology.Spec, error) {
 		}
 		plain, opts := options(w)
 		switch {
+		case len(plain) == 0:
+			err = fmt.Errorf("nothing is named")
 		case strings.Contains(l, "->"):
 			err = addEdges(spec, plain, opts)
 		case plain[0] == "group" && len(plain) == 3:

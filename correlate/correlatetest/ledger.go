@@ -233,7 +233,7 @@ func (l *Ledger) checkAlert(cfg *correlate.Config, a *correlate.AlertState, add 
 				add("%s waits and nothing is due", name)
 			}
 		case correlate.FateChronic, correlate.FateBelowSeverity:
-			if !a.Active() {
+			if !a.Active() && l.Meta.Now.Sub(a.LastSeen) > remembered(cfg) {
 				add("%s ended in no incident and is remembered forever", name)
 			}
 		case correlate.FateHeld, correlate.FatePaged, correlate.FateFlapping, correlate.FateNotPaged:
@@ -256,6 +256,14 @@ func (l *Ledger) checkAlert(cfg *correlate.Config, a *correlate.AlertState, add 
 	if i := l.Incidents[a.Incident]; a.Fate.Kind == correlate.FateHeld && worthy(cfg, a) && i != nil && i.Paging.Opens == 0 && waited > hold+settle {
 		add("%s is held for a page for %s", name, waited)
 	}
+}
+
+// remembered is how long an alert that was in no incident is kept after its end.
+func remembered(cfg *correlate.Config) time.Duration {
+	if cfg.ReopenWithin > 0 {
+		return cfg.ReopenWithin
+	}
+	return 30 * time.Minute
 }
 
 // worthy reports whether the alert alone must reach on-call. One that fires again
@@ -307,8 +315,11 @@ func (l *Ledger) checkIncident(i *correlate.Incident, c *count, add func(string,
 	if sum > 1+1e-9 || i.Unknown < 0 {
 		add("%s: probabilities sum to %v", i.ID, sum)
 	}
-	if l.Open(i.ID) != (i.Paging.Opens > 0 && i.Paging.ResolvedAt.Before(i.Paging.OpenedAt)) {
-		add("%s: its pages and its row disagree on whether on-call holds a page", i.ID)
+	if int(i.Paging.Seq) != len(l.Pages[i.ID]) {
+		add("%s counts %d pages; there were %d", i.ID, i.Paging.Seq, len(l.Pages[i.ID]))
+	}
+	if !i.Paging.UpdateDueAt.IsZero() && !l.Open(i.ID) {
+		add("%s has an update due and on-call holds no page", i.ID)
 	}
 }
 

@@ -114,13 +114,16 @@ func (p *player) acts(c command) ([]act, error) {
 		}
 		a.at, w = beginning.Add(d), w[2:]
 	}
+	if len(w) == 0 || w[0] == "" {
+		return nil, fmt.Errorf("a time without a command")
+	}
 	if len(w) < 5 || w[0] != "repeat" {
 		a.args = w
 		return []act{a}, nil
 	}
 	n, err1 := strconv.Atoi(w[1])
 	every, err2 := time.ParseDuration(w[3])
-	if err1 != nil || err2 != nil || n < 1 || a.at.IsZero() {
+	if err1 != nil || err2 != nil || n < 1 || n > maxRepeats || every < 0 || a.at.IsZero() {
 		return nil, fmt.Errorf("want at <time> repeat <n> every <duration> <command>")
 	}
 	var out []act
@@ -133,6 +136,9 @@ func (p *player) acts(c command) ([]act, error) {
 	}
 	return out, nil
 }
+
+// maxRepeats bounds a story's length, against slips of the hand.
+const maxRepeats = 100_000
 
 var choice = regexp.MustCompile(`\{([^{}="]*\|[^{}="]*)\}`)
 
