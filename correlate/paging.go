@@ -48,7 +48,7 @@ func (e *Engine) judgePaging(inc *incident) {
 }
 
 // open reports whether on-call has a page of the incident that was not resolved.
-func (p *Paging) open() bool { return p.Opens > 0 && p.ResolvedAt.Before(p.OpenedAt) }
+func (p *Paging) open() bool { return p.Opens > 0 && p.ResolvedAt.IsZero() }
 
 // openingAt is when the opening page leaves: the hold counts from the first
 // page-worthy alert, and is shorter when the origin is all but certain.
@@ -86,7 +86,10 @@ func (e *Engine) news(inc *incident, it *item) bool {
 	if inc.row.Paging.Opens == 0 {
 		return true
 	}
-	return it.prev == nil || it.prev.inc != inc || it.state.Severity == SeverityCritical && it.state.FirstSeen.After(inc.row.Paging.ResolvedAt)
+	if it.state.FirstSeen.Before(inc.row.Paging.ResolvedAt) {
+		return false // on-call knew of it when it was said to be over
+	}
+	return it.prev == nil || it.prev.inc != inc || it.state.Severity == SeverityCritical
 }
 
 // updateAt is when the next update leaves; zero when there is nothing worth an edit.
@@ -142,7 +145,7 @@ func (e *Engine) openingDue(inc *incident) {
 	again := row.Paging.Opens > 0
 	row.Paging.DueAt = time.Time{}
 	row.Paging.Opens++
-	row.Paging.OpenedAt = e.meta.Now
+	row.Paging.OpenedAt, row.Paging.ResolvedAt = e.meta.Now, time.Time{} // both may fall on one moment
 	why := fmt.Sprintf("opened %s ago, nobody paged yet", roughly(e.meta.Now.Sub(row.OpenedAt)))
 	if o := row.Origin(); o != nil && o.Probability >= e.cfg.ConfidentAt && len(row.Services) > 1 {
 		why = "the origin is all but certain"
