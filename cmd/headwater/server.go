@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
@@ -128,6 +129,7 @@ func (s *server) run(ctx context.Context) error {
 		err = s.serve(ctx)
 	}
 	s.phase.set("stopping")
+	notifySystemd(daemon.SdNotifyStopping)
 	if ctx.Err() != nil {
 		err = nil // what was cut off by the request to stop is no failure
 	}
@@ -195,6 +197,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	s.phase.set("")
 	s.web.mount(app)
+	notifySystemd(daemon.SdNotifyReady)
 	s.log.Info("Headwater takes alerts", "url", s.externals.String(), "grpc", s.grpcAddr, "environment", s.config.environment)
 	if s.started != nil {
 		s.started()
@@ -264,10 +267,10 @@ func (s *server) openBus(ctx context.Context) error {
 			})
 			return nil
 		}
-		if ctx.Err() != nil || !errors.Is(err, bus.ErrUnavailable) || o.URL == "" {
-			if o.URL == "" {
-				return fmt.Errorf("--storage.path=%s: %w", s.o.storagePath, err)
-			}
+		switch {
+		case o.URL == "":
+			return fmt.Errorf("--storage.path=%s: %w", s.o.storagePath, err)
+		case ctx.Err() != nil, !errors.Is(err, bus.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded):
 			return fmt.Errorf("--nats.url: %w", err)
 		}
 		s.phase.set("waiting for the NATS server of --nats.url: " + err.Error())
@@ -379,8 +382,14 @@ func (s *server) mux(intake, rest, bridge http.Handler, services []string) *http
 	}
 	// Pages link to the incident; until there is a dashboard, the API shows it.
 	mux.HandleFunc("GET /incidents/{id}", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "../api/v1/incidents/"+url.PathEscape(r.PathValue("id")), http.StatusFound)
+		// Relative, for the sake of proxies that serve us below a path of their own.
+		w.Header().Set("Location", "../api/v1/incidents/"+url.PathEscape(r.PathValue("id")))
+		w.WriteHeader(http.StatusFound)
 	})
 	mux.HandleFunc("GET /{$}", s.web.serveFront)
 	return mux
 }
+
+// notifySystemd tells a supervisor that asked for it (Type=notify). Without one it
+// does nothing, and that a message could not be sent is no reason to stop.
+func notifySystemd(state string) { _, _ = daemon.SdNotify(false, state) }
