@@ -424,3 +424,44 @@ func TestAFailingPartStopsTheServer(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 }
+
+func TestASecondServerOnTheSameStorageIsRefused(t *testing.T) {
+	storage := t.TempDir()
+	first := started(t, serverOptions{storagePath: storage})
+	address, noFile := []string{"127.0.0.1:0"}, ""
+	second := newServer(serverOptions{
+		config: mustParse(t, ""), storagePath: storage, web: &web.FlagConfig{WebListenAddresses: &address, WebConfigFile: &noFile},
+	}, slog.New(slog.DiscardHandler))
+	err := second.run(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), "--storage.path="+storage+": ") || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("the second server: %v", err)
+	}
+	if got := first.get(t, "/-/ready"); got.code != http.StatusOK {
+		t.Errorf("the first server: %d %s", got.code, got.body)
+	}
+}
+
+// A watch would stay for ever; a stop ends it.
+func TestAStopDoesNotWaitForWatches(t *testing.T) {
+	r := started(t, serverOptions{})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.base+"/api/v1/incidents:watch", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := resp.Body.Read(make([]byte, 1)); err != nil {
+		t.Fatalf("the watch says nothing: %v", err)
+	}
+	began := time.Now()
+	r.stopped(t)
+	if took := time.Since(began); took > stopTimeout {
+		t.Errorf("the stop took %v", took)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Errorf("the watch did not end well: %v", err)
+	}
+}
