@@ -193,7 +193,7 @@ func (s *Store) sync() error {
 	}
 	s.metrics.syncs.Observe(time.Since(start).Seconds())
 	s.synced.Store(upTo)
-	return nil
+	return s.opts.fault("synced")
 }
 
 // fail ends the use of the store: after a failed write or fsync nobody knows what

@@ -26,8 +26,13 @@ var (
 // failure is the permanent error of a store that must not be used any more.
 type failure struct{ cause error }
 
-func (f *failure) Error() string        { return fmt.Sprintf("%v: %v", ErrFailed, f.cause) }
-func (f *failure) Unwrap() error        { return f.cause }
+// Error says what to do, and why.
+func (f *failure) Error() string { return fmt.Sprintf("%v: %v", ErrFailed, f.cause) }
+
+// Unwrap returns the error of the write that failed.
+func (f *failure) Unwrap() error { return f.cause }
+
+// Is makes it an [ErrFailed].
 func (f *failure) Is(target error) bool { return target == ErrFailed }
 
 // Permanent tells the driver that retrying is of no use.

@@ -99,12 +99,14 @@ var kindOfTable = map[byte]string{
 // stateCollector measures the store when it is scraped.
 type stateCollector struct{ s *Store }
 
+// Describe implements [prometheus.Collector].
 func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{rowsDesc, pendingDesc, oldestDesc, sizeDesc, revisionDesc} {
 		ch <- d
 	}
 }
 
+// Collect implements [prometheus.Collector].
 func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)

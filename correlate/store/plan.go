@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -68,30 +69,30 @@ type (
 	statKey     string
 )
 
-// rows plans the rows of d that no later delta replaces.
+// rows plans the rows of d that nothing later replaces, from the last to the first.
 func (p *planner) rows(d *correlate.Delta, first func(key any) bool) error {
-	for _, a := range d.Alerts {
+	for _, a := range slices.Backward(d.Alerts) {
 		if first(a.ID()) {
 			if err := p.alert(a); err != nil {
 				return err
 			}
 		}
 	}
-	for _, i := range d.Incidents {
+	for _, i := range slices.Backward(d.Incidents) {
 		if first(incidentKey(i.Number)) {
 			if err := p.incident(i); err != nil {
 				return err
 			}
 		}
 	}
-	for _, c := range d.Changes {
+	for _, c := range slices.Backward(d.Changes) {
 		if first(changeKey(c.Pos)) {
 			if err := p.change(c); err != nil {
 				return err
 			}
 		}
 	}
-	for _, h := range d.Health {
+	for _, h := range slices.Backward(d.Health) {
 		key := inTable(tableHealth, healthSuffix(h))
 		if first(healthKey(key)) {
 			if err := p.other(key, healthToProto(h)); err != nil {
@@ -99,10 +100,10 @@ func (p *planner) rows(d *correlate.Delta, first func(key any) bool) error {
 			}
 		}
 	}
-	for i := range d.Stats {
-		key := appendText([]byte{tableStat}, d.Stats[i].Key)
+	for _, st := range slices.Backward(d.Stats) {
+		key := appendText([]byte{tableStat}, st.Key)
 		if first(statKey(key)) {
-			if err := p.other(key, statToProto(d.Stats[i])); err != nil {
+			if err := p.other(key, statToProto(st)); err != nil {
 				return err
 			}
 		}
@@ -198,11 +199,26 @@ func (p *planner) change(c *correlate.ChangeState) error {
 	suffix := numberSuffix(c.Pos)
 	live, history := inTable(tableChange, suffix), inTable(tableChangeHistory, suffix)
 	if !c.Archived {
+		if err := p.leaveHistory(live, history); err != nil {
+			return err
+		}
 		return p.other(live, changeStateToProto(c))
 	}
 	p.remove(live)
 	p.after(func() { p.index.dropOther(string(live)) })
 	return p.putMessage(history, changeStateToProto(c), p.expires)
+}
+
+// leaveHistory makes sure that a row which is live from now on is in one table only.
+func (p *planner) leaveHistory(live, history []byte) error {
+	if _, known := p.index.others[string(live)]; known {
+		return nil
+	}
+	_, err := p.txn.Get(history)
+	if err == nil {
+		p.remove(history)
+	}
+	return ignoreMissing(err)
 }
 
 // other plans a live row that no index points to.

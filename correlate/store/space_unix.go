@@ -24,7 +24,7 @@ func dirInUse(dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close()
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	_ = f.Close() // of a reader; takes the lock with it
 	return errors.Is(err, syscall.EWOULDBLOCK)
 }

@@ -173,6 +173,12 @@ func prepareDir(o Options) error {
 	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 		return openError(o.Dir, err)
 	}
+	if dirInUse(o.Dir) {
+		return inUseError(o.Dir)
+	}
+	if err := dropEmptyLogs(o.Dir); err != nil {
+		return openError(o.Dir, err)
+	}
 	free, err := o.free(o.Dir)
 	if err != nil {
 		return fmt.Errorf("open storage in %s: read free space: %w", o.Dir, err)
@@ -191,10 +197,14 @@ func openError(dir string, err error) error {
 		return fmt.Errorf("open storage in %s: %w: free some and start again", dir, ErrNoSpace)
 	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("open storage in %s: %w: %w", dir, ErrReadOnly, err)
-	case dirInUse(dir):
-		return fmt.Errorf("open storage in %s: %w; stop it, or give this one a directory of its own", dir, ErrInUse)
+	case dirInUse(dir): // by somebody who was quicker than badger, just now
+		return inUseError(dir)
 	}
 	return fmt.Errorf("open storage in %s: %w", dir, err)
+}
+
+func inUseError(dir string) error {
+	return fmt.Errorf("open storage in %s: %w; stop it, or give this one a directory of its own", dir, ErrInUse)
 }
 
 // badgerOptions are chosen for a few hundred MiB at most and a small process.
@@ -303,20 +313,20 @@ func ignoreMissing(err error) error {
 // badgerLog hands badger's chatter to the logger: its information is for us alone.
 type badgerLog struct{ log *slog.Logger }
 
-func (l badgerLog) text(format string, args []any) slog.Attr {
-	return slog.String("text", fmt.Sprintf(format, args...))
-}
-
+// Errorf passes on what badger could not do.
 func (l badgerLog) Errorf(format string, args ...any) {
-	l.log.Error("storage engine reports an error", l.text(format, args))
+	l.log.Error("storage engine reports an error", "text", fmt.Sprintf(format, args...))
 }
 
+// Warningf passes on what badger finds odd.
 func (l badgerLog) Warningf(format string, args ...any) {
-	l.log.Warn("storage engine warns", l.text(format, args))
+	l.log.Warn("storage engine warns", "text", fmt.Sprintf(format, args...))
 }
 
+// Infof is for debugging.
 func (l badgerLog) Infof(format string, args ...any) {
-	l.log.Debug("storage engine", l.text(format, args))
+	l.log.Debug("storage engine", "text", fmt.Sprintf(format, args...))
 }
 
+// Debugf is for badger's own people.
 func (l badgerLog) Debugf(string, ...any) {}

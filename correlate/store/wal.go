@@ -86,16 +86,45 @@ func (w *wal) wrote(n int64) (turned bool) {
 	return false
 }
 
-// syncAll puts every log file that there is on disk, with its directory entry.
+// syncAll puts every file that there is on disk, and their directory entries.
 func (w *wal) syncAll() error {
 	if w.dir == "" {
 		return nil
 	}
-	var errs []error
-	for _, path := range append(w.files(), w.dir) {
-		errs = append(errs, syncFile(path))
+	entries, err := os.ReadDir(w.dir)
+	if err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	var errs []error
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			errs = append(errs, syncFile(filepath.Join(w.dir, e.Name())))
+		}
+	}
+	return errors.Join(append(errs, w.syncDir())...)
+}
+
+// dropEmptyLogs removes log files that a power failure left without even their
+// first byte. They hold nothing, and badger refuses to open them.
+func dropEmptyLogs(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		if ext != ".mem" && ext != ".vlog" {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil || info.Size() > 0 {
+			continue // badger will say what is wrong with it
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // syncDir makes the names of new files durable.

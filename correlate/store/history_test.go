@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/headwater-sre/headwater/correlate"
+)
+
+func pageOf(d *correlate.Delta) []*correlate.Page {
+	return []*correlate.Page{{Incident: *d.Incidents[0], Seq: 1, At: time.Now()}}
+}
+
+// archived is a delta that archives incident 1 with an alert and a change, and leaves incident 2.
+func archived(pos uint64) []*correlate.Delta {
+	d := rowsAt(pos, 2, 400<<10)[0] // large enough to be kept in parts
+	d.Incidents[0].Archived = true
+	d.Alerts = []*correlate.AlertState{
+		{Alert: correlate.Alert{Fingerprint: "old"}, Incident: "INC-1", Archived: true},
+		{Alert: correlate.Alert{Fingerprint: "new"}, Incident: "INC-2"},
+	}
+	d.Changes = []*correlate.ChangeState{{Pos: 1, Archived: true}, {Pos: 2}}
+	return []*correlate.Delta{d}
+}
+
+// seen is what can be read of history and of the present.
+func seen(t *testing.T, s *Store) string {
+	t.Helper()
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	_, err1 := s.ScanIncidents(t.Context(), 0, func(i *correlate.Incident) bool { add("%s", i.ID); return true })
+	_, err2 := s.ChangedIncidents(t.Context(), 0, func(i *correlate.Incident) bool { add("r%d", i.Number); return true })
+	_, err3 := s.ScanAlerts(t.Context(), AlertScan{IncludeArchived: true}, func(a *correlate.AlertState) bool { add("%s", a.Fingerprint); return true })
+	_, err4 := s.ScanAlerts(t.Context(), AlertScan{Incident: "INC-1", IncludeArchived: true}, func(a *correlate.AlertState) bool { add("of 1: %s", a.Fingerprint); return true })
+	_, err5 := s.ScanChanges(t.Context(), 0, func(c *correlate.ChangeState) bool { add("c%d", c.Pos); return true })
+	pages, err6 := s.Pages(t.Context(), "INC-1")
+	for _, p := range pages {
+		add("page %d", p.Page.Seq)
+	}
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(out)
+}
+
+func TestHistoryExpiresAndThePresentDoesNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(Options{InMemory: true, HistoryRetention: 24 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		d := rowsAt(1, 2, 400<<10)
+		d[0].Pages = append(pageOf(d[0]), &correlate.Page{Incident: *d[0].Incidents[0], Seq: 2, At: time.Now()})
+		must(t, s.Commit(t.Context(), d, true))
+		must(t, s.RecordDelivery(t.Context(), d[0].Pages[0].Key(), nil, true, false))
+		must(t, s.Commit(t.Context(), archived(2), true))
+
+		const all = "[INC-2 INC-1 r1 r2 new old of 1: old c2 c1 page 1 page 2]"
+		if got := seen(t, s); got != all {
+			t.Errorf("at once: %s\nwant     %s", got, all)
+		}
+		time.Sleep(23 * time.Second)
+		if got := seen(t, s); got != all {
+			t.Errorf("after 23 s: %s\nwant       %s", got, all)
+		}
+		time.Sleep(2 * time.Second)
+		if got, want := seen(t, s), "[INC-2 r2 new c2 page 2]"; got != want {
+			t.Errorf("after 25 s: %s\nwant       %s: a page that is not done stays", got, want)
+		}
+		if _, _, err := s.Incident(t.Context(), "INC-1"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("Incident: %v, want ErrNotFound", err)
+		}
+		must(t, s.RecordDelivery(t.Context(), d[0].Pages[1].Key(), nil, true, false))
+		time.Sleep(25 * time.Second)
+		if got, want := seen(t, s), "[INC-2 r2 new c2]"; got != want {
+			t.Errorf("long after the last page: %s\nwant %s", got, want)
+		}
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSweepRemovesWhatHasExpiredAndNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(Options{InMemory: true, HistoryRetention: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		must(t, s.Commit(t.Context(), rowsAt(1, 2, 400<<10), true))
+		must(t, s.Commit(t.Context(), archived(2), true))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		synctest.Wait()
+		if n := s.countExpired(); n != 0 {
+			t.Errorf("%d rows expired at once", n)
+		}
+		time.Sleep(30 * time.Minute)
+		expected := s.countExpired()
+		if expected < 6 {
+			t.Errorf("%d rows expired after half an hour", expected)
+		}
+		before := seen(t, s)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := s.countExpired(); n != 0 {
+			t.Errorf("%d of %d expired rows are left after a sweep", n, expected)
+		}
+		if after := seen(t, s); after != before {
+			t.Errorf("the sweep changed what is seen from %s to %s", before, after)
+		}
+		cancel()
+		must(t, <-done)
+	})
+}
+
+func (s *Store) countExpired() (n int) {
+	_, _ = s.view(context.Background(), func(txn *badger.Txn) error {
+		n = len(expired(txn, nil, 1_000_000))
+		return nil
+	})
+	return n
+}
+
+func TestHistoryForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(Options{InMemory: true, HistoryRetention: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		must(t, s.Commit(t.Context(), archived(2), true))
+		before := seen(t, s)
+		time.Sleep(10 * time.Minute) // badger wakes up every 50 ms, so years would take minutes
+		if after := seen(t, s); after != before {
+			t.Errorf("after ten minutes: %s\nwant %s", after, before)
+		}
+	})
+}
