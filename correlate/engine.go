@@ -59,6 +59,11 @@ type incident struct {
 
 func (i *incident) open() bool { return i.row.State == IncidentOpen }
 
+// relapsed: it had ended, on-call was told so, and it came back.
+func (i *incident) relapsed() bool {
+	return i.open() && i.row.Paging.Opens > 0 && !i.row.Paging.open()
+}
+
 // sorted returns the incident's alerts by start and fingerprint.
 func (i *incident) sorted() []*item {
 	return slices.SortedFunc(maps.Values(i.items), compareItems)

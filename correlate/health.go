@@ -43,8 +43,8 @@ func (e *Engine) applyResult(r *HealthResult) {
 	}
 	k := e.checkOf(r)
 	h := e.editHealth(k)
-	if at.Before(h.At) {
-		return // overtaken by a later result
+	if at.Before(h.At) || !r.At.IsZero() && at.Equal(h.At) {
+		return // overtaken by a later result, or told twice
 	}
 	if r.Status != h.Status || h.Since.IsZero() {
 		h.Since = at

@@ -15,8 +15,7 @@ import (
 // failure took, who is hit and who is next.
 func (e *Engine) judge(inc *incident) {
 	items := inc.sorted()
-	s := e.newScene(items)
-	s.ranking = true
+	s := e.newScene(items, true)
 	p := &partitioner{scene: s, avail: newItemSet(len(s.items))}
 	for k, it := range s.items {
 		if !s.follows(it) {
@@ -147,7 +146,7 @@ func sortedNodes[V any](m map[nodeID]V) []nodeID {
 func (e *Engine) gaps(s *scene, ranking []ranked) []string {
 	var out []string
 	for i, r := range ranking {
-		if i == 3 || r.probability < .05 {
+		if i == 3 || i > 0 && r.probability < gapShown {
 			break
 		}
 		n := &s.nodes[r.node]
@@ -158,11 +157,31 @@ func (e *Engine) gaps(s *scene, ranking []ranked) []string {
 		if e.stats["alerted/"+ref.String()].Count > 0 {
 			continue
 		}
-		text := fmt.Sprintf("nothing watches %s: it has never alerted and has no health check", e.nodes.name(n.id))
-		if isUnregistered(ref.Name) {
-			text = fmt.Sprintf("%s is traffic that the mesh has no service entry for: register what is behind it to see it by name", e.nodes.name(n.id))
+		if !isUnregistered(ref.Name) {
+			out = append(out, fmt.Sprintf("nothing watches %s: it has never alerted and has no health check", e.nodes.name(n.id)))
 		}
-		out = append(out, text)
+	}
+	return append(out, unregistered(s)...)
+}
+
+// gapShown: a gap is named for the leading origin and for rivals that a page would mention.
+const gapShown = .2
+
+// unregistered names the mesh's words for "outside" that alerts of the incident point to.
+func unregistered(s *scene) []string {
+	var out []string
+	for _, it := range s.items {
+		name := it.state.Service.Name
+		if !isUnregistered(name) {
+			continue
+		}
+		text := fmt.Sprintf("%s calls %s, traffic to a host that the mesh has no service entry for: register it to see it by name", it.state.Caller.Name, name)
+		if it.state.Caller.IsZero() {
+			text = fmt.Sprintf("%s is traffic to a host that the mesh has no service entry for: register it to see it by name", name)
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
 	}
 	return out
 }
@@ -227,6 +246,13 @@ func (e *Engine) changesNear(s *scene, ranking []ranked, distance map[nodeID]int
 			relevant[s.nodes[r.node].id] = true
 		}
 	}
+	if len(ranking) > 0 { // a client may have done it to what it shares with the others
+		for i, edge := range e.nodes.in(s.nodes[ranking[0].node].id) {
+			if i < quietSample {
+				relevant[nodeID(edge.Node)] = true
+			}
+		}
+	}
 	var found []*ChangeState
 	for _, n := range sortedNodes(relevant) {
 		for _, c := range e.changesOf[n] {
@@ -288,17 +314,30 @@ func title(row *Incident, s *scene) string {
 }
 
 // changeBoost is what recent changes on n add to its being the origin of a failure
-// that began at start: up to ln 21, decaying with the time between.
-func (e *Engine) changeBoost(n nodeID, start time.Time) float64 {
+// that began at start: up to ln 21, decaying with the time between. When origins are
+// ranked, and only then, changes of the last days count a little too.
+func (e *Engine) changeBoost(n nodeID, start time.Time, ranking bool) float64 {
 	best := 0.0
 	for _, c := range e.changesOf[n] {
-		before := start.Sub(c.At).Seconds()
-		if before < -changeLate || before > changeHorizon {
-			continue
-		}
-		best = max(best, math.Log(1+20*math.Exp(-max(before, 0)/changeScale)))
+		best = max(best, changeWeight(start.Sub(c.At).Seconds(), ranking))
 	}
 	return best
+}
+
+// changeWeight is the weight of a change so many seconds before the first symptom.
+func changeWeight(before float64, ranking bool) float64 {
+	if before < -changeLate {
+		return 0
+	}
+	before = max(before, 0)
+	odds := 0.0
+	if before <= changeHorizon {
+		odds = 20 * math.Exp(-before/changeScale)
+	}
+	if ranking {
+		odds += leakOdds * math.Exp(-before/leakScale)
+	}
+	return math.Log1p(odds)
 }
 
 // changeLate forgives clocks and evaluation delay: a change this much after the first symptom still counts, s.
@@ -330,6 +369,9 @@ func (p *partitioner) reasons(all []ranked, i int) []Reason {
 	add(a.change-b.change, p.changeText(mine, other))
 	add(a.health-b.health, p.healthText(mine, other))
 	add(a.quiet-b.quiet, p.quietText(mine, a.quiet-b.quiet))
+	if from := p.surgeAbove(mine); a.load > 0 && from != "" {
+		add(a.load-b.load, "load moved here from "+from)
+	}
 	slices.SortStableFunc(out, func(x, y Reason) int { return cmp.Compare(math.Abs(y.Weight), math.Abs(x.Weight)) })
 	return out
 }
@@ -403,10 +445,7 @@ func (p *partitioner) changeText(t, other *tree) string {
 		best, out := 0.0, ""
 		for _, ch := range p.e.changesOf[p.nodes[c].id] {
 			before := p.at(start).Sub(ch.At).Seconds()
-			if before < -changeLate || before > changeHorizon {
-				continue
-			}
-			if w := math.Log(1 + 20*math.Exp(-max(before, 0)/changeScale)); w > best {
+			if w := changeWeight(before, true); w > best {
 				best = w
 				out = fmt.Sprintf("%s of %s %s before the first symptom", kindOf(ch.Kind), p.name(c), roughly(time.Duration(max(before, 0)*float64(time.Second))))
 				if ch.Summary != "" {

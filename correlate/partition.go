@@ -54,9 +54,13 @@ func firstItem(c *cluster) int32 {
 	return math.MaxInt32
 }
 
-// follows: the alert fired before, not long ago, and that instance is at hand.
+// follows: the alert fired before, not long ago or in the incident that it reopened,
+// and that instance is at hand.
 func (s *scene) follows(it *item) bool {
-	return it.refire() && s.has(it.prev)
+	if it.prev == nil || !s.has(it.prev) {
+		return false
+	}
+	return it.refire() || it.inc != nil && it.inc == it.prev.inc || it.prev.inc != nil && it.prev.inc.relapsed()
 }
 
 func (s *scene) has(it *item) bool {
@@ -84,6 +88,9 @@ func (p *partitioner) prepare() {
 				p.explained[n] = append(p.explained[n], int32(k))
 			}
 		}
+	}
+	for _, c := range p.clients {
+		p.explained[c.node] = p.explained[c.shared]
 	}
 	p.cache = map[int32]*tree{}
 }
@@ -302,8 +309,9 @@ func (p *partitioner) merge() {
 		})
 		for i := 0; i < len(p.clusters); i++ {
 			for j := len(p.clusters) - 1; j > i; j-- {
-				if t := p.joint(p.clusters[i], p.clusters[j]); t != nil {
-					p.clusters[i] = &cluster{tree: t, set: slices.Clone(t.set)}
+				a, b := p.clusters[i], p.clusters[j]
+				if t := p.joint(a, b); t != nil {
+					p.clusters[i] = &cluster{tree: t, set: a.set.union(b.set)}
 					p.clusters = slices.Delete(p.clusters, j, j+1)
 					again = true
 				}
@@ -320,27 +328,46 @@ func (p *partitioner) joint(a, b *cluster) *tree {
 		return nil
 	}
 	t := p.regrow(union, origins...)
-	if t == nil || !t.set.equal(union) || t.score <= a.tree.score+b.tree.score-p.overlap(a.tree, b.tree)-addOrigin {
+	if t == nil || !p.carries(t, union) || t.score <= a.tree.score+b.tree.score-p.overlap(a.tree, b.tree)-addOrigin {
 		return nil
 	}
 	return t
 }
 
+// carries reports whether t explains set but for further alerts of services that it
+// explains: those come along, although they add nothing to the score.
+func (p *partitioner) carries(t *tree, set itemSet) bool {
+	member := map[int32]bool{}
+	for _, a := range t.attached {
+		member[a.node] = true
+	}
+	ok := true
+	set.each(func(k int32) {
+		if !t.set.has(k) && !member[p.index[p.items[k].hit()]] && !member[p.index[p.items[k].node]] {
+			ok = false
+		}
+	})
+	return ok
+}
+
 // overlap is what two trees count twice: one service in one trouble is one
 // observation, also when its alerts are divided between them. Without it, dividing
-// would always gain: the second alert of a service counts in part within one tree and in full in another.
+// would always gain: a service's further alerts count in part within one tree and in full in another.
 func (p *partitioner) overlap(a, b *tree) float64 {
-	best := map[int32]float64{}
-	for _, x := range a.attached {
-		best[x.node] = max(best[x.node], x.value)
+	worth := func(t *tree) map[int32]float64 {
+		m := map[int32]float64{}
+		for _, x := range t.attached {
+			m[x.node] += x.value
+		}
+		return m
 	}
+	inA, inB := worth(a), worth(b)
 	sum, counted := 0.0, map[int32]bool{}
 	for _, y := range b.attached {
-		if best[y.node] == 0 || counted[y.node] || !p.oneTrouble(a, y) {
-			continue
+		if inA[y.node] > 0 && !counted[y.node] && p.oneTrouble(a, y) {
+			counted[y.node] = true
+			sum += min(inA[y.node], inB[y.node])
 		}
-		counted[y.node] = true
-		sum += (1 - repeatFactor) * min(best[y.node], y.value)
 	}
 	return sum
 }

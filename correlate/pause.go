@@ -17,11 +17,11 @@ func (s *scene) chargePauses(t *tree) {
 		cost := s.pauseCost(a, on-last)
 		switch {
 		case cost <= 0:
-		case s.alertingAlong(order[:i], a, dropped):
+		case s.alertingAlong(t, order[:i], a, dropped):
 			cost *= gapSameNode
 			fallthrough
 		default:
-			if cost >= a.value {
+			if cost >= a.full {
 				dropped.add(a.item)
 				continue
 			}
@@ -40,10 +40,12 @@ func (s *scene) pauseCost(a *attachment, gap float64) float64 {
 	return (gap - grace) / max(gapScale, s.quantum)
 }
 
-// alertingAlong: a's service was alerting already and did so through the pause.
-func (s *scene) alertingAlong(before []attachment, a *attachment, dropped itemSet) bool {
+// alertingAlong: a's service, the one above it or the origin was alerting already and
+// did so through the pause.
+func (s *scene) alertingAlong(t *tree, before []attachment, a *attachment, dropped itemSet) bool {
 	return slices.ContainsFunc(before, func(b attachment) bool {
-		return b.node == a.node && !dropped.has(b.item) && (s.ended[b.item] == 0 || s.ended[b.item] >= s.onset[a.item])
+		return (b.node == a.node || b.node == a.ref || b.node == t.origin) && !dropped.has(b.item) &&
+			(s.ended[b.item] == 0 || s.ended[b.item] >= s.onset[a.item])
 	})
 }
 

@@ -76,12 +76,18 @@ type scene struct {
 	// quantum is the grain of the onsets, s: evaluation intervals of minutes make coarse times.
 	quantum float64
 	scratch growth
-	ranking bool // time is capped lower
+	ranking bool // origins are ranked: time is capped lower, and clients of what is shared are candidates
+	clients []client
 }
 
-// newScene builds the scene of items, which must not be empty. Their order does not matter.
-func (e *Engine) newScene(items []*item) *scene {
-	s := &scene{e: e, items: items, index: map[nodeID]int32{}}
+// client is a silent caller of something shared, changed in the last days: it may
+// have begun to take more than its part.
+type client struct{ node, shared int32 }
+
+// newScene builds the scene of items, which must not be empty, for dividing them or
+// for ranking the origins of one part. Their order does not matter.
+func (e *Engine) newScene(items []*item, ranking bool) *scene {
+	s := &scene{e: e, items: items, index: map[nodeID]int32{}, ranking: ranking}
 	slices.SortFunc(s.items, compareItems)
 	s.epoch = s.items[0].state.StartsAt
 	for _, it := range s.items {
@@ -131,12 +137,46 @@ func (s *scene) addNodes() {
 			add(n.node)
 		}
 	}
+	var clients [][2]nodeID
+	if s.ranking {
+		clients = s.e.changedClients(ids, s.epoch)
+		for _, c := range clients {
+			add(c[0])
+		}
+	}
 	slices.SortFunc(ids, func(a, b nodeID) int { return compareRefs(s.e.nodes.ref(a), s.e.nodes.ref(b)) })
 	for i, id := range ids {
 		s.index[id] = int32(i)
 		kind := s.e.nodes.kind(id)
 		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: silence(kind), shared: sharesLoad(kind)})
 	}
+	for _, c := range clients {
+		s.clients = append(s.clients, client{node: s.index[c[0]], shared: s.index[c[1]]})
+	}
+}
+
+// maxClients bounds the changed clients looked at per scene.
+const maxClients = 16
+
+// changedClients lists (client, shared) for callers of shared nodes among ids that
+// were changed in the days before at and are not among ids themselves.
+func (e *Engine) changedClients(ids []nodeID, at time.Time) [][2]nodeID {
+	var out [][2]nodeID
+	for _, n := range ids {
+		if !sharesLoad(e.nodes.kind(n)) {
+			continue
+		}
+		for i, edge := range e.nodes.in(n) {
+			caller := nodeID(edge.Node)
+			if i == quietSample || len(out) == maxClients {
+				break
+			}
+			if !slices.Contains(ids, caller) && e.changeBoost(caller, at, true) > 0 {
+				out = append(out, [2]nodeID{caller, n})
+			}
+		}
+	}
+	return out
 }
 
 // compareRefs orders services by name. A scene's order must not come from node

@@ -16,7 +16,7 @@ func (e *Engine) settle() {
 	if len(items) == 0 {
 		return
 	}
-	scene := e.newScene(items)
+	scene := e.newScene(items, false)
 	clusters := scene.partition()
 	plan := e.match(scene, clusters, touched)
 	news := map[string]*incident{}

@@ -20,7 +20,8 @@ const (
 	lessInfo     = 1.0  // an info alert fires more often without a failure
 	lessChore    = 2.5  // housekeeping fires for reasons of its own
 	lessTraffic  = 0.5  // traffic alerts follow the clock as well as failures
-	repeatFactor = 0.3  // further alerts of one node in one incident are mostly one observation
+	repeatFactor = 0.3  // further alerts of one node in one incident are mostly one observation …
+	repeatsCount = 1.2  // … and all of them together count as little more than one alert
 	callsFactor  = 0.6  // a further caller whose calls fail
 	edgeAtCallee = 0.1  // an edge alert counts at the callee almost in full …
 	edgeAtCaller = 1.5  // … and at the caller with this loss
@@ -70,7 +71,8 @@ var (
 
 	costOverload      = -math.Log(.05) // load moves from a caller onto what it calls
 	costOverloadSurge = 0.6            // the same while the caller reports a surge
-	costOverloadPool  = -math.Log(.2)  // … and while its pool of connections is used up: it may be the one that leaks them
+	costOverloadPool  = -math.Log(.15) // … while its pool of connections is used up: it may be the one that leaks them
+	costOverloadLeak  = -math.Log(.25) // … after it was changed
 	costStarve        = 0.8            // the first step along which traffic stops
 	costStarveFurther = 0.48
 )
@@ -144,6 +146,9 @@ const (
 	healthPassing  = -0.4
 	changeScale    = 600.0 // seconds
 	changeHorizon  = 3600.0
+	leakScale      = 2 * 86400.0 // a leak that a change brought in needs days to fill a pool
+	leakOdds       = 2.0
+	loadMoved      = 0.7 // what is shared fails under load that its callers report
 	quietFactor    = 0.5
 	quietCap       = 25.0
 	quietSample    = 256
