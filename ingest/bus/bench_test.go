@@ -71,15 +71,6 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-func BenchmarkMessageID(b *testing.B) {
-	batch := benchBatch(100)
-	b.ReportAllocs()
-	for b.Loop() {
-		messageID(batch)
-	}
-	perAlert(b, 100)
-}
-
 func openBench(b *testing.B) *Bus {
 	b.Helper()
 	bus, err := Open(b.Context(), Options{StoreDir: b.TempDir()})

@@ -15,8 +15,9 @@
 // position belongs to whoever keeps the state that the entries produced.
 //
 // At least once. A Publish that failed may have stored the signal all the same,
-// so a repeated signal can be in the stream twice. The engine is idempotent;
-// only repeats within [DuplicateWindow] are folded here.
+// so a repeated signal can be in the stream twice, and both Alertmanagers of a pair
+// tell everything. The engine is idempotent; only repeats of what has a time of its
+// own are folded here, within [DuplicateWindow], and alerts never are.
 //
 // # Bounds
 //

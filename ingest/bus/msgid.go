@@ -1,12 +1,10 @@
 package bus
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nuid"
@@ -14,26 +12,23 @@ import (
 	"github.com/headwater-sre/headwater/correlate"
 )
 
-// messageID is the same for signals that say the same, and unlike any other
-// otherwise.
-//
-// Alerts are the same when the same instances are in the same state: both
-// Alertmanagers of a pair send them, and either may do so twice. What differs
-// between the twins (the sender's URL, the order, values in annotations) is left
-// out, and so is everything about the request itself.
+// messageID is the same for signals that say the same about a time of their own, and
+// unlike any other otherwise. Of those the second tells nothing, however much was said
+// between the two.
 //
 // What carries no time of its own may be said twice and meant twice: two equal
 // notes are two notes, two equal health results two failures in a row. Such
 // signals get an id of their own. So do topology reports: going from one version
 // to another and back within the window must end where it began.
+//
+// And so do alerts, for the same reason. Two Alertmanagers of a pair tell one story
+// at two paces. When the first has said "fires" and "ended", a late "fires" of the
+// second revives the alert, and then the second's "ended", in the very words of the
+// first, is the last that anybody says of it: folded with the first one, the alert
+// would fire for ever. Repeated batches cost room here and change nothing in the engine.
 func messageID(sig correlate.Signal) string {
 	d := newDigest()
 	switch s := sig.(type) {
-	case *correlate.AlertBatch:
-		d.text("alerts", s.Source, s.Receiver, s.GroupKey).number(int64(s.Truncated))
-		for _, a := range byInstance(s.Alerts) {
-			d.text(a.Fingerprint).number(int64(a.Status)).time(a.StartsAt).time(a.EndsAt)
-		}
 	case *correlate.HealthBatch:
 		d.text("health", s.Source)
 		for i := range s.Results {
@@ -52,18 +47,6 @@ func messageID(sig correlate.Signal) string {
 		return nuid.Next()
 	}
 	return d.sum()
-}
-
-func byInstance(alerts []correlate.Alert) []*correlate.Alert {
-	sorted := make([]*correlate.Alert, len(alerts))
-	for i := range alerts {
-		sorted[i] = &alerts[i]
-	}
-	slices.SortFunc(sorted, func(a, b *correlate.Alert) int {
-		return cmp.Or(cmp.Compare(a.Fingerprint, b.Fingerprint), a.StartsAt.Compare(b.StartsAt),
-			cmp.Compare(a.Status, b.Status), a.EndsAt.Compare(b.EndsAt))
-	})
-	return sorted
 }
 
 // digest hashes fields so that no two sequences of them give the same bytes.

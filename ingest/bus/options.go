@@ -15,10 +15,9 @@ import (
 // DuplicateWindow is how long the stream remembers the id of a message. A second
 // message of the same id within it is acknowledged and not stored.
 //
-// It folds a sender's own quick retries and the twins of a highly available pair,
-// nothing more. It is short on purpose: ids follow from content, so a longer
-// window could swallow the last step of firing, resolved, firing again. Repeats
-// that come later are the engine's to recognise.
+// It folds a sender's own quick retries of what has a time of its own (health
+// results, changes, dead letters), nothing more. Repeats that come later, and all
+// repeats of alerts, are the engine's to recognise.
 const DuplicateWindow = 10 * time.Second
 
 // Defaults of [Options].
