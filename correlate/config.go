@@ -20,7 +20,7 @@ type Config struct {
 	Hold time.Duration
 	// HoldConfident is the hold when the leading origin is at least ConfidentAt. Default 10 s.
 	HoldConfident time.Duration
-	// ConfidentAt is a probability, 0..1. Default 0.9.
+	// ConfidentAt is a probability, 0..1. Default 0.75.
 	ConfidentAt float64
 	// PageSeverities may page. Default: warning, error and critical.
 	PageSeverities []Severity
@@ -62,7 +62,7 @@ func (c Config) withDefaults() Config {
 		c.PageSeverities = []Severity{SeverityWarning, SeverityError, SeverityCritical}
 	}
 	if c.ConfidentAt == 0 {
-		c.ConfidentAt = 0.9
+		c.ConfidentAt = 0.75
 	}
 	def(&c.Hold, 30*time.Second)
 	def(&c.HoldConfident, 10*time.Second)

@@ -159,7 +159,7 @@ type Origin struct {
 	Probability float64
 	// Silent: the candidate has no alert of its own.
 	Silent  bool
-	Reasons []Reason // largest absolute weight first
+	Reasons []Reason // strongest for it first, strongest against it last
 }
 
 // ServiceImpact is one service that an incident hit.

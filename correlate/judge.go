@@ -161,27 +161,35 @@ func (e *Engine) gaps(s *scene, ranking []ranked) []string {
 			out = append(out, fmt.Sprintf("nothing watches %s: it has never alerted and has no health check", e.nodes.name(n.id)))
 		}
 	}
-	return append(out, unregistered(s)...)
+	return append(out, e.unregistered(s)...)
 }
 
 // gapShown: a gap is named for the leading origin and for rivals that a page would mention.
 const gapShown = .2
 
-// unregistered names the mesh's words for "outside" that alerts of the incident point to.
-func unregistered(s *scene) []string {
-	var out []string
+// unregistered says which services call what the mesh only knows as "outside".
+func (e *Engine) unregistered(s *scene) []string {
+	callers := map[string][]string{}
 	for _, it := range s.items {
 		name := it.state.Service.Name
 		if !isUnregistered(name) {
 			continue
 		}
-		text := fmt.Sprintf("%s calls %s, traffic to a host that the mesh has no service entry for: register it to see it by name", it.state.Caller.Name, name)
-		if it.state.Caller.IsZero() {
-			text = fmt.Sprintf("%s is traffic to a host that the mesh has no service entry for: register it to see it by name", name)
+		caller := "something"
+		if !it.state.Caller.IsZero() {
+			caller = e.short(it.state.Caller)
 		}
-		if !slices.Contains(out, text) {
-			out = append(out, text)
+		if !slices.Contains(callers[name], caller) {
+			callers[name] = append(callers[name], caller)
 		}
+	}
+	var out []string
+	for _, name := range sortedKeys(callers) {
+		verb := "call"
+		if len(callers[name]) == 1 {
+			verb = "calls"
+		}
+		out = append(out, fmt.Sprintf("%s %s %s, a host without a service entry in the mesh: register it to see it by name", listed(callers[name]), verb, name))
 	}
 	return out
 }
@@ -363,7 +371,8 @@ func (p *partitioner) reasons(all []ranked, i int) []Reason {
 			out = append(out, Reason{Text: text, Weight: weight})
 		}
 	}
-	add(a.alerts+a.own+a.steps+a.silent-b.alerts-b.own-b.steps-b.silent, p.wayText(mine))
+	add(a.alerts+a.own+a.steps-b.alerts-b.own-b.steps, p.wayText(mine))
+	add(a.silent-b.silent, p.silenceText(mine, other, a.silent-b.silent))
 	add(a.class-b.class, p.classText(mine, a.class-b.class))
 	add(a.time+a.pause-b.time-b.pause, p.timeText(mine, a.time+a.pause-b.time-b.pause))
 	add(a.change-b.change, p.changeText(mine, other))
@@ -372,7 +381,7 @@ func (p *partitioner) reasons(all []ranked, i int) []Reason {
 	if from := p.surgeAbove(mine); a.load > 0 && from != "" {
 		add(a.load-b.load, "load moved here from "+from)
 	}
-	slices.SortStableFunc(out, func(x, y Reason) int { return cmp.Compare(math.Abs(y.Weight), math.Abs(x.Weight)) })
+	slices.SortStableFunc(out, func(x, y Reason) int { return cmp.Compare(y.Weight, x.Weight) })
 	return out
 }
 
@@ -380,33 +389,54 @@ func (p *partitioner) name(n int32) string { return p.e.nodes.name(p.nodes[n].id
 
 // wayText tells what the candidate explains, and along what.
 func (p *partitioner) wayText(t *tree) string {
-	total := p.avail.count()
-	direct := map[int32]bool{}
-	for _, st := range t.steps {
-		if st.cause == t.origin {
-			direct[st.effect] = true
-		}
-	}
-	var b strings.Builder
-	if t.silent {
-		b.WriteString("has no alert of its own; ")
-	} else if len(t.steps) == 0 {
+	if len(t.steps) == 0 {
 		return fmt.Sprintf("%s of its own", plural(t.set.count(), "alert"))
 	}
-	fmt.Fprintf(&b, "explains %d of %s", t.set.count(), plural(total, "alert"))
-	var names []string
+	var reached, loaded []string
 	for _, st := range t.steps {
-		if st.cause == t.origin && len(names) < 3 {
-			names = append(names, p.name(st.effect))
+		switch {
+		case st.cause != t.origin:
+		case st.kind == stepOverload:
+			loaded = append(loaded, p.name(st.effect))
+		default:
+			reached = append(reached, p.name(st.effect))
 		}
 	}
-	switch {
-	case len(direct) > len(names):
-		fmt.Fprintf(&b, " through %d direct neighbours: %s …", len(direct), strings.Join(names, ", "))
-	case len(names) > 0:
-		fmt.Fprintf(&b, " through %s", strings.Join(names, ", "))
+	text := fmt.Sprintf("explains %d of %s", t.set.count(), plural(p.avail.count(), "alert"))
+	if t.silent {
+		text = "has no alert of its own; " + text
 	}
-	return b.String()
+	if len(reached) > 0 {
+		text += " through " + listed(reached)
+	}
+	if len(loaded) > 0 {
+		text += ", by load on " + listed(loaded)
+	}
+	return text
+}
+
+// listed renders at most three names as "a, b and c".
+func listed(names []string) string {
+	if n := len(names); n > 3 {
+		names = append(slices.Clone(names[:2]), fmt.Sprintf("%d more", n-2))
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+// silenceText tells what the silence of failed services weighs.
+func (p *partitioner) silenceText(t, other *tree, weight float64) string {
+	switch {
+	case weight < 0 && t.silent:
+		return "if it had failed, it would most likely have alerted"
+	case weight > 0 && other.silent:
+		return fmt.Sprintf("alerts itself, as %s does not", p.name(other.origin))
+	case weight > 0:
+		return "needs fewer silent services on the way"
+	}
+	return "needs services on the way that show nothing"
 }
 
 func (p *partitioner) classText(t *tree, weight float64) string {

@@ -112,11 +112,15 @@ func maxTime(a, b time.Time) time.Time {
 func (e *Engine) changed(inc *incident) string {
 	row := inc.row
 	p := &row.Paging
-	if o := row.Origin(); o != nil && o.Service != p.SaidOrigin {
-		if p.SaidOrigin.IsZero() {
+	if o := row.Origin(); o != nil && o.Service != p.SaidOrigin && o.Probability >= newOriginLead*row.probabilityOf(p.SaidOrigin) {
+		switch was := e.short(p.SaidOrigin); {
+		case p.SaidOrigin.IsZero():
 			return fmt.Sprintf("%s is now the probable origin", e.short(o.Service))
+		case row.OriginKnown():
+			return fmt.Sprintf("%s is now the probable origin, no longer %s", e.short(o.Service), was)
+		default:
+			return fmt.Sprintf("the best guess is now %s, was %s", e.short(o.Service), was)
 		}
-		return fmt.Sprintf("%s is now the probable origin, no longer %s", e.short(o.Service), e.short(p.SaidOrigin))
 	}
 	if row.Severity > p.SaidSeverity {
 		return fmt.Sprintf("severity rose from %s to %s", p.SaidSeverity, row.Severity)
@@ -125,6 +129,20 @@ func (e *Engine) changed(inc *incident) string {
 		return fmt.Sprintf("%s hit, was %d", plural(n, "service"), p.SaidServices)
 	}
 	return ""
+}
+
+// newOriginLead is by how much another origin must lead the one that on-call was
+// told before an edit says so: rivals that take turns are no news.
+const newOriginLead = 1.3
+
+// probabilityOf is the probability of service among the incident's candidates, 0 when it is none.
+func (i *Incident) probabilityOf(service topology.Ref) float64 {
+	for _, o := range i.Origins {
+		if o.Service == service {
+			return o.Probability
+		}
+	}
+	return 0
 }
 
 // short is the name of a service in sentences.

@@ -73,3 +73,31 @@ func (t *tree) drop(a attachment) {
 		t.terms.alerts -= rest
 	}
 }
+
+// deepen measures what a silent database, cache or queue reached directly from the
+// symptom before it, not from the first one: what is used up slowly takes its clients one
+// after the other, and the time between them is charged as a pause already.
+func (s *scene) deepen(t *tree) {
+	if !t.silent || !s.nodes[t.origin].shared {
+		return
+	}
+	var direct []int
+	for i := range t.attached {
+		if t.attached[i].ref < 0 && t.attached[i].node != t.origin {
+			direct = append(direct, i)
+		}
+	}
+	slices.SortFunc(direct, func(a, b int) int { return compareOnset(s)(t.attached[a].item, t.attached[b].item) })
+	for n := 1; n < len(direct); n++ {
+		a := &t.attached[direct[n]]
+		before := s.onset[t.attached[direct[n-1]].item]
+		was, is := s.timeCost(a.item, t.start, 0), s.timeCost(a.item, before, 0)
+		if is >= was {
+			continue
+		}
+		gain := a.time * (is/was - 1)
+		a.time += gain
+		a.value += gain
+		t.terms.time += gain
+	}
+}

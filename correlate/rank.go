@@ -14,9 +14,11 @@ type ranked struct {
 }
 
 // rank scores every node that could explain the incident and turns scores into
-// probabilities: a softmax over the candidates, a share for "none of these", and a
-// logistic calibration of the leader (Platt, 1999), whose constants come from
-// simulated cascades; docs/correlation.md has the reliability table.
+// probabilities: a softmax over the candidates, with a share for "none of these".
+// Its temperature makes the leader's figure mean what it says on simulated cascades
+// (Guo et al., "On calibration of modern neural networks", 2017: one temperature for
+// all keeps their order, and candidates with equal scores stay equal);
+// docs/correlation.md has the reliability table.
 //
 // avail are the alerts that are evidence: all but those that merely fired again.
 func (p *partitioner) rank(avail itemSet, keep int) (out []ranked, unknown float64) {
@@ -49,7 +51,10 @@ func (p *partitioner) rank(avail itemSet, keep int) (out []ranked, unknown float
 	for i := range out {
 		out[i].probability *= (1 - unknownShare) / sum
 	}
-	unknown = calibrate(out)
+	unknown = unknownShare
+	if len(out) == 0 {
+		unknown = 1
+	}
 	if len(out) > keep {
 		for _, r := range out[keep:] {
 			unknown += r.probability
@@ -61,23 +66,3 @@ func (p *partitioner) rank(avail itemSet, keep int) (out []ranked, unknown float
 
 // rankHorizon: a candidate this many nats behind is left out; its share would be below one in a thousand.
 const rankHorizon = 14
-
-// calibrate replaces the leader's probability by its calibrated one, lets the
-// others share what is left as before, and returns the share of "unknown".
-func calibrate(out []ranked) float64 {
-	if len(out) == 0 {
-		return 1
-	}
-	raw := min(max(out[0].probability, 1e-6), 1-1e-6)
-	lead := 1 / (1 + math.Exp(-(calibA*math.Log(raw/(1-raw)) + calibB)))
-	rest := (1 - lead) / (1 - raw)
-	out[0].probability = lead
-	for i := range out[1:] {
-		out[i+1].probability = min(out[i+1].probability*rest, lead)
-	}
-	unknown := 1.0
-	for _, r := range out {
-		unknown -= r.probability
-	}
-	return max(0, unknown)
-}

@@ -158,6 +158,7 @@ func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 	}
 	s.starve(g, t, avail)
 	if len(t.attached) > 1 {
+		s.deepen(t)
 		s.chargePauses(t)
 	}
 	s.weighOrigin(t)

@@ -159,10 +159,8 @@ const (
 	addOrigin     = 4.0 // a further origin at the same time costs this much: failures come in bursts
 	splitOrigin   = 4.0
 	openingWeight = 4   // alerts of the opening page hold the identity of the incident
-	rankTemper    = 2.0 // softmax temperature: the terms are not independent
-	unknownShare  = .15
-	calibA        = 0.73 // logistic calibration of the leading probability, see docs/correlation.md
-	calibB        = 0.55
+	rankTemper    = 1.3 // softmax temperature: the terms are not independent
+	unknownShare  = .18
 )
 
 // Bounds.
