@@ -25,9 +25,22 @@ func userMetadata(r *http.Request) metadata.MD {
 	return nil
 }
 
-// actor is who gives a command: the user that the web server saw, else the request's
-// field.
+// userContextKey is the context's key of [WithUser].
+type userContextKey struct{}
+
+// WithUser returns a context for a call whose user has been authenticated, by an
+// interceptor in front of the services: commands are recorded under that name,
+// whatever their actor field says.
+func WithUser(ctx context.Context, user string) context.Context {
+	return context.WithValue(ctx, userContextKey{}, user)
+}
+
+// actor is who gives a command: the user that was authenticated, here or by the web
+// server, else the request's field.
 func actor(ctx context.Context, field string) string {
+	if user, ok := ctx.Value(userContextKey{}).(string); ok && user != "" {
+		return user
+	}
 	if user := webUser(ctx); user != "" {
 		return user
 	}

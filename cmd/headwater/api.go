@@ -50,7 +50,7 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := grpcOptions(*s.o.web.WebConfigFile)
+	options, err := grpcOptions(*s.o.web.WebConfigFile, s.log.With("component", "api"))
 	if err != nil {
 		return nil, err
 	}

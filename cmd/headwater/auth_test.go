@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -23,6 +25,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -103,6 +106,53 @@ func TestPasswordsAndTLSHoldForBothPorts(t *testing.T) {
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("ops:let me in")))
 	if _, err := pb.NewIncidentServiceClient(conn).ListIncidents(ctx, &pb.ListIncidentsRequest{}); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("a user that was removed: %v", err)
+	}
+}
+
+// Whoever has shown a password gives commands under that name and no other.
+func TestCommandsAreRecordedUnderTheNameThatWasAuthenticated(t *testing.T) {
+	hash, err := bcrypt.GenerateFromPassword([]byte("let me in"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "web.yaml")
+	write(t, path, fmt.Sprintf("basic_auth_users: {ops: %s}\n", hash))
+	address := []string{"127.0.0.1:0"}
+	r := launched(t, serverOptions{web: &web.FlagConfig{WebListenAddresses: &address, WebConfigFile: &path}})
+	conn, err := grpc.NewClient(r.grpcAddr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	incidents := pb.NewIncidentServiceClient(conn)
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("ops:let me in")))
+	text, err := json.Marshal(firing("Down", "cart"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "an alert to be taken", func() bool {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.base+"/webhook/alertmanager", bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("ops", "let me in")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	var answer *pb.AcknowledgeIncidentResponse
+	waitFor(t, "its incident", func() bool {
+		answer, err = incidents.AcknowledgeIncident(ctx, &pb.AcknowledgeIncidentRequest{Id: "INC-1", Actor: "mallory"})
+		return status.Code(err) != codes.NotFound
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := answer.GetIncident().GetAcknowledgement().GetActor(); got != "ops" {
+		t.Errorf("acknowledged by %q, want the user that was authenticated", got)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,12 +24,14 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/headwater-sre/headwater/api"
 )
 
 // grpcOptions are the gRPC port's: what the web configuration file says about the
 // web port holds for it too. A password that one port asks for would be worth
 // little if the other did not.
-func grpcOptions(webConfigFile string) ([]grpc.ServerOption, error) {
+func grpcOptions(webConfigFile string, log *slog.Logger) ([]grpc.ServerOption, error) {
 	if webConfigFile == "" {
 		return nil, nil
 	}
@@ -45,7 +48,7 @@ func grpcOptions(webConfigFile string) ([]grpc.ServerOption, error) {
 		}
 		options = append(options, grpc.Creds(credentials.NewTLS(t)))
 	}
-	gate := &passwordGate{file: webConfigFile}
+	gate := &passwordGate{file: webConfigFile, log: log}
 	return append(options, grpc.ChainUnaryInterceptor(gate.unary), grpc.ChainStreamInterceptor(gate.stream)), nil
 }
 
@@ -69,8 +72,11 @@ func readWebConfig(path string) (*web.Config, error) {
 // have none.
 type passwordGate struct {
 	file string
+	log  *slog.Logger
 
 	mu sync.Mutex
+	// unreadable: the file could not be read the last time, which has been logged.
+	unreadable bool
 	// passed are digests of hash, name and password that matched: comparing takes
 	// bcrypt tens of milliseconds on purpose. At most maxPassed; then it begins anew.
 	passed map[[sha256.Size]byte]bool
@@ -79,38 +85,51 @@ type passwordGate struct {
 const maxPassed = 100
 
 func (g *passwordGate) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if err := g.check(ctx, info.FullMethod); err != nil {
+	user, err := g.check(ctx, info.FullMethod)
+	if err != nil {
 		return nil, err
 	}
-	return next(ctx, req)
+	return next(api.WithUser(ctx, user), req)
 }
 
 func (g *passwordGate) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if err := g.check(s.Context(), info.FullMethod); err != nil {
+	if _, err := g.check(s.Context(), info.FullMethod); err != nil {
 		return err
 	}
-	return next(srv, s)
+	return next(srv, s) // no stream gives commands: nobody asks for its user
 }
 
-func (g *passwordGate) check(ctx context.Context, method string) error {
+// check returns the caller's name, which is empty where no password is asked for.
+func (g *passwordGate) check(ctx context.Context, method string) (user string, err error) {
 	if strings.HasPrefix(method, "/"+healthpb.Health_ServiceDesc.ServiceName+"/") {
-		return nil
+		return "", nil
 	}
 	c, err := readWebConfig(g.file)
+	g.noteReading(err)
 	if err != nil {
-		return status.Error(codes.Unavailable, "users cannot be read; the server's log and /-/ready say more")
+		return "", status.Error(codes.Unavailable, "users cannot be read; the server's log says more")
 	}
 	if len(c.Users) == 0 {
-		return nil
+		return "", nil
 	}
 	name, password, err := credentialsOf(ctx)
 	if err != nil {
-		return status.Error(codes.Unauthenticated, err.Error())
+		return "", status.Error(codes.Unauthenticated, err.Error())
 	}
 	if !g.matches(string(c.Users[name]), name, password) {
-		return status.Error(codes.Unauthenticated, "wrong user or password")
+		return "", status.Error(codes.Unauthenticated, "wrong user or password")
 	}
-	return nil
+	return name, nil
+}
+
+// noteReading logs that the file cannot be read, once until it can be read again.
+func (g *passwordGate) noteReading(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil && !g.unreadable {
+		g.log.Error("Users cannot be read, gRPC lets nobody in", "err", err)
+	}
+	g.unreadable = err != nil
 }
 
 // unknownUser is compared with when there is no such user, so that the time taken
