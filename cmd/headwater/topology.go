@@ -30,7 +30,9 @@ type topologyFollower struct {
 	// paths has the files to follow from now on; only the latest matter.
 	paths chan []string
 
-	version string // of what was published last; belongs to run
+	// These belong to run.
+	version string // of what was published last
+	bad     bool   // the files could not be used when they were last read
 }
 
 type topologyMetrics struct {
@@ -113,6 +115,10 @@ func (t *topologyFollower) changed(ctx context.Context, spec topology.Spec, path
 		return
 	}
 	t.metrics.good.Set(1)
+	if t.bad {
+		t.bad = false
+		t.log.Info("Topology files can be used again", "version", spec.Version, "unchanged", spec.Version == t.version)
+	}
 	if spec.Version == t.version {
 		return
 	}
@@ -122,6 +128,7 @@ func (t *topologyFollower) changed(ctx context.Context, spec topology.Spec, path
 }
 
 func (t *topologyFollower) unusable(err error) {
+	t.bad = true
 	t.metrics.good.Set(0)
 	t.log.Error("Topology files cannot be used, the last good version stays", "err", oneLine(err))
 }

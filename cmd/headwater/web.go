@@ -218,7 +218,7 @@ var frontPage = template.Must(template.New("front").Parse(`<!doctype html>
 <style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}code{font-size:.9em}dt{margin-top:.8rem}dd{margin:0}</style></head>
 <body>
 <h1>Headwater</h1>
-<p>{{if .NotReady}}Not ready: {{.NotReady}}{{else}}Ready.{{end}} Version {{.Version}}.</p>
+<p>{{if .NotReady}}Not ready: {{.NotReady}}{{else}}Ready.{{end}} {{with .Version}}Version {{.}}.{{else}}Built from source, without a version.{{end}}</p>
 <dl>
 <dt><a href="api/v1/incidents?view=INCIDENT_VIEW_BASIC">Incidents</a></dt><dd>What is going on, and where it began. <code>hwctl incidents watch</code> shows the same.</dd>
 <dt><a href="api/v1/alerts">Alerts</a></dt><dd>Every alert with its written fate.</dd>
@@ -232,7 +232,7 @@ var frontPage = template.Must(template.New("front").Parse(`<!doctype html>
 func (w *webServer) serveFront(rw http.ResponseWriter, _ *http.Request) {
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	data := struct{ Version, NotReady string }{Version: version.Info()}
+	data := struct{ Version, NotReady string }{Version: version.Version}
 	if err := w.ready(); err != nil {
 		data.NotReady = err.Error()
 	}
