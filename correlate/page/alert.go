@@ -64,7 +64,7 @@ func annotations(s *Sheet) model.LabelSet {
 	if len(s.Runbooks) > 0 {
 		put("runbook_url", s.Runbooks[0])
 	}
-	put("links", strings.Join(s.links(), "\n"))
+	put("links", strings.Join(addresses(s.links()), "\n"))
 	put(sheetAnnotation, s.JSON())
 	return set
 }

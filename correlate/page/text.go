@@ -3,11 +3,13 @@ package page
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/headwater-sre/headwater/correlate"
 )
 
-// labelWidth is the column at which plain text begins beside its labels.
+// labelWidth is the column at which plain text begins beside its labels; the
+// label with an origin's name in it may need more.
 const labelWidth = 16
 
 // Render is the whole page in plain text, as on-call would see it on a terminal.
@@ -31,19 +33,20 @@ func (s *Sheet) Text() string {
 	fmt.Fprintln(&b, s.Context())
 	sections := s.Sections()
 	if links := s.links(); len(links) > 0 {
-		sections = append(sections, Section{"Do", links})
+		sections = append(sections, Section{"Do", namedLinks(links)})
+	}
+	width := labelWidth
+	for _, sec := range sections {
+		width = max(width, utf8.RuneCountInString(sec.Label)+2)
 	}
 	if len(sections) > 0 {
 		b.WriteByte('\n')
 	}
 	for _, sec := range sections {
-		for i, l := range sec.Lines {
-			label := sec.Label
-			if i > 0 {
-				label = ""
-			}
-			// At least two blanks after a label that is too long for its column.
-			fmt.Fprintf(&b, "%-*s%s\n", labelWidth, label+strings.Repeat(" ", max(0, min(2, len(label)+2-labelWidth))), l)
+		label := sec.Label
+		for _, l := range sec.Lines {
+			fmt.Fprintf(&b, "%-*s%s\n", width, label, l)
+			label = ""
 		}
 	}
 	return b.String()
@@ -66,18 +69,55 @@ func (s *Sheet) TextWithin(n int) string {
 	return b.String() + "…"
 }
 
-// links are where to go from here: runbooks, changes, the incident's own page.
-func (s *Sheet) links() []string {
-	links := append([]string(nil), s.Runbooks...)
+// link is where to go from here, and what is there.
+type link struct{ name, url string }
+
+// links are runbooks, changes and the incident's own page.
+func (s *Sheet) links() []link {
+	var links []link
+	for i, r := range s.Runbooks {
+		links = append(links, link{numbered("Runbook", i, len(s.Runbooks)), r})
+	}
+	changes := 0
 	for _, c := range s.Changes {
 		if c.Link != "" {
-			links = append(links, c.Link)
+			links = append(links, link{numbered("Change", changes, 1+changes), c.Link})
+			changes++
 		}
 	}
 	if s.URL != "" {
-		links = append(links, s.URL)
+		links = append(links, link{s.Incident, s.URL})
 	}
 	return links
+}
+
+func numbered(word string, i, of int) string {
+	if of > 1 {
+		return fmt.Sprintf("%s %d", word, i+1)
+	}
+	return word
+}
+
+// addresses are the links without their names, for programs.
+func addresses(links []link) []string {
+	var urls []string
+	for _, l := range links {
+		urls = append(urls, l.url)
+	}
+	return urls
+}
+
+// namedLinks says in front of each link what is there.
+func namedLinks(links []link) []string {
+	width := 0
+	for _, l := range links {
+		width = max(width, utf8.RuneCountInString(l.name))
+	}
+	var lines []string
+	for _, l := range links {
+		lines = append(lines, fmt.Sprintf("%-*s  %s", width, l.name, l.url))
+	}
+	return lines
 }
 
 // maxSlackText keeps the text below what Slack folds away or refuses.
@@ -141,32 +181,12 @@ func slackSection(sec Section) []string {
 
 func (s *Sheet) slackLinks() string {
 	var parts []string
-	link := func(url, text string) {
+	for _, l := range s.links() {
 		// A bar or a bracket would end the link early.
-		url = strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "&", "&amp;").Replace(url)
-		parts = append(parts, "<"+url+"|"+text+">")
-	}
-	for i, r := range s.Runbooks {
-		link(r, numbered("Runbook", i, len(s.Runbooks)))
-	}
-	n := 0
-	for _, c := range s.Changes {
-		if c.Link != "" {
-			link(c.Link, numbered("Change", n, 1+n))
-			n++
-		}
-	}
-	if s.URL != "" {
-		link(s.URL, s.Incident)
+		url := strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "&", "&amp;").Replace(l.url)
+		parts = append(parts, "<"+url+"|"+l.name+">")
 	}
 	return strings.Join(parts, " · ")
-}
-
-func numbered(word string, i, of int) string {
-	if of > 1 {
-		return fmt.Sprintf("%s %d", word, i+1)
-	}
-	return word
 }
 
 // markdownEscaper escapes what would be mark-up in a service's name or a summary.
@@ -193,7 +213,7 @@ func (s *Sheet) Markdown() string {
 		out = append(out, "")
 	}
 	for _, l := range s.links() {
-		out = append(out, "- "+l)
+		out = append(out, "- "+l.name+": "+l.url)
 	}
 	return within(out, maxSlackText)
 }

@@ -32,6 +32,31 @@ func TestRender_IsTitleAndBodyWithoutLinksToNowhere(t *testing.T) {
 	}
 }
 
+func TestText_StaysAlignedUnderALongName(t *testing.T) {
+	p := collapse()
+	p.Incident.Origins[0].Service = shop("recommendation-service")
+	column := 0
+	for _, l := range strings.Split(NewSheet(p, here).Text(), "\n") {
+		label, _, ok := strings.Cut(l, "  ")
+		if !ok || strings.HasPrefix(l, "since ") {
+			continue
+		}
+		at := len(label)
+		for at < len(l) && l[at] == ' ' {
+			at++
+		}
+		if column == 0 {
+			column = at
+		}
+		if at != column {
+			t.Errorf("text begins at %d and at %d:\n%s", column, at, l)
+		}
+	}
+	if column == 0 {
+		t.Error("no labels")
+	}
+}
+
 func TestTitle_OfALoneAlertComesFromTheQuoteWhenTheIncidentHasNone(t *testing.T) {
 	p := lone()
 	p.Incident.Title = ""
