@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -117,11 +118,26 @@ func (a *app) complain(err error) {
 	case !remote:
 		fmt.Fprintf(a.errs, "hwctl: %v\n", err)
 	case unavailable(err):
-		fmt.Fprintf(a.errs, "hwctl: no answer from %s: %s\nIs the server running, and is --address (HWCTL_ADDRESS) where it listens for gRPC?\n", a.server.address, clean(st.Message()))
+		fmt.Fprintf(a.errs, "hwctl: no answer from %s: %s\n%s\n", a.server.address, clean(st.Message()), a.wayIn(st.Message()))
+	case st.Code() == codes.Unauthenticated && a.server.username == "":
+		fmt.Fprintln(a.errs, "hwctl: the server asks for a user; give --basic-auth.username and --basic-auth.password-file (HWCTL_USERNAME, HWCTL_PASSWORD)")
 	default:
 		fmt.Fprintf(a.errs, "hwctl: %s\n", clean(st.Message()))
 		a.complainAboutFields(st)
 	}
+}
+
+// wayIn is what to try when there was no answer.
+func (a *app) wayIn(text string) string {
+	switch {
+	case strings.Contains(text, "failed to verify certificate"):
+		return "Name the authority that signed the server's certificate with --tls.ca-file (HWCTL_TLS_CA_FILE)."
+	case strings.Contains(text, "first record does not look like a TLS handshake"):
+		return "The server does not speak TLS there: leave out --tls."
+	case strings.Contains(text, "server preface") && !a.server.useTLS():
+		return "Does the server speak TLS? Then add --tls. Or is --address (HWCTL_ADDRESS) its web port? hwctl needs the one for gRPC."
+	}
+	return "Is the server running, and is --address (HWCTL_ADDRESS) where it listens for gRPC?"
 }
 
 func (a *app) complainAboutFields(st *status.Status) {

@@ -66,8 +66,14 @@ func (a *app) listIncidents(ctx context.Context, req *headwaterv1.ListIncidentsR
 	}
 	t.flush()
 	a.noteMore(all.GetNextPageToken())
+	if len(all.GetIncidents()) == 0 && strings.HasPrefix(req.GetFilter(), onlyOpen) {
+		fmt.Fprintln(a.errs, "hwctl: none is open; --state=all lists those that are over, too")
+	}
 	return nil
 }
+
+// onlyOpen is the condition that the default of --state makes.
+const onlyOpen = `state = "open"`
 
 // noteMore says so when a list was cut short by --limit.
 func (a *app) noteMore(token string) {
@@ -137,7 +143,7 @@ func (a *app) addIncidentsAck(cmd *kingpin.CmdClause) {
 	cmd.Flag("note", "What to say with it.").StringVar(&note)
 	actorFlag(cmd, &actor)
 	a.command(cmd, func(ctx context.Context) error {
-		return a.steer(ctx, func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
+		return a.steer(ctx, "", func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
 			return client.AcknowledgeIncident(ctx, &headwaterv1.AcknowledgeIncidentRequest{Id: id, Actor: actor, Note: note})
 		})
 	})
@@ -149,7 +155,7 @@ func (a *app) addIncidentsResolve(cmd *kingpin.CmdClause) {
 	cmd.Flag("reason", "Why.").StringVar(&reason)
 	actorFlag(cmd, &actor)
 	a.command(cmd, func(ctx context.Context) error {
-		return a.steer(ctx, func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
+		return a.steer(ctx, "", func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
 			return client.ResolveIncident(ctx, &headwaterv1.ResolveIncidentRequest{Id: id, Actor: actor, Reason: reason})
 		})
 	})
@@ -162,7 +168,7 @@ func (a *app) addIncidentsNote(cmd *kingpin.CmdClause) {
 	cmd.Arg("text", "The note. Several words need no quotes.").Required().StringsVar(&words)
 	actorFlag(cmd, &actor)
 	a.command(cmd, func(ctx context.Context) error {
-		return a.steer(ctx, func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
+		return a.steer(ctx, "noted in "+id, func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
 			return client.AddIncidentNote(ctx, &headwaterv1.AddIncidentNoteRequest{Id: id, Actor: actor, Note: strings.Join(words, " ")})
 		})
 	})

@@ -16,8 +16,9 @@ type incidentAnswer interface {
 	GetIncident() *headwaterv1.Incident
 }
 
-// steer sends a command and prints the incident as it is afterwards.
-func (a *app) steer(ctx context.Context, send func(context.Context, headwaterv1.IncidentServiceClient) (incidentAnswer, error)) error {
+// steer sends a command and prints what was done, where that is not what the
+// incident has become, and the incident as it is afterwards.
+func (a *app) steer(ctx context.Context, done string, send func(context.Context, headwaterv1.IncidentServiceClient) (incidentAnswer, error)) error {
 	var answer incidentAnswer
 	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
 		answer, err = send(ctx, headwaterv1.NewIncidentServiceClient(conn))
@@ -30,7 +31,10 @@ func (a *app) steer(ctx context.Context, send func(context.Context, headwaterv1.
 		return a.printJSON(answer)
 	}
 	i := answer.GetIncident()
-	fmt.Fprintf(a.out, "%s %s: %s\n", i.GetId(), standing(i), clean(i.GetHeadline()))
+	if done == "" {
+		done = i.GetId() + " " + standing(i)
+	}
+	fmt.Fprintf(a.out, "%s: %s\n", done, clean(i.GetHeadline()))
 	return nil
 }
 

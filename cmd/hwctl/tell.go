@@ -59,10 +59,19 @@ func (a *app) since(i *headwaterv1.Incident) string {
 	if start == nil {
 		return "since an unknown time"
 	}
-	if end := i.GetResolvedAt(); end != nil {
+	if end := ended(i); end != nil {
 		return fmt.Sprintf("%s to %s (%s)", when(start), when(end), span(end.AsTime().Sub(start.AsTime())))
 	}
 	return fmt.Sprintf("since %s (%s)", when(start), a.age(start))
+}
+
+// ended is when a resolved incident ended: as on pages, when its last alert did,
+// which is some time before it was called resolved.
+func ended(i *headwaterv1.Incident) *timestamppb.Timestamp {
+	if i.GetResolvedAt() != nil && i.GetQuietSince() != nil {
+		return i.GetQuietSince()
+	}
+	return i.GetResolvedAt()
 }
 
 // paragraphs prints facts with a heading in the margin. A heading stands once
@@ -88,31 +97,93 @@ func (p *paragraphs) line(heading, format string, args ...any) {
 	fmt.Fprintf(p.app.out, "%-*s%s\n", margin, heading, text)
 }
 
-// manyReasons is how many reasons the first candidate gets in a narrow answer; others get one.
-const manyReasons = 5
+const (
+	// manyReasons is how many reasons for the first candidate a narrow answer has, and
+	// fewReasons how many against it. Others get one.
+	manyReasons, fewReasons = 4, 2
+	// worthALine is the probability from which a narrow answer lists a candidate, as
+	// pages do.
+	worthALine = 0.05
+)
 
 func (p *paragraphs) origins(i *headwaterv1.Incident) {
+	few := &rest{}
 	for n, o := range i.GetOrigins() {
-		name := refName(o.GetService())
-		if n == 0 {
-			p.line("Origin", "%s (%s), %s%s", name, percent(o.GetProbability()), kindWord(o.GetKind()), silence(o))
-			p.reasons("Why", o.GetReasons(), manyReasons)
-			continue
+		switch {
+		case n == 0:
+			p.leader(o)
+		case p.app.wide() || o.GetProbability() >= worthALine:
+			p.rival(o)
+		default:
+			few.add(o)
 		}
-		because := ""
-		if len(o.GetReasons()) > 0 && !p.app.wide() {
-			because = ": " + reason(o.GetReasons()[0])
-		}
-		p.line("Or", "%s (%s)%s%s", name, percent(o.GetProbability()), silence(o), because)
-		if p.app.wide() {
-			for _, r := range o.GetReasons() {
-				p.line("Or", "  %s", reason(r))
-			}
-		}
+	}
+	if few.names > 0 {
+		p.line("Or", "%s", few)
 	}
 	if u := i.GetUnknownProbability(); len(i.GetOrigins()) > 0 && u >= 0.005 {
 		p.line("Or", "something else (%s)", percent(u))
 	}
+}
+
+func (p *paragraphs) leader(o *headwaterv1.Origin) {
+	p.line("Origin", "%s (%s), %s%s", refName(o.GetService()), percent(o.GetProbability()), kindWord(o.GetKind()), silence(o))
+	reasonsFor, against := weighed(o)
+	p.reasons("Why", reasonsFor, manyReasons)
+	p.reasons("But", against, fewReasons)
+}
+
+func (p *paragraphs) rival(o *headwaterv1.Origin) {
+	name := fmt.Sprintf("%s (%s)%s", refName(o.GetService()), percent(o.GetProbability()), silence(o))
+	reasonsFor, against := weighed(o)
+	switch {
+	case p.app.wide():
+		p.line("Or", "%s", name)
+		for _, r := range reasonsFor {
+			p.line("Or", "  %s", reason(r))
+		}
+		for _, r := range against {
+			p.line("Or", "  but %s", reason(r))
+		}
+	case len(reasonsFor) > 0:
+		p.line("Or", "%s: %s", name, reason(reasonsFor[0]))
+	case len(against) > 0:
+		p.line("Or", "%s, but %s", name, reason(against[0]))
+	default:
+		p.line("Or", "%s", name)
+	}
+}
+
+// weighed parts what speaks for a candidate from what speaks against it, each in its
+// order, which is by weight.
+func weighed(o *headwaterv1.Origin) (reasonsFor, against []*headwaterv1.Reason) {
+	for _, r := range o.GetReasons() {
+		if r.GetWeight() < 0 {
+			against = append(against, r)
+		} else {
+			reasonsFor = append(reasonsFor, r)
+		}
+	}
+	return reasonsFor, against
+}
+
+// rest sums up candidates that are not worth a line each.
+type rest struct {
+	names       int
+	probability float64
+}
+
+func (r *rest) add(o *headwaterv1.Origin) {
+	r.names++
+	r.probability += o.GetProbability()
+}
+
+// String says how many there are and how probable they are together.
+func (r *rest) String() string {
+	if r.names == 1 {
+		return fmt.Sprintf("another service (%s); -o wide names it", percent(r.probability))
+	}
+	return fmt.Sprintf("%d other services (%s together); -o wide lists them", r.names, percent(r.probability))
 }
 
 func (p *paragraphs) reasons(heading string, all []*headwaterv1.Reason, most int) {
@@ -170,8 +241,11 @@ func (p *paragraphs) list(heading string, all []string) {
 
 func howItSpread(e *headwaterv1.PathEdge) string {
 	var how []string
-	if d := e.GetDelay(); d != nil && d.AsDuration() != 0 {
-		how = append(how, fmt.Sprintf("%+.0f s", d.AsDuration().Seconds()))
+	switch d := e.GetDelay().AsDuration(); {
+	case d > 0:
+		how = append(how, fmt.Sprintf("%.0f s later", d.Seconds()))
+	case d < 0: // alerts do not come in the order of what they tell of
+		how = append(how, fmt.Sprintf("alerted %.0f s earlier", -d.Seconds()))
 	}
 	if e.GetKind() != "" {
 		how = append(how, clean(e.GetKind()))
@@ -197,7 +271,7 @@ func (p *paragraphs) history(i *headwaterv1.Incident) {
 		p.line("Changed", "%s", text)
 	}
 	for _, g := range i.GetGaps() {
-		p.line("Unwatched", "%s", clean(g))
+		p.line("Gaps", "%s", clean(g))
 	}
 	if n := i.GetTruncated(); n > 0 {
 		p.line("Lost", "%s that senders left out of their notifications", plural(int(n), "alert"))
@@ -232,8 +306,19 @@ func (a *app) tellTimeline(i *headwaterv1.Incident) {
 		if e.GetActor() != "" {
 			who = " by " + clean(e.GetActor())
 		}
-		fmt.Fprintf(a.out, "  %s  %s%s: %s\n", a.moment(e.GetAt()), enumWord(e.GetKind(), "TIMELINE_KIND_"), who, clean(e.GetText()))
+		fmt.Fprintf(a.out, "  %s  %s\n", a.moment(e.GetAt()), entry(enumWord(e.GetKind(), "TIMELINE_KIND_"), who, clean(e.GetText())))
 	}
+}
+
+// entry is a line of the timeline. Many texts begin with the word for their kind.
+func entry(kind, who, text string) string {
+	switch {
+	case text == "" || text == kind:
+		return kind + who
+	case strings.HasPrefix(text, kind+" ("):
+		return kind + who + text[len(kind):]
+	}
+	return kind + who + ": " + strings.TrimPrefix(text, kind+": ")
 }
 
 func (a *app) tellPages(i *headwaterv1.Incident) {
