@@ -42,6 +42,28 @@ func (e *Engine) callersOf(n nodeID) closure {
 	return c
 }
 
+// site is where an alert points: all alerts of one site have the same explainers.
+type site struct {
+	node, from nodeID
+	starving   bool // it lost its traffic: what calls it may be the cause
+}
+
+func (it *item) site() site {
+	return site{node: it.node, from: it.from, starving: !it.edge() && it.state.Class == ClassTrafficGone}
+}
+
+// explainersAt are the nodes that could be the origin of alerts of a site.
+func (e *Engine) explainersAt(at site) [2]closure {
+	out := [2]closure{e.closureOf(at.node)}
+	switch {
+	case at.from != noNode:
+		out[1] = e.closureOf(at.from)
+	case at.starving:
+		out[1] = e.callersOf(at.node)
+	}
+	return out
+}
+
 // dependencies yields the steps down from n, each with its cost; passing a silent
 // node costs half of its silence here, since it may yet turn out to alert.
 func (s *nodeSpace) dependencies(n, start nodeID, yield func(nodeID, float64)) {

@@ -245,7 +245,7 @@ func sortedIncidents(m map[string]*incident) []*incident {
 
 // editAlert returns it's row for changing.
 func (e *Engine) editAlert(it *item) *AlertState {
-	id := it.state.ID()
+	id := it.id
 	if e.step.alerts[id] == nil {
 		row := *it.state
 		it.state = &row
@@ -315,7 +315,7 @@ func (e *Engine) place(it *item) {
 
 // newItem makes row live. Instances of one label set are linked in the order of their starts.
 func (e *Engine) newItem(row *AlertState) *item {
-	it := &item{state: row, gain: row.Class.gain(row.Severity)}
+	it := &item{id: row.ID(), state: row, gain: row.Class.gain(row.Severity)}
 	e.items[row.ID()] = it
 	newer := (*item)(nil)
 	older := e.latest[row.Fingerprint]
@@ -333,7 +333,7 @@ func (e *Engine) newItem(row *AlertState) *item {
 
 // unlink takes it out of the live state.
 func (e *Engine) unlink(it *item) {
-	delete(e.items, it.state.ID())
+	delete(e.items, it.id)
 	fp := it.state.Fingerprint
 	if e.latest[fp] == it {
 		if e.latest[fp] = it.prev; it.prev == nil {

@@ -262,9 +262,11 @@ func (e *Engine) unsettleAround(n nodeID) {
 
 func (e *Engine) explainsAny(n nodeID, inc *incident) bool {
 	for _, it := range inc.items {
-		for _, r := range e.explainers(it) {
-			if r.node == n {
-				return true
+		for _, c := range e.explainers(it) {
+			for _, r := range c {
+				if r.node == n {
+					return true
+				}
 			}
 		}
 	}

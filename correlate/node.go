@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/headwater-sre/headwater/topology"
@@ -19,6 +21,7 @@ type nodeSpace struct {
 	extra   []topology.Ref
 	extraID map[topology.Ref]nodeID
 	kinds   []topology.Kind // of the graph's nodes, inferred where the graph does not say
+	rank    []int32         // of the graph's nodes, in the order of their names
 	groups  map[int32]redundancy
 }
 
@@ -40,8 +43,29 @@ func newNodeSpace(g *topology.Graph) *nodeSpace {
 			}
 		}
 	}
+	order := make([]nodeID, g.Len())
+	for n := range order {
+		order[n] = nodeID(n)
+	}
+	slices.SortFunc(order, func(a, b nodeID) int { return compareRefs(s.ref(a), s.ref(b)) })
+	s.rank = make([]int32, len(order))
+	for i, n := range order {
+		s.rank[n] = int32(i)
+	}
 	return s
 }
+
+// compareNames orders nodes by name. A scene's order must not come from node
+// ids: those of services outside the graph tell the order of arrival.
+func (s *nodeSpace) compareNames(a, b nodeID) int {
+	if s.known(a) && s.known(b) {
+		return cmp.Compare(s.rank[a], s.rank[b])
+	}
+	return compareRefs(s.ref(a), s.ref(b))
+}
+
+// len is how many nodes have an id.
+func (s *nodeSpace) len() int { return s.graph.Len() + len(s.extra) }
 
 func (s *nodeSpace) known(n nodeID) bool { return int(n) < s.graph.Len() }
 

@@ -82,10 +82,12 @@ func (p *partitioner) prepare() {
 		if !p.avail.has(int32(k)) {
 			continue
 		}
-		for _, r := range p.e.explainers(it) {
-			n := p.index[r.node]
-			if l := p.explained[n]; len(l) == 0 || l[len(l)-1] != int32(k) {
-				p.explained[n] = append(p.explained[n], int32(k))
+		for _, c := range p.e.explainers(it) {
+			for _, r := range c {
+				n := p.index[r.node]
+				if l := p.explained[n]; len(l) == 0 || l[len(l)-1] != int32(k) {
+					p.explained[n] = append(p.explained[n], int32(k))
+				}
 			}
 		}
 	}
@@ -159,7 +161,10 @@ func (p *partitioner) best(set itemSet, cache map[int32]*tree) *tree {
 			}
 		}
 		if t.set.count() > 0 && (best == nil || better(t, best)) {
-			best = t
+			best, t = t, best
+		}
+		if cache == nil {
+			p.scratch.giveBack(t)
 		}
 	}
 	return best
@@ -201,8 +206,9 @@ func (p *partitioner) bestFrom(c int32, set itemSet) *tree {
 	for _, start := range p.starts(c, set) {
 		t := p.grow(c, start, set)
 		if best == nil || t.score > best.score+1e-9 {
-			best = t
+			best, t = t, best
 		}
+		p.scratch.giveBack(t)
 	}
 	return best
 }
@@ -241,9 +247,11 @@ func (p *partitioner) starts(c int32, set itemSet) []float64 {
 func (p *partitioner) regrow(set itemSet, origins ...int32) *tree {
 	var best *tree
 	for _, c := range origins {
-		if t := p.bestFrom(c, set); t != nil && (best == nil || better(t, best)) {
-			best = t
+		t := p.bestFrom(c, set)
+		if t != nil && (best == nil || better(t, best)) {
+			best, t = t, best
 		}
+		p.scratch.giveBack(t)
 	}
 	return best
 }

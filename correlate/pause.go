@@ -1,35 +1,35 @@
 package correlate
 
-import "slices"
+import "math"
 
 // chargePauses walks the attached alerts by onset: after a pause in the activity,
 // a further alert hardly belongs to the same failure. An alert that the pause makes
 // worthless is dropped. This one term keeps two failures of one neighbourhood apart
 // better than any window. For a service that was alerting all along the pause costs less.
-func (s *scene) chargePauses(t *tree) {
-	order := slices.Clone(t.attached)
-	slices.SortFunc(order, func(a, b attachment) int { return compareOnset(s)(a.item, b.item) })
-	dropped := newItemSet(len(s.items))
-	last := s.onset[order[0].item]
-	for i := 1; i < len(order); i++ {
-		a := &order[i]
-		on := s.onset[a.item]
-		cost := s.pauseCost(a, on-last)
-		switch {
-		case cost <= 0:
-		case s.alertingAlong(t, order[:i], a, dropped):
-			cost *= gapSameNode
-			fallthrough
-		default:
-			if cost >= a.full {
-				dropped.add(a.item)
-				continue
+func (s *scene) chargePauses(g *growth, t *tree) {
+	clear(g.dropped)
+	last, first, dropped := 0.0, true, false
+	t.set.each(func(k int32) { // a scene's alerts are by onset
+		a := &t.attached[g.place[k]]
+		on := s.onset[k]
+		if !first {
+			cost := max(0, s.pauseCost(a, on-last))
+			if cost > 0 && g.alertingAlong(t, a, on) {
+				cost *= gapSameNode
+			}
+			if cost > 0 && cost >= a.full {
+				g.dropped.add(k)
+				dropped = true
+				return
 			}
 			t.terms.pause -= cost
 		}
-		last = on
+		first, last = false, on
+		g.lasts(a.node, s.ended[k])
+	})
+	if dropped {
+		t.dropAll(g.dropped)
 	}
-	t.dropAll(dropped)
 }
 
 func (s *scene) pauseCost(a *attachment, gap float64) float64 {
@@ -40,13 +40,25 @@ func (s *scene) pauseCost(a *attachment, gap float64) float64 {
 	return (gap - grace) / max(gapScale, s.quantum)
 }
 
+// locate notes where in the tree each alert is.
+func (g *growth) locate(t *tree) {
+	for i := range t.attached {
+		g.place[t.attached[i].item] = int32(i)
+	}
+}
+
 // alertingAlong: a's service, the one above it or the origin was alerting already and
-// did so through the pause.
-func (s *scene) alertingAlong(t *tree, before []attachment, a *attachment, dropped itemSet) bool {
-	return slices.ContainsFunc(before, func(b attachment) bool {
-		return (b.node == a.node || b.node == a.ref || b.node == t.origin) && !dropped.has(b.item) &&
-			(s.ended[b.item] == 0 || s.ended[b.item] >= s.onset[a.item])
-	})
+// did so through the pause, which ends at on.
+func (g *growth) alertingAlong(t *tree, a *attachment, on float64) bool {
+	return g.until[a.node] >= on || a.ref >= 0 && g.until[a.ref] >= on || g.until[t.origin] >= on
+}
+
+// lasts notes that an alert of node n fired until ended; 0: it still does.
+func (g *growth) lasts(n int32, ended float64) {
+	if ended == 0 {
+		ended = math.Inf(1)
+	}
+	g.until[n] = max(g.until[n], ended)
 }
 
 // dropAll takes the alerts in set out of the tree again.
@@ -77,27 +89,27 @@ func (t *tree) drop(a attachment) {
 // deepen measures what a silent database, cache or queue reached directly from the
 // symptom before it, not from the first one: what is used up slowly takes its clients one
 // after the other, and the time between them is charged as a pause already.
-func (s *scene) deepen(t *tree) {
+func (s *scene) deepen(g *growth, t *tree) {
 	if !t.silent || !s.nodes[t.origin].shared {
 		return
 	}
-	var direct []int
-	for i := range t.attached {
-		if t.attached[i].ref < 0 && t.attached[i].node != t.origin {
-			direct = append(direct, i)
+	last := int32(-1) // the direct symptom before
+	t.set.each(func(k int32) {
+		a := &t.attached[g.place[k]]
+		if a.ref >= 0 || a.node == t.origin {
+			return
 		}
-	}
-	slices.SortFunc(direct, func(a, b int) int { return compareOnset(s)(t.attached[a].item, t.attached[b].item) })
-	for n := 1; n < len(direct); n++ {
-		a := &t.attached[direct[n]]
-		before := s.onset[t.attached[direct[n-1]].item]
-		was, is := s.timeCost(a.item, t.start, 0), s.timeCost(a.item, before, 0)
+		before := last
+		if last = k; before < 0 {
+			return
+		}
+		was, is := s.timeCost(k, t.start, 0), s.timeCost(k, s.onset[before], 0)
 		if is >= was {
-			continue
+			return
 		}
 		gain := a.time * (is/was - 1)
 		a.time += gain
 		a.value += gain
 		t.terms.time += gain
-	}
+	})
 }

@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 // item is one alert instance as evidence.
 type item struct {
+	id    AlertID
 	state *AlertState // copy-on-write, see [Engine.editAlert]
 	node  nodeID      // the service it is about; of an edge alert the callee
 	from  nodeID      // the caller of an edge alert, else noNode
@@ -52,7 +52,10 @@ type sceneNode struct {
 	calls   []int32 // edge alerts whose callee it is, by onset
 	out     []int32 // edge alerts whose caller it is, by onset
 	silence float64
-	shared  bool // carries load of several callers
+	hope    float64 // see [scene.leadsNowhere]
+	shared  bool    // carries load of several callers
+	place   bool    // a host or a zone
+	classes uint16  // of its own alerts, one bit each
 }
 
 type arc struct {
@@ -72,7 +75,9 @@ type scene struct {
 	ended []float64 // the same; 0 while firing
 	epoch time.Time
 	nodes []sceneNode
-	index map[nodeID]int32
+	index []int32 // by node: its place among nodes, -1: not in the scene
+	// starving are the alerts about traffic that is gone.
+	starving []int32
 	// quantum is the grain of the onsets, s: evaluation intervals of minutes make coarse times.
 	quantum float64
 	scratch growth
@@ -87,9 +92,13 @@ type client struct{ node, shared int32 }
 // newScene builds the scene of items, which must not be empty, for dividing them or
 // for ranking the origins of one part. Their order does not matter.
 func (e *Engine) newScene(items []*item, ranking bool) *scene {
-	s := &scene{e: e, items: items, index: map[nodeID]int32{}, ranking: ranking}
+	s := &scene{e: e, items: items, index: make([]int32, e.nodes.len()), ranking: ranking}
+	for i := range s.index {
+		s.index[i] = -1
+	}
 	slices.SortFunc(s.items, compareItems)
 	s.epoch = s.items[0].state.StartsAt
+	s.onset, s.ended = make([]float64, 0, len(items)), make([]float64, 0, len(items))
 	for _, it := range s.items {
 		s.onset = append(s.onset, it.state.StartsAt.Sub(s.epoch).Seconds())
 		end := 0.0
@@ -102,11 +111,13 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 	s.addNodes()
 	s.addArcs()
 	s.placeItems()
+	s.scratch = newGrowth(len(s.nodes), len(s.items))
+	s.measureHope()
 	return s
 }
 
 func compareItems(a, b *item) int {
-	return a.state.ID().compare(b.state.ID())
+	return a.id.compare(b.id)
 }
 
 // onsetQuantum estimates the grain of time: the 10 % quantile of the differences between onsets.
@@ -127,14 +138,16 @@ func onsetQuantum(onset []float64) float64 {
 func (s *scene) addNodes() {
 	var ids []nodeID
 	add := func(n nodeID) {
-		if _, ok := s.index[n]; !ok {
+		if s.index[n] < 0 {
 			s.index[n] = 0
 			ids = append(ids, n)
 		}
 	}
 	for _, it := range s.items {
-		for _, n := range s.e.explainers(it) {
-			add(n.node)
+		for _, c := range s.e.explainers(it) {
+			for _, r := range c {
+				add(r.node)
+			}
 		}
 	}
 	var clients [][2]nodeID
@@ -144,11 +157,12 @@ func (s *scene) addNodes() {
 			add(c[0])
 		}
 	}
-	slices.SortFunc(ids, func(a, b nodeID) int { return compareRefs(s.e.nodes.ref(a), s.e.nodes.ref(b)) })
+	slices.SortFunc(ids, s.e.nodes.compareNames)
+	s.nodes = make([]sceneNode, 0, len(ids))
 	for i, id := range ids {
 		s.index[id] = int32(i)
 		kind := s.e.nodes.kind(id)
-		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: silence(kind), shared: sharesLoad(kind)})
+		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: silence(kind), shared: sharesLoad(kind), place: kind.IsPlace()})
 	}
 	for _, c := range clients {
 		s.clients = append(s.clients, client{node: s.index[c[0]], shared: s.index[c[1]]})
@@ -179,8 +193,7 @@ func (e *Engine) changedClients(ids []nodeID, at time.Time) [][2]nodeID {
 	return out
 }
 
-// compareRefs orders services by name. A scene's order must not come from node
-// ids: those of services outside the graph tell the order of arrival.
+// compareRefs orders services by name.
 func compareRefs(a, b topology.Ref) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
@@ -190,24 +203,37 @@ func sharesLoad(k topology.Kind) bool {
 	return k == topology.KindDatabase || k == topology.KindCache || k == topology.KindQueue
 }
 
-// explainers yields the nodes that could be the origin of it, with costs.
-func (e *Engine) explainers(it *item) []reach {
-	c := e.closureOf(it.node)
-	switch {
-	case it.edge():
-		c = append(slices.Clip(c), e.closureOf(it.from)...)
-	case it.state.Class == ClassTrafficGone:
-		c = append(slices.Clip(c), e.callersOf(it.node)...)
-	}
-	return c
+// explainers are the nodes that could be the origin of it, with costs; a node may be in both parts.
+func (e *Engine) explainers(it *item) [2]closure {
+	return e.explainersAt(it.site())
 }
 
 func (s *scene) addArcs() {
+	up, down := make([]int32, len(s.nodes)), make([]int32, len(s.nodes))
+	total := 0
+	for i := range s.nodes {
+		for _, e := range s.e.nodes.out(s.nodes[i].id) {
+			if j := s.index[nodeID(e.Node)]; j >= 0 && j != int32(i) {
+				up[j]++
+				down[i]++
+				total += 2
+			}
+		}
+	}
+	arcs := make([]arc, total) // one allocation for all
+	cut := func(n int32) []arc {
+		part := arcs[:0:n]
+		arcs = arcs[n:]
+		return part
+	}
+	for i := range s.nodes {
+		s.nodes[i].up, s.nodes[i].down = cut(up[i]), cut(down[i])
+	}
 	for i := range s.nodes {
 		caller := s.nodes[i].id
 		for _, e := range s.e.nodes.out(caller) {
-			j, ok := s.index[nodeID(e.Node)]
-			if !ok || j == int32(i) {
+			j := s.index[nodeID(e.Node)]
+			if j < 0 || j == int32(i) {
 				continue
 			}
 			cost := s.e.nodes.stepCost(caller, nodeID(e.Node), e)
@@ -220,8 +246,12 @@ func (s *scene) addArcs() {
 func (s *scene) placeItems() {
 	for k, it := range s.items {
 		n := &s.nodes[s.index[it.node]]
+		if it.state.Class == ClassTrafficGone {
+			s.starving = append(s.starving, int32(k))
+		}
 		if !it.edge() {
 			n.own = append(n.own, int32(k))
+			n.classes |= 1 << it.state.Class
 			continue
 		}
 		n.calls = append(n.calls, int32(k))
@@ -243,64 +273,4 @@ func (s *scene) addEdgeAlert(callee, caller, k int32) {
 	}
 	n.up = append(n.up, arc{to: caller, cost: costHard, edge: []int32{k}})
 	s.nodes[caller].down = append(s.nodes[caller].down, arc{to: callee, cost: costHard})
-}
-
-// itemSet is a set of a scene's alerts.
-type itemSet []uint64
-
-func newItemSet(n int) itemSet { return make(itemSet, (n+63)/64) }
-
-func (b itemSet) has(i int32) bool { return b[i>>6]&(1<<(i&63)) != 0 }
-func (b itemSet) add(i int32)      { b[i>>6] |= 1 << (i & 63) }
-func (b itemSet) remove(i int32)   { b[i>>6] &^= 1 << (i & 63) }
-
-func (b itemSet) intersects(o itemSet) bool {
-	for i := range b {
-		if b[i]&o[i] != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func (b itemSet) subtract(o itemSet) {
-	for i := range b {
-		b[i] &^= o[i]
-	}
-}
-
-func (b itemSet) union(o itemSet) itemSet {
-	u := slices.Clone(b)
-	for i := range u {
-		u[i] |= o[i]
-	}
-	return u
-}
-
-func (b itemSet) equal(o itemSet) bool { return slices.Equal(b, o) }
-
-func (b itemSet) count() int {
-	n := 0
-	for _, w := range b {
-		n += bits.OnesCount64(w)
-	}
-	return n
-}
-
-func (b itemSet) each(f func(int32)) {
-	for i := range b {
-		for w := b[i]; w != 0; w &= w - 1 {
-			f(int32(i<<6 + bits.TrailingZeros64(w)))
-		}
-	}
-}
-
-func (b itemSet) list() []int32 {
-	var out []int32
-	b.each(func(i int32) { out = append(out, i) })
-	return out
-}
-
-func compareOnset(s *scene) func(a, b int32) int {
-	return func(a, b int32) int { return cmp.Or(cmp.Compare(s.onset[a], s.onset[b]), cmp.Compare(a, b)) }
 }

@@ -51,8 +51,10 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 	near := map[nodeID]bool{}
 	look := func(it *item) {
 		items = append(items, it)
-		for _, r := range e.explainers(it) {
-			near[r.node] = true
+		for _, c := range e.explainers(it) {
+			for _, r := range c {
+				near[r.node] = true
+			}
 		}
 	}
 	for _, it := range e.waiting() {
@@ -133,9 +135,11 @@ func (e *Engine) bearsOn(inc *incident, near map[nodeID]bool, earliest time.Time
 		if !recent {
 			continue
 		}
-		for _, r := range e.explainers(it) {
-			if near[r.node] {
-				return true
+		for _, c := range e.explainers(it) {
+			for _, r := range c {
+				if near[r.node] {
+					return true
+				}
 			}
 		}
 	}

@@ -89,52 +89,11 @@ var stepNames = [...]string{"depends", "overload", "starvation", "runs-on"}
 // String returns the word that the API uses.
 func (k stepKind) String() string { return nameOf(stepNames[:], int(k)) }
 
-// growth is the working state of one tree, reused between trees of a scene.
-type growth struct {
-	dist    []float64
-	parent  []int32
-	via     []stepKind
-	forward []bool      // the way here already holds an overload step
-	ref     []int32     // the nearest alerting member on the way; -1: none, time counts from the start
-	onsets  [][]float64 // per member: onsets of its alerts in the tree
-	ended   []float64   // per member: when its trouble ended; 0 while it lasts
-	member  []bool
-	done    []bool
-	queue   []queued
-	taken   itemSet
-	seen    []int32 // touched nodes, to reset
-}
-
-type queued struct {
-	dist float64
-	node int32
-}
-
-func (g *growth) reset(nodes, items int) {
-	if len(g.dist) < nodes {
-		*g = growth{
-			dist: make([]float64, nodes), parent: make([]int32, nodes), via: make([]stepKind, nodes), forward: make([]bool, nodes),
-			ref: make([]int32, nodes), onsets: make([][]float64, nodes), ended: make([]float64, nodes), member: make([]bool, nodes), done: make([]bool, nodes),
-		}
-		for i := range g.dist {
-			g.dist[i] = math.Inf(1)
-		}
-	}
-	for _, n := range g.seen {
-		g.dist[n], g.member[n], g.done[n], g.forward[n] = math.Inf(1), false, false, false
-		g.onsets[n], g.ended[n] = g.onsets[n][:0], 0
-	}
-	g.seen, g.queue = g.seen[:0], g.queue[:0]
-	if len(g.taken) < (items+63)/64 {
-		g.taken = newItemSet(items)
-	}
-	clear(g.taken)
-}
-
 // maxDetour bounds the cost of an uncommitted way: no alert is worth more.
 const maxDetour = gainAlert + 2
 
 // grow builds the best tree that it can find from origin c with onset start over the alerts in avail.
+// Whoever has no use for it may give it back, see [growth.giveBack].
 //
 // It is Prim's and Dijkstra's way of growing a Steiner arborescence: nodes are
 // settled in order of their distance from the tree so far; a node whose alerts are
@@ -142,8 +101,8 @@ const maxDetour = gainAlert + 2
 // for what lies further on.
 func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 	g := &s.scratch
-	g.reset(len(s.nodes), len(s.items))
-	t := &tree{origin: c, start: start, set: newItemSet(len(s.items))}
+	g.reset()
+	t := g.blank(c, start, len(s.items))
 	s.plantOrigin(g, t, avail)
 	for len(g.queue) > 0 {
 		q := g.pop()
@@ -158,8 +117,9 @@ func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 	}
 	s.starve(g, t, avail)
 	if len(t.attached) > 1 {
-		s.deepen(t)
-		s.chargePauses(t)
+		g.locate(t)
+		s.deepen(g, t)
+		s.chargePauses(g, t)
 	}
 	s.weighOrigin(t)
 	t.score = t.terms.sum()
@@ -195,7 +155,7 @@ func (s *scene) isClient(n int32) bool {
 // join adds node u and its way to the tree when its alerts are worth the way.
 func (s *scene) join(g *growth, t *tree, u int32, avail itemSet) bool {
 	r := roleVictim
-	if p := g.parent[u]; p >= 0 && s.nodes[p].kind.IsPlace() && !s.nodes[u].kind.IsPlace() {
+	if p := g.parent[u]; p >= 0 && s.nodes[p].place && !s.nodes[u].place {
 		r = roleOfHost
 	}
 	worth := 0.0
@@ -214,11 +174,12 @@ func (s *scene) join(g *growth, t *tree, u int32, avail itemSet) bool {
 
 // commit makes the way from the tree to u part of it.
 func (s *scene) commit(g *growth, t *tree, u int32) {
-	var way []int32
+	way := g.way[:0]
 	for n := u; n >= 0 && !g.member[n]; n = g.parent[n] {
 		way = append(way, n)
 	}
 	slices.Reverse(way)
+	g.way = way
 	silent := 0.0
 	for i, n := range way {
 		g.member[n] = true
@@ -256,11 +217,14 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 	for i := range s.nodes[u].up {
 		a := &s.nodes[u].up[i]
 		cost := a.cost
-		if slices.ContainsFunc(a.edge, avail.has) {
+		if avail.hasAny(a.edge) {
 			cost = edgeTraverse
 		}
+		if s.leadsNowhere(a.to, base+cost) {
+			continue
+		}
 		kind := stepDepends
-		if s.nodes[u].kind.IsPlace() {
+		if s.nodes[u].place {
 			kind = stepRunsOn
 		}
 		s.offer(g, u, a.to, base+cost, kind)
@@ -271,7 +235,7 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 	for i := range s.nodes[u].down {
 		a := &s.nodes[u].down[i]
 		to := &s.nodes[a.to]
-		if to.kind.IsPlace() || !(s.alerting(a.to, avail) || u == t.origin && to.shared) {
+		if to.place || g.member[a.to] || !(s.alerting(a.to, avail) || u == t.origin && to.shared) {
 			continue
 		}
 		cost := costOverload
@@ -283,7 +247,9 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 		case to.shared && s.shows(u, ClassClientPool, avail):
 			cost = costOverloadPool
 		}
-		s.offer(g, u, a.to, base+cost, stepOverload)
+		if !s.leadsNowhere(a.to, base+cost) {
+			s.offer(g, u, a.to, base+cost, stepOverload)
+		}
 	}
 }
 
@@ -300,7 +266,7 @@ func (s *scene) offer(g *growth, from, to int32, dist float64, kind stepKind) {
 }
 
 func (s *scene) alerting(n int32, avail itemSet) bool {
-	return slices.ContainsFunc(s.nodes[n].own, avail.has)
+	return avail.hasAny(s.nodes[n].own)
 }
 
 // changed: when origins are ranked, n was changed in the days before start.
@@ -309,9 +275,15 @@ func (s *scene) changed(n int32, start float64) bool {
 }
 
 func (s *scene) shows(n int32, c Class, avail itemSet) bool {
-	return slices.ContainsFunc(s.nodes[n].own, func(k int32) bool {
-		return avail.has(k) && s.items[k].state.Class == c
-	})
+	if s.nodes[n].classes&(1<<c) == 0 {
+		return false
+	}
+	for _, k := range s.nodes[n].own {
+		if avail.has(k) && s.items[k].state.Class == c {
+			return true
+		}
+	}
+	return false
 }
 
 // attach takes the alerts of node u into the tree and returns them.
@@ -339,6 +311,7 @@ func (s *scene) keep(g *growth, t *tree, u int32, found []attachment) {
 	if open {
 		g.ended[u] = 0
 	}
+	slices.Sort(g.onsets[u])
 	g.ref[u] = u
 }
 
@@ -358,12 +331,7 @@ func (t *tree) take(a attachment) {
 // starve attaches alerts that say "no traffic" below the nodes that failed: what a
 // broken service no longer calls goes quiet. Such alerts point upwards, never at themselves.
 func (s *scene) starve(g *growth, t *tree, avail itemSet) {
-	hungry := false
-	for k := range s.items {
-		if s.items[k].state.Class == ClassTrafficGone && avail.has(int32(k)) && !g.taken.has(int32(k)) {
-			hungry = true
-		}
-	}
+	hungry := slices.ContainsFunc(s.starving, func(k int32) bool { return avail.has(k) && !g.taken.has(k) })
 	if !hungry {
 		return
 	}
@@ -391,7 +359,7 @@ func (s *scene) starve(g *growth, t *tree, avail itemSet) {
 			step = costStarve
 		}
 		for _, a := range s.nodes[q.node].down {
-			if !s.nodes[a.to].kind.IsPlace() {
+			if !s.nodes[a.to].place {
 				s.offer(g, q.node, a.to, q.dist+step, stepStarve)
 			}
 		}
@@ -404,7 +372,7 @@ func (s *scene) starve(g *growth, t *tree, avail itemSet) {
 }
 
 func (s *scene) feedOn(g *growth, t *tree, q queued, avail itemSet) {
-	var found []attachment
+	found := g.found[:0]
 	worth := 0.0
 	for _, k := range s.nodes[q.node].own {
 		if avail.has(k) && !g.taken.has(k) && s.items[k].state.Class == ClassTrafficGone {
@@ -415,62 +383,11 @@ func (s *scene) feedOn(g *growth, t *tree, q queued, avail itemSet) {
 			}
 		}
 	}
+	g.found = found
 	if worth <= q.dist {
 		return
 	}
 	t.terms.steps -= q.dist
 	t.steps = append(t.steps, treeStep{cause: g.parent[q.node], effect: q.node, kind: stepStarve})
 	s.keep(g, t, q.node, found)
-}
-
-func (g *growth) visit(n int32, dist float64) {
-	if math.IsInf(g.dist[n], 1) {
-		g.seen = append(g.seen, n)
-	}
-	g.dist[n] = dist
-}
-
-// push and pop are a binary heap over (dist, node); ties go to the smaller node, so that order is total.
-func (g *growth) push(n int32, dist float64) {
-	q := append(g.queue, queued{dist, n})
-	i := len(q) - 1
-	for i > 0 {
-		p := (i - 1) / 2
-		if !q[i].less(q[p]) {
-			break
-		}
-		q[i], q[p] = q[p], q[i]
-		i = p
-	}
-	g.queue = q
-}
-
-func (g *growth) pop() queued {
-	q := g.queue
-	top, last := q[0], len(q)-1
-	q[0] = q[last]
-	q = q[:last]
-	for i := 0; ; {
-		l := 2*i + 1
-		if l >= len(q) {
-			break
-		}
-		if r := l + 1; r < len(q) && q[r].less(q[l]) {
-			l = r
-		}
-		if !q[l].less(q[i]) {
-			break
-		}
-		q[i], q[l] = q[l], q[i]
-		i = l
-	}
-	g.queue = q
-	return top
-}
-
-func (a queued) less(b queued) bool {
-	if a.dist != b.dist {
-		return a.dist < b.dist
-	}
-	return a.node < b.node
 }

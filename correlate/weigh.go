@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"math"
+	"sort"
 )
 
 // candidates lists the alerts that u would bring: its own, failing calls to it,
@@ -10,47 +11,66 @@ import (
 // Ten rules on one service are one observation: the best counts in full, the
 // others in part. Its distance in time from its cause is that of its first alert, once;
 // the later ones are measured from the one before.
+//
+// The result is good until the next call.
 func (s *scene) candidates(g *growth, t *tree, u int32, r role, avail itemSet) []attachment {
 	n := &s.nodes[u]
-	var found []attachment
-	weigh := func(k int32, loss float64) {
-		if !avail.has(k) || g.taken.has(k) {
-			return
-		}
-		on, end := g.cause(t, u, s.onset[k])
-		if len(found) > 0 && !s.items[found[0].item].edge() {
-			on, end = s.latestBefore(found, s.onset[k]), 0
-		}
-		if a := s.weigh(k, u, r, on, end); a.value > loss {
-			a.value -= loss
-			a.full, a.ref = a.value, g.ref[u]
-			found = append(found, a)
-		}
-	}
+	w := weighing{scene: s, growth: g, tree: t, node: u, role: r, avail: avail, found: g.found[:0]}
 	for _, k := range n.own {
-		weigh(k, 0)
+		w.add(k, 0)
+		w.own = len(w.found)
 	}
-	own := len(found)
 	for _, k := range n.calls {
-		weigh(k, edgeAtCallee)
+		w.add(k, edgeAtCallee)
 	}
 	for _, k := range n.out {
-		weigh(k, edgeAtCaller)
+		w.add(k, edgeAtCaller)
 	}
-	discount(found[:own])
-	s.discountCalls(found[own:], own > 0)
-	return found
+	g.found = w.found
+	discount(w.found[:w.own])
+	s.discountCalls(g, w.found[w.own:], w.own > 0)
+	return w.found
 }
 
-// latestBefore is the latest onset of the node's own alerts that is not after onset, else the first.
-func (s *scene) latestBefore(found []attachment, onset float64) float64 {
-	on := s.onset[found[0].item]
-	for _, a := range found {
-		if o := s.onset[a.item]; !s.items[a.item].edge() && o <= onset && o > on {
-			on = o
-		}
+// weighing values the alerts of one node, one after the other.
+type weighing struct {
+	scene  *scene
+	growth *growth
+	tree   *tree
+	node   int32
+	role   role
+	avail  itemSet
+	found  []attachment
+	own    int // so many of found are the node's own, by onset
+}
+
+// add values alert k and takes it when it is worth more than loss.
+func (w *weighing) add(k int32, loss float64) {
+	if !w.avail.has(k) || w.growth.taken.has(k) {
+		return
 	}
-	return on
+	s := w.scene
+	var on, end float64
+	if w.own > 0 {
+		on = s.latestBefore(w.found[:w.own], s.onset[k])
+	} else {
+		on, end = w.growth.cause(w.tree, w.node, s.onset[k])
+	}
+	if a := s.weigh(k, w.node, w.role, on, end); a.value > loss {
+		a.value -= loss
+		a.full, a.ref = a.value, w.growth.ref[w.node]
+		w.found = append(w.found, a)
+	}
+}
+
+// latestBefore is the latest onset among a node's own alerts, which are by onset,
+// that is not after onset, else the first.
+func (s *scene) latestBefore(own []attachment, onset float64) float64 {
+	if last := s.onset[own[len(own)-1].item]; last <= onset {
+		return last
+	}
+	i := sort.Search(len(own), func(i int) bool { return s.onset[own[i].item] > onset })
+	return s.onset[own[max(i-1, 0)].item]
 }
 
 // discount leaves the best of a node's own alerts in full, with the time of the
@@ -89,18 +109,18 @@ func (a *attachment) scale(factor float64) {
 
 // discountCalls does the same for edge alerts, caller by caller: each caller whose
 // calls fail has seen something of its own. Where the node alerts too, all of them count less.
-func (s *scene) discountCalls(calls []attachment, alerting bool) {
-	seen := map[nodeID]bool{}
+func (s *scene) discountCalls(g *growth, calls []attachment, alerting bool) {
+	g.calls++
 	for i := range calls {
-		from := s.items[calls[i].item].from
+		from := s.index[s.items[calls[i].item].from]
 		switch {
-		case seen[from]:
+		case g.caller[from] == g.calls:
 			calls[i].scale(repeatFactor)
-		case alerting || len(seen) > 0:
+		case alerting || i > 0:
 			calls[i].scale(callsFactor)
 		}
 		calls[i].full = calls[i].value
-		seen[from] = true
+		g.caller[from] = g.calls
 	}
 }
 
@@ -121,23 +141,6 @@ func (s *scene) weigh(k, u int32, r role, causeOn, causeEnd float64) attachment 
 	}
 	time := -s.timeCost(k, causeOn, causeEnd)
 	return attachment{item: k, node: u, value: it.gain + class + time, time: time, class: class, role: r}
-}
-
-// cause tells what an alert at u with the given onset is measured from: the latest
-// onset, not after it, at the nearest alerting node on the way. A service that is slow
-// first and fails minutes later passes each of its troubles on when it happens.
-func (g *growth) cause(t *tree, u int32, onset float64) (on, end float64) {
-	r := g.ref[u]
-	if r < 0 {
-		return t.start, 0
-	}
-	on = g.onsets[r][0]
-	for _, o := range g.onsets[r] {
-		if o <= onset && (on > onset || o > on) || on > onset && o < on {
-			on = o
-		}
-	}
-	return on, g.ended[r]
 }
 
 // timeCost is what it costs that alert k began when it did, given when its cause
