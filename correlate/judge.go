@@ -371,10 +371,9 @@ func (p *partitioner) reasons(all []ranked, i int) []Reason {
 			out = append(out, Reason{Text: text, Weight: weight})
 		}
 	}
-	add(a.alerts+a.own+a.steps-b.alerts-b.own-b.steps, p.wayText(mine))
-	add(a.silent-b.silent, p.silenceText(mine, other, a.silent-b.silent))
+	order := a.time + a.pause - b.time - b.pause
+	add(a.alerts+a.own+a.steps+a.silent-b.alerts-b.own-b.steps-b.silent+order, p.wayText(mine)+p.orderText(mine, order))
 	add(a.class-b.class, p.classText(mine, a.class-b.class))
-	add(a.time+a.pause-b.time-b.pause, p.timeText(mine, a.time+a.pause-b.time-b.pause))
 	add(a.change-b.change, p.changeText(mine, other))
 	add(a.health-b.health, p.healthText(mine, other))
 	add(a.quiet-b.quiet, p.quietText(mine, a.quiet-b.quiet))
@@ -389,7 +388,7 @@ func (p *partitioner) name(n int32) string { return p.e.nodes.name(p.nodes[n].id
 
 // wayText tells what the candidate explains, and along what.
 func (p *partitioner) wayText(t *tree) string {
-	if len(t.steps) == 0 {
+	if len(t.steps) == 0 && !t.silent {
 		return fmt.Sprintf("%s of its own", plural(t.set.count(), "alert"))
 	}
 	var reached, loaded []string
@@ -426,19 +425,6 @@ func listed(names []string) string {
 	return strings.Join(names, "")
 }
 
-// silenceText tells what the silence of failed services weighs.
-func (p *partitioner) silenceText(t, other *tree, weight float64) string {
-	switch {
-	case weight < 0 && t.silent:
-		return "if it had failed, it would most likely have alerted"
-	case weight > 0 && other.silent:
-		return fmt.Sprintf("alerts itself, as %s does not", p.name(other.origin))
-	case weight > 0:
-		return "needs fewer silent services on the way"
-	}
-	return "needs services on the way that show nothing"
-}
-
 func (p *partitioner) classText(t *tree, weight float64) string {
 	for _, a := range t.attached {
 		it := p.items[a.item]
@@ -455,19 +441,19 @@ func (p *partitioner) classText(t *tree, weight float64) string {
 	return "some symptoms elsewhere look like causes of their own"
 }
 
-func (p *partitioner) timeText(t *tree, weight float64) string {
+// orderText adds what the order of the alerts says of the way.
+func (p *partitioner) orderText(t *tree, weight float64) string {
+	switch {
+	case len(t.attached) < 2 || math.Abs(weight) < .3:
+		return ""
+	case weight < 0:
+		return ", but their order fits another origin better"
+	}
 	first, last := math.Inf(1), math.Inf(-1)
 	for _, a := range t.attached {
 		first, last = min(first, p.onset[a.item]), max(last, p.onset[a.item])
 	}
-	spread := roughly(time.Duration((last - first) * float64(time.Second)))
-	if weight > 0 {
-		if len(t.attached) < 2 {
-			return "the times fit"
-		}
-		return fmt.Sprintf("the order fits: %s followed one another within %s", plural(len(t.attached), "alert"), spread)
-	}
-	return "the order of the alerts fits another origin better"
+	return fmt.Sprintf(", in the order that fits, within %s", roughly(time.Duration((last-first)*float64(time.Second))))
 }
 
 func (p *partitioner) changeText(t, other *tree) string {

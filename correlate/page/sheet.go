@@ -25,7 +25,7 @@ const (
 	// maxSheetBytes bounds the machine-readable form: PagerDuty takes 512 kB in all, SNS 256 kB.
 	maxSheetBytes = 16 << 10
 	// runnerUpAt is the probability from which a second candidate is worth a line.
-	runnerUpAt = 0.05
+	runnerUpAt = 0.02
 )
 
 // Sheet is what a page says, ready to be set: every string is one line, bounded,
