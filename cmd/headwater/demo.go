@@ -158,12 +158,14 @@ func (d *demo) perform(ctx context.Context, ended <-chan struct{}) error {
 	if !over {
 		return errors.New("the last page was not resolved; --log.level=info tells more")
 	}
-	if d.flags.keep {
-		d.screen.explore(d.server)
-		select {
-		case <-ctx.Done():
-		case <-ended:
-		}
+	if !d.flags.keep {
+		d.screen.farewell()
+		return nil
+	}
+	d.screen.explore(d.server)
+	select {
+	case <-ctx.Done():
+	case <-ended:
 	}
 	return nil
 }
@@ -282,7 +284,7 @@ func (s *screen) open(d *demo) {
 	s.line("web %s   gRPC %s", d.server.externals, d.server.grpcAddr)
 	s.line("%s", s.style(dim, fmt.Sprintf("It began %s ago and plays %g times as fast as it happened, until it has caught up.\n"+
 		"The stream's clock runs with it; every setting has its default. On the left: the story's minutes.",
-		d.clock.began.Sub(d.clock.zero).Round(time.Minute).String(), d.flags.speed)))
+		plural(int(d.clock.began.Sub(d.clock.zero).Round(time.Minute).Minutes()), "minute"), d.flags.speed)))
 	s.line("")
 }
 
@@ -341,13 +343,23 @@ func (s *screen) summary(in *storySender, out *pageReceiver) {
 	s.line("\n%s", s.style(bold, fmt.Sprintf("%s in, %s out (%s, %s, %s)",
 		plural(len(in.instances), "alert"), plural(opened, "page"),
 		plural(opened, "opening"), plural(edits, "edit"), plural(resolved, "resolve"))))
-	s.line("%s", s.style(dim, fmt.Sprintf("In %s, with %s beside them.", plural(in.requests, "request"), plural(in.results, "health result"))))
+	text := fmt.Sprintf("In %s, with %s beside them", plural(in.requests, "request"), plural(in.results, "health result"))
+	if n := in.story.failures(); n > 0 {
+		text += fmt.Sprintf("; %s kept failing, which pages count with the alerts", plural(n, "health check"))
+	}
+	s.line("%s", s.style(dim, text+"."))
+}
+
+// farewell says where to go from here.
+func (s *screen) farewell() {
+	s.line("%s", s.style(dim, "With --keep the server stays up, to look around. README.md tells how to point your Alertmanager here."))
 }
 
 func (s *screen) explore(srv *server) {
 	s.line("\nThe server stays up until Ctrl-C. To look around:")
 	for _, command := range []string{
-		"curl -s " + srv.externals.String() + "/api/v1/incidents",
+		"curl -s " + srv.externals.String() + "/api/v1/incidents/INC-1",
+		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " incidents list --state=all",
 		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " incidents show INC-1",
 		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " topology what-breaks mysql",
 		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " alerts list",

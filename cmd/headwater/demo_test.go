@@ -60,6 +60,10 @@ func TestDemoPagesOnceAndNamesTheDatabase(t *testing.T) {
 	if want := "39 alerts in, 1 page out (1 opening, "; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in the summary", want)
 	}
+	// What the pages count and what came in must not seem to contradict each other.
+	if want := "1 health check kept failing"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in the summary", want)
+	}
 	if t.Failed() {
 		t.Log(out.String())
 	}

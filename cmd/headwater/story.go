@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/headwater-sre/headwater/correlate"
 )
 
 //go:embed demo/connection-collapse.yaml
@@ -56,6 +58,9 @@ type storyHealth struct {
 
 const checkEvery = 30 * time.Second
 
+// failuresToAlert is the default of health.failure_threshold, which the demo uses.
+const failuresToAlert = 3
+
 type storyAlert struct {
 	At      offset            `yaml:"at"`
 	Until   offset            `yaml:"until"`
@@ -99,6 +104,18 @@ func parseStory(text []byte) (*story, error) {
 func (s *story) end() time.Duration {
 	last := slices.MaxFunc(s.Alerts, func(a, b storyAlert) int { return int(a.Until - b.Until) })
 	return time.Duration(last.Until)
+}
+
+// failures is how many checks fail for so long that it counts as an alert.
+func (s *story) failures() int {
+	n := 0
+	for _, h := range s.Health {
+		failing := h.Status == correlate.HealthFailing.String() || h.Status == correlate.HealthDegraded.String()
+		if failing && time.Duration(h.Until-h.From) >= failuresToAlert*checkEvery {
+			n++
+		}
+	}
+	return n
 }
 
 // fingerprint is Alertmanager's.
