@@ -388,8 +388,14 @@ func (p *partitioner) name(n int32) string { return p.e.nodes.name(p.nodes[n].id
 
 // wayText tells what the candidate explains, and along what.
 func (p *partitioner) wayText(t *tree) string {
-	if len(t.steps) == 0 && !t.silent {
-		return fmt.Sprintf("%s of its own", plural(t.set.count(), "alert"))
+	own := 0
+	for _, a := range t.attached {
+		if a.node == t.origin && !p.items[a.item].edge() {
+			own++
+		}
+	}
+	if own == t.set.count() && own > 0 {
+		return plural(own, "alert") + " of its own"
 	}
 	var reached, loaded []string
 	for _, st := range t.steps {
@@ -485,18 +491,23 @@ func kindOf(kind string) string {
 }
 
 func (p *partitioner) healthText(t, other *tree) string {
-	text := func(c int32, start float64) string {
-		for _, k := range p.e.checksOf[p.nodes[c].id] {
-			if h := p.e.health[k]; h.At.After(p.at(start)) && h.Status != HealthUnknown {
-				return fmt.Sprintf("health check %s of %s is %s", h.Check, p.name(c), h.Status)
-			}
+	if check, status := p.checkAfter(t); check != "" {
+		return fmt.Sprintf("its health check %s is %s", check, status)
+	}
+	if check, status := p.checkAfter(other); check != "" {
+		return fmt.Sprintf("health check %s of %s is %s, which speaks for another origin", check, p.name(other.origin), status)
+	}
+	return ""
+}
+
+// checkAfter is the first health check of t's origin with a result after the trouble began.
+func (p *partitioner) checkAfter(t *tree) (check string, status HealthStatus) {
+	for _, k := range p.e.checksOf[p.nodes[t.origin].id] {
+		if h := p.e.health[k]; h.At.After(p.at(t.start)) && h.Status != HealthUnknown {
+			return h.Check, h.Status
 		}
-		return ""
 	}
-	if s := text(t.origin, t.start); s != "" {
-		return s
-	}
-	return text(other.origin, other.start)
+	return "", HealthUnknown
 }
 
 func (p *partitioner) quietText(t *tree, weight float64) string {

@@ -326,7 +326,7 @@ func counted(m map[string]int) string {
 	var parts []string
 	for i, n := range names {
 		if i == 6 {
-			parts = append(parts, fmt.Sprintf("and %d more services", len(names)-6))
+			parts = append(parts, "and "+plural(len(names)-6, "more service"))
 			break
 		}
 		parts = append(parts, fmt.Sprintf("%s (%s)", n, plural(m[n], "alert")))
