@@ -2,6 +2,8 @@ package correlate
 
 import "math"
 
+// This file holds bounds that spare work without changing what comes out of it.
+
 // A tree is grown only where there is something to be found. The hope of a node is
 // the least that a way from it to any alerting node can cost on top of what the alerts
 // there are worth at most, so negative when it can pay. A way that has cost more than
@@ -61,4 +63,75 @@ func (s *scene) mostWorth(n *sceneNode) float64 {
 func (s *scene) mostAsVictim(k int32) float64 {
 	w := classWeight[s.items[k].state.Class]
 	return s.items[k].gain + max(w.victim, w.ofHost)
+}
+
+// ceiling bounds the score of any tree over the alerts in set, whatever its origin:
+// every gain in the best of roles, nothing for the way and for time. Changes and
+// health checks add at most what the luckiest node of the scene would get.
+func (p *partitioner) ceiling(set itemSet) float64 {
+	if p.fortune < 0 {
+		p.fortune = p.bestFortune()
+	}
+	sum := p.fortune
+	for i := range p.nodes {
+		n := &p.nodes[i]
+		best, count := 0.0, 0
+		for _, k := range n.own {
+			if !set.has(k) {
+				continue
+			}
+			worth := p.mostWorthAnywhere(k)
+			if n.classes&(1<<ClassTrafficGone) != 0 {
+				sum += worth // what lost its traffic is counted alert by alert
+				continue
+			}
+			best = max(best, worth)
+			count++
+		}
+		sum += best * (1 + min(repeatsCount, repeatFactor*float64(max(0, count-1))))
+		for _, k := range n.calls {
+			if set.has(k) {
+				sum += p.mostWorthAnywhere(k)
+			}
+		}
+	}
+	return sum
+}
+
+func (s *scene) mostWorthAnywhere(k int32) float64 {
+	w := classWeight[s.items[k].state.Class]
+	return s.items[k].gain + max(0, w.origin, w.victim, w.ofHost, w.starved)
+}
+
+// bestFortune is the most that changes and health checks add to a tree of the scene.
+func (p *partitioner) bestFortune() float64 {
+	change, health := 0.0, 0.0
+	last := p.at(p.onset[len(p.onset)-1])
+	for i := range p.nodes {
+		id := p.nodes[i].id
+		for _, c := range p.e.changesOf[id] {
+			if late := last.Sub(c.At).Seconds(); late >= -changeLate-1 {
+				change = max(change, changeWeight(max(0, p.epoch.Sub(c.At).Seconds()-1), p.ranking))
+			}
+		}
+		if len(p.e.checksOf[id]) > 0 {
+			health = healthFailing
+		}
+	}
+	return change + health
+}
+
+// leastOverlap is the least that [partitioner.overlap] can find between t and another tree.
+// A node whose first alert came long before the others can be worth less than nothing.
+func leastOverlap(t *tree) float64 {
+	worth := map[int32]float64{}
+	for _, a := range t.attached {
+		worth[a.node] += a.value
+	}
+	sum := 0.0
+	for _, a := range t.attached {
+		sum += min(0, worth[a.node])
+		worth[a.node] = 0
+	}
+	return sum
 }

@@ -274,3 +274,8 @@ func (s *scene) addEdgeAlert(callee, caller, k int32) {
 	n.up = append(n.up, arc{to: caller, cost: costHard, edge: []int32{k}})
 	s.nodes[caller].down = append(s.nodes[caller].down, arc{to: callee, cost: costHard})
 }
+
+// at converts a time of the scene.
+func (s *scene) at(seconds float64) time.Time {
+	return s.epoch.Add(time.Duration(seconds * float64(time.Second)))
+}

@@ -1,0 +1,254 @@
+package correlate
+
+import (
+	"cmp"
+	"slices"
+)
+
+// This file improves a greedy partition: alerts change sides, parts are joined and divided.
+
+// move lets alerts change to a tree that explains them better, in two rounds.
+func (p *partitioner) move() {
+	if len(p.clusters) < 2 || p.avail.count() > maxMoveAlerts {
+		return
+	}
+	for range 2 {
+		moved := false
+		for _, k := range p.avail.list() {
+			moved = p.moveOne(k) || moved
+		}
+		if !moved {
+			return
+		}
+	}
+}
+
+func (p *partitioner) moveOne(k int32) bool {
+	from := p.holder(k)
+	if from == nil || from.set.count() < 2 || !p.claimed(k, from) {
+		return false
+	}
+	rest := slices.Clone(from.set)
+	rest.remove(k)
+	without := p.regrow(rest, from.tree.origin)
+	for _, to := range p.clusters {
+		if to == from || !slices.Contains(p.explained[to.tree.origin], k) {
+			continue
+		}
+		more := slices.Clone(to.set)
+		more.add(k)
+		with := p.regrow(more, to.tree.origin)
+		if with == nil || without == nil || !with.set.equal(more) || !without.set.equal(rest) {
+			continue
+		}
+		if with.score+without.score > to.tree.score+from.tree.score+1e-6 {
+			from.tree, from.set, to.tree, to.set = without, rest, with, more
+			return true
+		}
+	}
+	return false
+}
+
+// claimed: the origin of another part than from could explain k.
+func (p *partitioner) claimed(k int32, from *cluster) bool {
+	return slices.ContainsFunc(p.clusters, func(c *cluster) bool {
+		return c != from && slices.Contains(p.explained[c.tree.origin], k)
+	})
+}
+
+func (p *partitioner) holder(k int32) *cluster {
+	for _, c := range p.clusters {
+		if c.set.has(k) {
+			return c
+		}
+	}
+	return nil
+}
+
+// merge joins parts that one origin explains nearly as well as two: failures are
+// rarer than consequences.
+func (p *partitioner) merge() {
+	for again := true; again; {
+		again = false
+		slices.SortFunc(p.clusters, func(a, b *cluster) int {
+			return cmp.Or(cmp.Compare(b.set.count(), a.set.count()), cmp.Compare(firstItem(a), firstItem(b)))
+		})
+		for i := 0; i < len(p.clusters); i++ {
+			for j := len(p.clusters) - 1; j > i; j-- {
+				a, b := p.clusters[i], p.clusters[j]
+				if p.apart[[2]*cluster{a, b}] {
+					continue
+				}
+				t := p.joint(a, b)
+				if t == nil {
+					p.apart[[2]*cluster{a, b}] = true
+				} else {
+					p.clusters[i] = &cluster{tree: t, set: a.set.union(b.set), touched: p.touched(a).union(p.touched(b))}
+					p.clusters = slices.Delete(p.clusters, j, j+1)
+					again = true
+				}
+			}
+		}
+	}
+}
+
+// joint is the tree that explains both parts, nil when two are better.
+func (p *partitioner) joint(a, b *cluster) *tree {
+	union := a.set.union(b.set)
+	origins := p.shared(a, b, union)
+	if len(origins) == 0 {
+		return nil
+	}
+	t := p.regrow(union, origins...)
+	if t == nil || !p.carries(t, union) || t.score <= a.tree.score+b.tree.score-p.overlap(a.tree, b.tree)-addOrigin {
+		return nil
+	}
+	return t
+}
+
+// carries reports whether t explains set but for further alerts of services that it
+// explains: those come along, although they add nothing to the score.
+func (p *partitioner) carries(t *tree, set itemSet) bool {
+	member := map[int32]bool{}
+	for _, a := range t.attached {
+		member[a.node] = true
+	}
+	ok := true
+	set.each(func(k int32) {
+		if !t.set.has(k) && !member[p.index[p.items[k].hit()]] && !member[p.index[p.items[k].node]] {
+			ok = false
+		}
+	})
+	return ok
+}
+
+// overlap is what two trees count twice: one service in one trouble is one
+// observation, also when its alerts are divided between them. Without it, dividing
+// would always gain: a service's further alerts count in part within one tree and in full in another.
+func (p *partitioner) overlap(a, b *tree) float64 {
+	worth := func(t *tree) map[int32]float64 {
+		m := map[int32]float64{}
+		for _, x := range t.attached {
+			m[x.node] += x.value
+		}
+		return m
+	}
+	inA, inB := worth(a), worth(b)
+	sum, counted := 0.0, map[int32]bool{}
+	for _, y := range b.attached {
+		if inA[y.node] > 0 && !counted[y.node] && p.oneTrouble(a, y) {
+			counted[y.node] = true
+			sum += min(inA[y.node], inB[y.node])
+		}
+	}
+	return sum
+}
+
+// oneTrouble: an alert of t at y's service fired at the same time as y.
+func (p *partitioner) oneTrouble(t *tree, y attachment) bool {
+	for _, x := range t.attached {
+		if x.node == y.node && p.firingAt(x.item, p.onset[y.item]) || x.node == y.node && p.firingAt(y.item, p.onset[x.item]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *partitioner) firingAt(k int32, at float64) bool {
+	return p.onset[k] <= at && (p.ended[k] == 0 || p.ended[k] >= at)
+}
+
+// maxJoint bounds the origins tried for two parts together.
+const maxJoint = 8
+
+// shared are origins that could explain alerts of both parts, most promising first.
+func (p *partitioner) shared(a, b *cluster, union itemSet) []int32 {
+	var out []candidate
+	both := slices.Clone(p.touched(a))
+	for i, w := range p.touched(b) {
+		both[i] &= w
+	}
+	both.each(func(n int32) { out = append(out, candidate{n, p.bound(n, union)}) })
+	slices.SortFunc(out, func(x, y candidate) int {
+		xo, yo := x.node == a.tree.origin || x.node == b.tree.origin, y.node == a.tree.origin || y.node == b.tree.origin
+		if xo != yo {
+			if xo {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(y.bound, x.bound), cmp.Compare(x.node, y.node))
+	})
+	var nodes []int32
+	for i, c := range out {
+		if i == maxJoint {
+			break
+		}
+		nodes = append(nodes, c.node)
+	}
+	return nodes
+}
+
+// touched is the set of nodes that could explain any of c's alerts.
+func (p *partitioner) touched(c *cluster) itemSet {
+	if c.touched == nil {
+		c.touched = newItemSet(len(p.nodes))
+		for n, l := range p.explained {
+			if c.set.hasAny(l) {
+				c.touched.add(int32(n))
+			}
+		}
+	}
+	return c.touched
+}
+
+// split divides a part that two origins explain much better than one.
+func (p *partitioner) split() {
+	for i := 0; i < len(p.clusters); i++ {
+		c := p.clusters[i]
+		if c.set.count() < 2 {
+			continue
+		}
+		if one, two := p.twoOrigins(c); one != nil {
+			p.clusters[i] = &cluster{tree: one, set: slices.Clone(one.set)}
+			p.clusters = append(p.clusters, &cluster{tree: two, set: slices.Clone(two.set)})
+		}
+	}
+}
+
+// maxSplit bounds the second origins tried for one part.
+const maxSplit = 12
+
+func (p *partitioner) twoOrigins(c *cluster) (one, two *tree) {
+	best := c.tree.score + splitOrigin
+	tried := 0
+	for _, cand := range p.candidates(c.set) {
+		if tried == maxSplit {
+			break
+		}
+		if cand.node == c.tree.origin {
+			continue
+		}
+		tried++
+		second := p.whole[cand.node]
+		if second == nil || !c.set.equal(p.avail) {
+			second = p.bestFrom(cand.node, c.set)
+		}
+		rest := slices.Clone(c.set)
+		rest.subtract(second.set)
+		if rest.count() == 0 || second.set.count() == 0 {
+			continue
+		}
+		if p.ceiling(rest)+second.score-leastOverlap(second) < best-1e-6 {
+			continue // whatever explains the rest, it cannot be worth a second origin
+		}
+		first := p.best(rest, nil)
+		if first == nil || !first.set.equal(rest) {
+			continue
+		}
+		if both := first.score + second.score - p.overlap(first, second); both > best {
+			best, one, two = both, first, second
+		}
+	}
+	return one, two
+}
