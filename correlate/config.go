@@ -8,7 +8,7 @@ import (
 )
 
 // Config is what an operator may set. The zero value of a field means its
-// default, see [Config.withDefaults].
+// default, see [Config.WithDefaults].
 type Config struct {
 	// Environment names the closed world that the engine serves. Default "default".
 	Environment string
@@ -44,7 +44,8 @@ type Config struct {
 	MaxTimeline int
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with the default in place of every zero.
+func (c Config) WithDefaults() Config {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
 			*d = v
@@ -59,7 +60,7 @@ func (c Config) withDefaults() Config {
 		c.Environment = "default"
 	}
 	if c.PageSeverities == nil {
-		c.PageSeverities = []Severity{SeverityWarning, SeverityError, SeverityCritical}
+		c.PageSeverities = []Severity{SeverityCritical, SeverityError, SeverityWarning}
 	}
 	if c.ConfidentAt == 0 {
 		c.ConfidentAt = 0.75

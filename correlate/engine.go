@@ -80,7 +80,7 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	if cfg.Resolver == nil {
 		r, err := topology.NewResolver(topology.ResolverConfig{})
 		if err != nil {

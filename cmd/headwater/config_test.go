@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/headwater-sre/headwater/correlate"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -27,11 +26,9 @@ func TestTheReferenceConfigurationIsTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What the engine and the bus default to by themselves, in numbers.
-	want.engine.Hold, want.engine.HoldConfident, want.engine.ConfidentAt = 30*time.Second, 10*time.Second, 0.9
-	want.engine.PageSeverities = []correlate.Severity{correlate.SeverityCritical, correlate.SeverityError, correlate.SeverityWarning}
-	want.engine.Settle, want.engine.CloseAfter, want.engine.ReopenWithin = time.Second, 10*time.Minute, 30*time.Minute
-	want.engine.ChronicAfter, want.engine.FailureThreshold = 30*time.Minute, 3
+	want.engine = want.engine.WithDefaults()
+	got.engine.Environment, want.engine.Environment = "", "" // set from the top level at the start
+	// What the bus and the store default to by themselves, in numbers.
 	want.stream = streamConfig{maxAge: 7 * 24 * time.Hour, maxBytes: 8 << 30, deadLetterMaxAge: 30 * 24 * time.Hour, deadLetterMaxBytes: 256 << 20}
 	want.retention = 90 * 24 * time.Hour
 	for _, c := range []*config{got, want} {
