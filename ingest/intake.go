@@ -119,6 +119,7 @@ func New(options Options) (*Intake, error) {
 		{path: "/webhook/health", limit: options.MaxBodyBytes, take: in.takeHealth},
 		{path: "/webhook/change", limit: options.MaxBodyBytes, take: in.takeChanges},
 	} {
+		in.metrics.expect(&e)
 		in.mux.HandleFunc("POST "+e.path, func(w http.ResponseWriter, r *http.Request) { in.serve(w, r, e) })
 	}
 	return in, nil

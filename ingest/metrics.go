@@ -58,6 +58,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 }
 
+// expect gives the counters of what should never happen at an endpoint their zero,
+// so that the first time is an increase that an alert sees.
+func (m *metrics) expect(e *endpoint) {
+	m.decodeErrors.WithLabelValues(e.path)
+	m.oversize.WithLabelValues(e.path)
+	if e.keeps {
+		m.deadLetters.WithLabelValues(e.path)
+	}
+}
+
 func (m *metrics) observe(endpoint string, code int, took time.Duration) {
 	m.requests.WithLabelValues(endpoint, strconv.Itoa(code)).Inc()
 	m.duration.WithLabelValues(endpoint).Observe(took.Seconds())
