@@ -187,6 +187,7 @@ func TestWhatIsAsked(t *testing.T) {
 		}},
 		{"incidents show INC-41", &headwaterv1.ListAlertsRequest{Filter: `incident = "INC-41"`, PageSize: 200}},
 		{"incidents ack INC-41 --note mine", &headwaterv1.AcknowledgeIncidentRequest{Id: "INC-41", Actor: "ops", Note: "mine"}},
+		{"incidents ack INC-41 -m mine", &headwaterv1.AcknowledgeIncidentRequest{Id: "INC-41", Actor: "ops", Note: "mine"}},
 		{"incidents resolve INC-41 --actor me", &headwaterv1.ResolveIncidentRequest{Id: "INC-41", Actor: "me"}},
 		{"incidents note INC-41 two words", &headwaterv1.AddIncidentNoteRequest{Id: "INC-41", Actor: "ops", Note: "two words"}},
 		{"alerts list --fate below-severity --active --incident INC-4 -n 7", &headwaterv1.ListAlertsRequest{

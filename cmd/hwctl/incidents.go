@@ -140,7 +140,7 @@ const shownAlerts = 200
 func (a *app) addIncidentsAck(cmd *kingpin.CmdClause) {
 	var id, actor, note string
 	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&id)
-	cmd.Flag("note", "What to say with it.").StringVar(&note)
+	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&note)
 	actorFlag(cmd, &actor)
 	a.command(cmd, func(ctx context.Context) error {
 		return a.steer(ctx, "", func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
@@ -152,7 +152,7 @@ func (a *app) addIncidentsAck(cmd *kingpin.CmdClause) {
 func (a *app) addIncidentsResolve(cmd *kingpin.CmdClause) {
 	var id, actor, reason string
 	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&id)
-	cmd.Flag("reason", "Why.").StringVar(&reason)
+	cmd.Flag("reason", "Why.").Short('m').StringVar(&reason)
 	actorFlag(cmd, &actor)
 	a.command(cmd, func(ctx context.Context) error {
 		return a.steer(ctx, "", func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
