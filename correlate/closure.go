@@ -29,6 +29,9 @@ func (e *Engine) closureOf(n nodeID) closure {
 	}
 	c := e.nodes.search(n, closureNodes, e.nodes.dependencies)
 	e.closures[n] = c
+	for _, r := range c {
+		e.explains[r.node] = append(e.explains[r.node], n)
+	}
 	return c
 }
 
@@ -39,6 +42,9 @@ func (e *Engine) callersOf(n nodeID) closure {
 	}
 	c := e.nodes.search(n, starveNodes, e.nodes.starvers)
 	e.callers[n] = c
+	for _, r := range c {
+		e.starves[r.node] = append(e.starves[r.node], n)
+	}
 	return c
 }
 

@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"cmp"
-	"container/heap"
 	"time"
 )
 
@@ -15,6 +14,7 @@ const (
 	dueUpdate                 // an update page
 	dueClose                  // an incident ends
 	dueArchive                // an ended incident is forgotten
+	dueKinds
 )
 
 // due is one deadline. It is only a reminder: what it reminds of is in the row,
@@ -27,24 +27,15 @@ type due struct {
 	number   uint64
 }
 
-type dueHeap []due
-
-func (h dueHeap) Len() int      { return len(h) }
-func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h dueHeap) Less(i, j int) bool {
-	a, b := &h[i], &h[j]
+func (a *due) less(b *due) bool {
 	if !a.at.Equal(b.at) {
 		return a.at.Before(b.at)
 	}
 	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.number, b.number), a.alert.compare(b.alert)) < 0
 }
-func (h *dueHeap) Push(x any) { *h = append(*h, x.(due)) }
-func (h *dueHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
-}
+
+// dueHeap is a binary heap of reminders, the earliest first.
+type dueHeap []due
 
 func (h dueHeap) peek() (time.Time, bool) {
 	if len(h) == 0 {
@@ -53,7 +44,54 @@ func (h dueHeap) peek() (time.Time, bool) {
 	return h[0].at, true
 }
 
-func (e *Engine) remind(d due) { heap.Push(&e.due, d) }
+func (h *dueHeap) push(d due) {
+	q := append(*h, d)
+	for i := len(q) - 1; i > 0; {
+		p := (i - 1) / 2
+		if !q[i].less(&q[p]) {
+			break
+		}
+		q[i], q[p] = q[p], q[i]
+		i = p
+	}
+	*h = q
+}
+
+func (h *dueHeap) pop() due {
+	q := *h
+	top, last := q[0], len(q)-1
+	q[0], q[last] = q[last], due{}
+	q = q[:last]
+	for i := 0; ; {
+		c := 2*i + 1
+		if c >= len(q) {
+			break
+		}
+		if r := c + 1; r < len(q) && q[r].less(&q[c]) {
+			c = r
+		}
+		if !q[c].less(&q[i]) {
+			break
+		}
+		q[i], q[c] = q[c], q[i]
+		i = c
+	}
+	*h = q
+	return top
+}
+
+// takeDue removes the first reminder. What it reminded of may be reminded of again.
+func (e *Engine) takeDue() due {
+	d := e.due.pop()
+	if d.kind == dueExpiry {
+		if it := e.items[d.alert]; it != nil && it.reminded.Equal(d.at) {
+			it.reminded = time.Time{}
+		}
+	} else if inc := e.incidents[d.incident]; inc != nil && inc.reminded[d.kind].Equal(d.at) {
+		inc.reminded[d.kind] = time.Time{}
+	}
+	return d
+}
 
 // stands reports whether the row still asks for d.
 func (e *Engine) stands(d *due) bool {
@@ -67,7 +105,10 @@ func (e *Engine) stands(d *due) bool {
 
 func (e *Engine) dropStale() {
 	for len(e.due) > 0 && !e.stands(&e.due[0]) {
-		heap.Pop(&e.due)
+		d := e.takeDue()
+		if it := e.items[d.alert]; it != nil && d.kind == dueExpiry {
+			e.scheduleExpiry(it) // it was confirmed since
+		}
 	}
 }
 
@@ -87,11 +128,12 @@ func (e *Engine) deadlineOf(inc *incident, kind dueKind) time.Time {
 	return time.Time{}
 }
 
-// scheduleIncident reminds of everything that is due in inc. Reminders may repeat.
+// scheduleIncident reminds of everything that is due in inc. Reminders may repeat, but not at once.
 func (e *Engine) scheduleIncident(inc *incident) {
 	for _, kind := range [...]dueKind{duePage, dueUpdate, dueClose, dueArchive} {
-		if at := e.deadlineOf(inc, kind); !at.IsZero() {
-			e.remind(due{at: at, kind: kind, incident: inc.row.ID, number: inc.row.Number})
+		if at := e.deadlineOf(inc, kind); !at.IsZero() && !at.Equal(inc.reminded[kind]) {
+			inc.reminded[kind] = at
+			e.due.push(due{at: at, kind: kind, incident: inc.row.ID, number: inc.row.Number})
 		}
 	}
 }
@@ -115,10 +157,15 @@ func (e *Engine) expiryOf(it *item) time.Time {
 	return time.Time{}
 }
 
+// scheduleExpiry reminds of it's expiry. A reminder that comes earlier will do: senders
+// confirm their alerts every minute, and each time put the end further off.
 func (e *Engine) scheduleExpiry(it *item) {
-	if at := e.expiryOf(it); !at.IsZero() {
-		e.remind(due{at: at, kind: dueExpiry, alert: it.state.ID()})
+	at := e.expiryOf(it)
+	if at.IsZero() || !it.reminded.IsZero() && !at.Before(it.reminded) {
+		return
 	}
+	it.reminded = at
+	e.due.push(due{at: at, kind: dueExpiry, alert: it.id})
 }
 
 // runDeadlines lets everything happen that is due at or before until, each at its
@@ -135,7 +182,7 @@ func (e *Engine) runDeadlines(until time.Time) {
 		if s := e.meta.SettleAt; !s.IsZero() && !s.After(at) {
 			e.settle()
 		} else {
-			d := heap.Pop(&e.due).(due)
+			d := e.takeDue()
 			e.fire(&d)
 		}
 		e.flushCounts()

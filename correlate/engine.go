@@ -24,10 +24,11 @@ type Engine struct {
 	stats     map[string]Stat
 
 	// Derived from the state, rebuilt by Restore.
-	graph     *topology.Graph
-	nodes     *nodeSpace
-	closures  map[nodeID]closure
-	callers   map[nodeID]closure
+	graph    *topology.Graph
+	nodes    *nodeSpace
+	closures map[nodeID]closure
+	callers  map[nodeID]closure
+	whereabouts
 	latest    map[string]*item // newest live instance by fingerprint
 	live      map[nodeID]int   // alerts about a node, in open incidents or pending
 	checksOf  map[nodeID][]checkKey
@@ -35,38 +36,6 @@ type Engine struct {
 	due       dueHeap
 
 	step stepState
-}
-
-// stepState is what one step touched. Rows are copied on their first edit of a
-// step, so whatever was handed out before stays as it was.
-type stepState struct {
-	alerts    map[AlertID]*item
-	incidents map[string]*incident
-	health    map[checkKey]bool
-	changes   []*ChangeState
-	stats     map[string]bool
-	topology  *topology.Spec
-	pages     []*Page
-	rejected  string
-	recount   map[string]*incident
-}
-
-// incident is an [Incident] with its alerts.
-type incident struct {
-	row   *Incident
-	items map[AlertID]*item
-}
-
-func (i *incident) open() bool { return i.row.State == IncidentOpen }
-
-// relapsed: it had ended, on-call was told so, and it came back.
-func (i *incident) relapsed() bool {
-	return i.open() && i.row.Paging.Opens > 0 && !i.row.Paging.open()
-}
-
-// sorted returns the incident's alerts by start and fingerprint.
-func (i *incident) sorted() []*item {
-	return slices.SortedFunc(maps.Values(i.items), compareItems)
 }
 
 // New returns an engine that has seen nothing, with an empty graph.
@@ -117,19 +86,26 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 
 func (e *Engine) load(s *Snapshot) error {
 	for _, row := range s.Incidents {
-		e.incidents[row.ID] = &incident{row: row, items: map[AlertID]*item{}}
+		inc := &incident{row: row, timeline: slices.Clip(row.Timeline)}
+		e.incidents[row.ID] = inc
+		if row.Unsettled {
+			e.unsettled = append(e.unsettled, inc)
+		}
 	}
 	alerts := slices.SortedFunc(slices.Values(s.Alerts), func(a, b *AlertState) int { return a.ID().compare(b.ID()) })
 	for _, row := range alerts {
 		it := e.newItem(row)
 		if row.Incident == "" {
+			if row.Fate.Kind == FatePending {
+				e.pending = append(e.pending, it)
+			}
 			continue
 		}
 		inc := e.incidents[row.Incident]
 		if inc == nil {
 			return fmt.Errorf("restore alert %s: its incident %s is not in the snapshot", row.ID(), row.Incident)
 		}
-		inc.items[row.ID()] = it
+		inc.items = append(inc.items, it)
 		it.inc = inc
 	}
 	for _, h := range s.Health {
@@ -199,87 +175,13 @@ func (e *Engine) Step(in Input) *Delta {
 	return e.finish()
 }
 
-// flushCounts brings incidents whose alerts ended or moved up to date.
-func (e *Engine) flushCounts() {
-	for len(e.step.recount) > 0 {
-		pending := sortedIncidents(e.step.recount)
-		e.step.recount = map[string]*incident{}
-		for _, inc := range pending {
-			e.recount(inc)
-		}
-	}
-}
-
-// finish turns what the step touched into a delta, in a fixed order.
-func (e *Engine) finish() *Delta {
-	d := &Delta{Meta: e.meta, Changes: e.step.changes, Topology: e.step.topology, Pages: e.step.pages, Rejected: e.step.rejected}
-	for _, it := range slices.SortedFunc(maps.Values(e.step.alerts), compareItems) {
-		it.state.Revision = e.meta.Pos
-		d.Alerts = append(d.Alerts, it.state)
-	}
-	for _, inc := range sortedIncidents(e.step.incidents) {
-		inc.row.Revision = e.meta.Pos
-		d.Incidents = append(d.Incidents, inc.row)
-	}
-	for _, k := range slices.SortedFunc(maps.Keys(e.step.health), checkKey.compare) {
-		e.health[k].Revision = e.meta.Pos
-		d.Health = append(d.Health, e.health[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(e.step.stats)) {
-		d.Stats = append(d.Stats, e.stats[k])
-	}
-	e.reset()
-	return d
-}
-
-func (e *Engine) reset() {
-	e.step = stepState{
-		alerts: map[AlertID]*item{}, incidents: map[string]*incident{}, health: map[checkKey]bool{},
-		stats: map[string]bool{}, recount: map[string]*incident{},
-	}
-}
-
-func sortedIncidents(m map[string]*incident) []*incident {
-	return slices.SortedFunc(maps.Values(m), func(a, b *incident) int { return cmp.Compare(a.row.Number, b.row.Number) })
-}
-
-// editAlert returns it's row for changing.
-func (e *Engine) editAlert(it *item) *AlertState {
-	id := it.id
-	if e.step.alerts[id] == nil {
-		row := *it.state
-		it.state = &row
-		e.step.alerts[id] = it
-	}
-	return it.state
-}
-
-// editIncident returns inc's row for changing. Slices in it must be replaced, never written to.
-func (e *Engine) editIncident(inc *incident) *Incident {
-	if e.step.incidents[inc.row.ID] == nil {
-		row := *inc.row
-		inc.row = &row
-		e.step.incidents[row.ID] = inc
-	}
-	inc.row.UpdatedAt = e.meta.Now
-	return inc.row
-}
-
-func (e *Engine) editHealth(k checkKey) *HealthState {
-	if !e.step.health[k] {
-		row := *e.health[k]
-		e.health[k] = &row
-		e.step.health[k] = true
-	}
-	return e.health[k]
-}
-
 // adopt makes graph the one in force and forgets what was derived from the old one.
 func (e *Engine) adopt(spec *topology.Spec, graph *topology.Graph) {
 	e.spec, e.graph = spec, graph
 	e.meta.TopologyVersion = graph.Version()
 	e.nodes = newNodeSpace(graph)
 	e.closures, e.callers = map[nodeID]closure{}, map[nodeID]closure{}
+	e.explains, e.starves = map[nodeID][]nodeID{}, map[nodeID][]nodeID{}
 }
 
 // reindex rebuilds what is kept by node.
@@ -295,6 +197,7 @@ func (e *Engine) reindex() {
 		n := e.nodes.id(k.service)
 		e.checksOf[n] = append(e.checksOf[n], k)
 	}
+	e.locateIncidents()
 	for _, c := range e.changes {
 		n := e.nodes.id(c.Service)
 		e.changesOf[n] = append(e.changesOf[n], c)
@@ -364,22 +267,6 @@ func (e *Engine) alerting(n nodeID) bool { return e.live[n] > 0 }
 
 // incidentID renders an incident's number.
 func incidentID(number uint64) string { return fmt.Sprintf("INC-%d", number) }
-
-func (e *Engine) note(inc *incident, kind TimelineKind, actor, text string) {
-	row := e.editIncident(inc)
-	if len(row.Timeline) >= e.cfg.MaxTimeline && (kind == TimelineJoined || kind == TimelineOrigin) {
-		return
-	}
-	entry := TimelineEntry{At: e.meta.Now, Kind: kind, Text: text, Actor: actor}
-	row.Timeline = append(slices.Clip(row.Timeline), entry)
-}
-
-func (e *Engine) learn(key string) {
-	s := e.stats[key]
-	s.Key, s.Count, s.At = key, s.Count+1, e.meta.Now
-	e.stats[key] = s
-	e.step.stats[key] = true
-}
 
 // NextDeadline is when the engine next wants to be stepped even if nothing
 // happens; false when nothing is due ever.

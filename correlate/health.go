@@ -110,7 +110,7 @@ func (e *Engine) raise(h *HealthState) {
 	}
 	h.Alert = row.ID()
 	it := e.newItem(row)
-	e.step.alerts[row.ID()] = it
+	e.touch(it)
 	e.place(it)
 	e.admit(it)
 }

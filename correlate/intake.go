@@ -82,7 +82,7 @@ func (e *Engine) again(it *item, a *Alert) {
 func (e *Engine) revive(it *item) {
 	row := e.editAlert(it)
 	row.Status, row.EndedAt = Firing, time.Time{}
-	e.step.recount[it.inc.row.ID] = it.inc
+	e.countAgain(it.inc)
 }
 
 // first records an instance that was never seen before. One that arrives already
@@ -103,7 +103,7 @@ func (e *Engine) first(a *Alert, sender string) *item {
 		row.EndedAt = e.endOf(a)
 	}
 	it := e.newItem(row)
-	e.step.alerts[row.ID()] = it
+	e.touch(it)
 	e.place(it)
 	e.learn("alerted/" + row.Service.String())
 	e.admit(it)
@@ -134,6 +134,9 @@ func (e *Engine) admit(it *item) {
 		}
 		e.setFate(it, FatePending, "waits for its companions")
 		e.reopenFor(it)
+		if it.inc == nil {
+			e.pending = append(e.pending, it)
+		}
 		e.askSettle()
 	}
 }
@@ -154,7 +157,7 @@ func (e *Engine) end(it *item, at time.Time) {
 	row.Status, row.EndedAt, row.EndsAt = Resolved, at, at
 	row.LastSeen = e.meta.Now
 	if it.inc != nil {
-		e.step.recount[it.inc.row.ID] = it.inc
+		e.countAgain(it.inc)
 		return
 	}
 	e.scheduleExpiry(it)
@@ -190,7 +193,7 @@ func (e *Engine) countTruncated(b *AlertBatch) {
 		if b.Truncated > it.state.Truncated {
 			e.editAlert(it).Truncated = b.Truncated
 			if it.inc != nil {
-				e.step.recount[it.inc.row.ID] = it.inc
+				e.countAgain(it.inc)
 			}
 		}
 		return
@@ -252,21 +255,22 @@ func (e *Engine) forgetOldChanges() {
 
 // unsettleAround asks for a new judgement of the open incidents that node n could explain.
 func (e *Engine) unsettleAround(n nodeID) {
-	for _, inc := range sortedIncidents(e.incidents) {
-		if inc.open() && !inc.row.Unsettled && e.explainsAny(n, inc) {
-			e.editIncident(inc).Unsettled = true
+	near := e.newNodeSet()
+	near.add(n)
+	for _, inc := range e.incidentsNear(near) {
+		if inc.open() && !inc.row.Unsettled && e.explainsAny(near, inc) {
+			e.unsettle(inc)
 			e.askSettle()
 		}
 	}
 }
 
-func (e *Engine) explainsAny(n nodeID, inc *incident) bool {
-	for _, it := range inc.items {
-		for _, c := range e.explainers(it) {
-			for _, r := range c {
-				if r.node == n {
-					return true
-				}
+// explainsAny: a node of near could explain an alert of inc.
+func (e *Engine) explainsAny(near *nodeSet, inc *incident) bool {
+	for at := range inc.sites {
+		for _, c := range e.explainersAt(at) {
+			if slices.ContainsFunc(c, func(r reach) bool { return near.has[r.node] }) {
+				return true
 			}
 		}
 	}
@@ -287,7 +291,7 @@ func (e *Engine) applyTopology(r *TopologyReport) string {
 	e.reindex()
 	for _, inc := range sortedIncidents(e.incidents) {
 		if inc.open() {
-			e.editIncident(inc).Unsettled = true
+			e.unsettle(inc)
 			e.askSettle()
 		}
 	}

@@ -3,8 +3,6 @@ package correlate
 import (
 	"fmt"
 	"time"
-
-	"github.com/headwater-sre/headwater/topology"
 )
 
 // recount brings inc's counters in line with its alerts, after alerts ended or moved.
@@ -15,19 +13,19 @@ func (e *Engine) recount(inc *incident) {
 	row := e.editIncident(inc)
 	row.Alerts, row.Firing = len(inc.items), 0
 	last := row.OpenedAt
-	firing := map[topology.Ref]int{}
+	firing := map[nodeID]int{}
 	for _, it := range inc.items {
 		row.Truncated = max(row.Truncated, it.state.Truncated)
 		if it.state.Active() {
 			row.Firing++
-			firing[e.nodes.ref(it.hit())]++
+			firing[it.hit()]++
 		} else if it.state.EndedAt.After(last) {
 			last = it.state.EndedAt
 		}
 	}
 	services := make([]ServiceImpact, len(row.Services))
 	for i, s := range row.Services {
-		s.Firing = firing[s.Service]
+		s.Firing = firing[e.nodes.id(s.Service)]
 		services[i] = s
 	}
 	row.Services = services
@@ -74,6 +72,7 @@ func (e *Engine) archive(inc *incident) {
 	}
 	e.editIncident(inc).Archived = true
 	delete(e.incidents, inc.row.ID)
+	e.evict(inc)
 }
 
 // reopenFor brings back the incident of the instance before it, when that ended
@@ -86,18 +85,18 @@ func (e *Engine) reopenFor(it *item) {
 	row := e.editIncident(inc)
 	ended := row.ResolvedAt
 	row.State, row.ResolvedAt, row.QuietSince, row.ResolvedBy = IncidentOpen, time.Time{}, time.Time{}, ""
-	row.Unsettled, row.Ack = true, nil
+	row.Ack = nil
+	e.unsettle(inc)
 	for _, old := range inc.items {
 		if e.counts(old) && old != it {
 			e.live[old.node]++
 		}
 	}
-	it.inc = inc
-	inc.items[it.state.ID()] = it
+	e.include(inc, it)
 	e.editAlert(it).Incident = row.ID
 	e.note(inc, TimelineReopened, "", fmt.Sprintf("reopened: %s on %s fired again %s after it had ended",
 		it.state.Labels["alertname"], e.nodes.name(it.node), roughly(e.meta.Now.Sub(ended))))
-	e.step.recount[row.ID] = inc
+	e.countAgain(inc)
 }
 
 // roughly renders a duration for people: two units at most.

@@ -42,7 +42,7 @@ func (e *Engine) judgePaging(inc *incident) {
 		e.editIncident(inc).Paging = p
 		e.scheduleIncident(inc)
 	}
-	for _, it := range inc.sorted() {
+	for _, it := range inc.items {
 		e.judgeFate(inc, it)
 	}
 }
@@ -222,7 +222,7 @@ func (e *Engine) quoted(inc *incident) []AlertState {
 	if o := inc.row.Origin(); o != nil {
 		origin = o.Service
 	}
-	items := inc.sorted()
+	items := slices.Clone(inc.sorted())
 	flag := func(b bool) int {
 		if b {
 			return 0
@@ -243,21 +243,35 @@ func (e *Engine) quoted(inc *incident) []AlertState {
 	return out
 }
 
+// fateWords are the reasons that a whole incident's alerts share, made once.
+type fateWords struct{ opening, again, joined, held string }
+
+func (w *fateWords) of(id string) *fateWords {
+	if w.held == "" {
+		*w = fateWords{
+			opening: "covered by the opening page of " + id, again: "fired again: covered by the page of " + id,
+			joined: "joined " + id + " after its opening page", held: "held for the opening page of " + id,
+		}
+	}
+	return w
+}
+
 // judgeFate writes down what became of the alert, as far as it is decided.
 func (e *Engine) judgeFate(inc *incident, it *item) {
 	row := inc.row
 	id := row.ID
+	words := inc.words.of(id)
 	switch {
 	case row.Paging.open() && it.state.Opening:
-		e.setFate(it, FatePaged, "covered by the opening page of "+id)
+		e.setFate(it, FatePaged, words.opening)
 	case row.Paging.open() && it.refire() && it.prev.inc == inc:
-		e.setFate(it, FateFlapping, "fired again: covered by the page of "+id)
+		e.setFate(it, FateFlapping, words.again)
 	case row.Paging.open():
-		e.setFate(it, FatePaged, "joined "+id+" after its opening page")
+		e.setFate(it, FatePaged, words.joined)
 	case it.state.Fate.Kind == FatePaged && it.state.Active():
 		// covered by the page of the incident that it was separated from
 	case !row.Paging.DueAt.IsZero():
-		e.setFate(it, FateHeld, "held for the opening page of "+id)
+		e.setFate(it, FateHeld, words.held)
 	case row.Ack != nil:
 		e.setFate(it, FateNotPaged, id+" was acknowledged by "+row.Ack.By+" before its page was due")
 	case row.Paging.Opens > 0:

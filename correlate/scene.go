@@ -17,6 +17,9 @@ type item struct {
 	gain  float64     // of explaining it, before roles and time
 	prev  *item       // the instance of the same label set before this one, if live
 	inc   *incident
+
+	touched  uint64    // position of the step that copied state last
+	reminded time.Time // the earliest reminder of its expiry; zero: none
 }
 
 func (it *item) edge() bool { return it.from != noNode }

@@ -47,41 +47,34 @@ const settleHorizon = 10 * time.Minute
 // the open incidents near them in graph and time. At most maxSceneAlerts alerts are
 // judged together: beyond that the incidents with the oldest news are left as they are.
 func (e *Engine) toJudge() ([]*item, []*incident) {
-	var items []*item
-	near := map[nodeID]bool{}
+	items := e.waiting()
+	near, seen := e.newNodeSet(), map[site]bool{}
 	look := func(it *item) {
-		items = append(items, it)
-		for _, c := range e.explainers(it) {
+		at := it.site()
+		if seen[at] {
+			return
+		}
+		seen[at] = true
+		for _, c := range e.explainersAt(at) {
 			for _, r := range c {
-				near[r.node] = true
+				near.add(r.node)
 			}
 		}
 	}
-	for _, it := range e.waiting() {
-		look(it)
-	}
-	picked := map[string]*incident{}
-	pick := func(inc *incident) {
-		picked[inc.row.ID] = inc
-	}
-	for _, inc := range e.incidents {
-		if inc.open() && inc.row.Unsettled {
-			pick(inc)
-			for _, it := range inc.items {
-				look(it)
-			}
-		}
+	picked := e.stillUnsettled()
+	for _, inc := range picked {
+		items = append(items, inc.items...)
 	}
 	if len(items) == 0 {
 		return nil, nil
 	}
-	earliest := slices.MinFunc(items, compareItems).state.StartsAt
-	var rest []*incident
-	for _, inc := range e.incidents {
-		if inc.open() && picked[inc.row.ID] == nil && e.bearsOn(inc, near, earliest) {
-			rest = append(rest, inc)
-		}
+	for _, it := range items {
+		look(it)
 	}
+	earliest := slices.MinFunc(items, compareItems).state.StartsAt
+	rest := slices.DeleteFunc(e.incidentsNear(near), func(inc *incident) bool {
+		return !inc.open() || inc.row.Unsettled || !e.bearsOn(inc, near, earliest) // the unsettled ones are picked
+	})
 	slices.SortFunc(rest, func(a, b *incident) int {
 		return cmp.Or(newest(b).Compare(newest(a)), cmp.Compare(a.row.Number, b.row.Number))
 	})
@@ -89,61 +82,53 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 		if len(items)+len(inc.items) > maxSceneAlerts {
 			break
 		}
-		pick(inc)
-		for _, it := range inc.items {
-			items = append(items, it)
-		}
+		picked = append(picked, inc)
+		items = append(items, inc.items...)
 	}
-	return items, sortedIncidents(picked)
+	return items, sortIncidents(picked)
+}
+
+// stillUnsettled are the open incidents whose evidence changed since they were judged.
+func (e *Engine) stillUnsettled() []*incident {
+	slices.SortFunc(e.unsettled, func(a, b *incident) int { return cmp.Compare(a.row.Number, b.row.Number) })
+	e.unsettled = slices.DeleteFunc(slices.Compact(e.unsettled), func(inc *incident) bool {
+		return !inc.open() || !inc.row.Unsettled || e.incidents[inc.row.ID] != inc
+	})
+	return slices.Clone(e.unsettled)
 }
 
 // waiting are the alerts that are in no incident yet, by start, at most
 // maxSceneAlerts of them. The rest waits for the next settling, which is asked for at once.
 func (e *Engine) waiting() []*item {
-	var items []*item
-	for _, it := range e.items {
-		if it.inc == nil && it.state.Fate.Kind == FatePending {
-			items = append(items, it)
-		}
+	e.pending = slices.DeleteFunc(e.pending, func(it *item) bool {
+		return it.inc != nil || it.state.Fate.Kind != FatePending || e.items[it.id] != it
+	})
+	if len(e.pending) <= maxSceneAlerts {
+		return slices.Clone(e.pending)
 	}
-	if len(items) <= maxSceneAlerts {
-		return items
-	}
-	slices.SortFunc(items, compareItems)
+	slices.SortFunc(e.pending, compareItems)
 	e.askSettle()
-	return items[:maxSceneAlerts]
+	return slices.Clone(e.pending[:maxSceneAlerts])
 }
 
+// newest is the start of the latest alert.
 func newest(inc *incident) time.Time {
-	var at time.Time
-	for _, it := range inc.items {
-		if it.state.StartsAt.After(at) {
-			at = it.state.StartsAt
-		}
+	items := inc.sorted()
+	if len(items) == 0 {
+		return time.Time{}
 	}
-	return at
+	return items[len(items)-1].state.StartsAt
 }
 
 // bearsOn: one of the incident's alerts shares a possible origin with those to be
 // placed, and its news is not too old to matter.
-func (e *Engine) bearsOn(inc *incident, near map[nodeID]bool, earliest time.Time) bool {
-	recent := earliest.Sub(newest(inc)) <= settleHorizon
-	for _, it := range inc.items {
-		if near[it.node] {
+func (e *Engine) bearsOn(inc *incident, near *nodeSet, earliest time.Time) bool {
+	for at := range inc.sites {
+		if near.has[at.node] {
 			return true
 		}
-		if !recent {
-			continue
-		}
-		for _, c := range e.explainers(it) {
-			for _, r := range c {
-				if near[r.node] {
-					return true
-				}
-			}
-		}
 	}
-	return false
+	return earliest.Sub(newest(inc)) <= settleHorizon && e.explainsAny(near, inc)
 }
 
 // plan says which incident each cluster continues.
@@ -249,9 +234,9 @@ func (e *Engine) openIncident() *incident {
 		ID: incidentID(number), Number: number, OpenedAt: e.meta.Now, UpdatedAt: e.meta.Now,
 		Environment: e.cfg.Environment, TopologyVersion: e.meta.TopologyVersion,
 	}
-	inc := &incident{row: row, items: map[AlertID]*item{}}
+	inc := &incident{row: row, sites: map[site]int{}}
 	e.incidents[row.ID] = inc
-	e.step.incidents[row.ID] = inc
+	e.touchIncident(inc)
 	return inc
 }
 
@@ -259,6 +244,7 @@ func (e *Engine) openIncident() *incident {
 func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[string]*incident) {
 	joined := map[string]int{}
 	moved := map[string]int{}
+	var left []*incident
 	c.set.each(func(k int32) {
 		it := s.items[k]
 		if it.inc == inc {
@@ -267,16 +253,19 @@ func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[
 		news[inc.row.ID] = inc
 		if it.inc != nil {
 			news[it.inc.row.ID] = it.inc
-			moved[it.inc.row.ID]++
-			delete(it.inc.items, it.state.ID())
-			e.step.recount[it.inc.row.ID] = it.inc
+			if moved[it.inc.row.ID]++; moved[it.inc.row.ID] == 1 {
+				left = append(left, it.inc)
+				e.countAgain(it.inc)
+			}
 		} else {
 			joined[e.nodes.name(it.node)]++
 		}
-		it.inc = inc
-		inc.items[it.state.ID()] = it
+		e.include(inc, it)
 		e.editAlert(it).Incident = inc.row.ID
 	})
+	for _, other := range left {
+		e.release(other)
+	}
 	switch {
 	case fresh && len(moved) > 0:
 		e.note(inc, TimelineSplit, "", "separated from "+strings.Join(sortedKeys(moved), ", ")+": another failure explains these alerts better")
@@ -289,11 +278,10 @@ func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[
 
 func (e *Engine) mergeInto(gone, into *incident) {
 	for _, it := range gone.sorted() { // alerts that another cluster did not take
-		it.inc = into
-		into.items[it.state.ID()] = it
+		e.include(into, it)
 		e.editAlert(it).Incident = into.row.ID
 	}
-	gone.items = map[AlertID]*item{}
+	e.evict(gone)
 	row := e.editIncident(gone)
 	text := fmt.Sprintf("merged into %s: one failure explains both", into.row.ID)
 	e.note(gone, TimelineMerged, "", text)

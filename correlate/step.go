@@ -1,0 +1,165 @@
+package correlate
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/headwater-sre/headwater/topology"
+)
+
+// stepState is what one step touched. Rows are copied on their first edit of a
+// step, so whatever was handed out before stays as it was.
+type stepState struct {
+	alerts    []*item     // in the order of their first edit; their touched is the step's position
+	incidents []*incident // likewise
+	health    map[checkKey]bool
+	changes   []*ChangeState
+	stats     map[string]bool
+	topology  *topology.Spec
+	pages     []*Page
+	rejected  string
+	recount   []*incident // their counting is set
+}
+
+// countAgain brings inc's counters up to date before the step ends: its alerts ended or moved.
+func (e *Engine) countAgain(inc *incident) {
+	if !inc.counting {
+		inc.counting = true
+		e.step.recount = append(e.step.recount, inc)
+	}
+}
+
+// flushCounts brings incidents whose alerts ended or moved up to date.
+func (e *Engine) flushCounts() {
+	for len(e.step.recount) > 0 {
+		pending := sortIncidents(e.step.recount)
+		e.step.recount = nil
+		for _, inc := range pending {
+			inc.counting = false
+		}
+		for _, inc := range pending {
+			e.recount(inc)
+		}
+	}
+}
+
+// finish turns what the step touched into a delta, in a fixed order.
+func (e *Engine) finish() *Delta {
+	d := &Delta{Meta: e.meta, Changes: e.step.changes, Topology: e.step.topology, Pages: e.step.pages, Rejected: e.step.rejected}
+	d.Alerts = e.touchedAlerts()
+	for _, inc := range sortIncidents(e.step.incidents) {
+		inc.row.Revision = e.meta.Pos
+		d.Incidents = append(d.Incidents, inc.row)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(e.step.health), checkKey.compare) {
+		e.health[k].Revision = e.meta.Pos
+		d.Health = append(d.Health, e.health[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.step.stats)) {
+		d.Stats = append(d.Stats, e.stats[k])
+	}
+	e.reset()
+	return d
+}
+
+// touchedAlerts are the rows of the alerts that the step touched, in their order. An
+// instance that was forgotten and seen again in one step has one row, the later one.
+func (e *Engine) touchedAlerts() []*AlertState {
+	items := e.step.alerts
+	if len(items) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(items, compareItems)
+	rows := make([]*AlertState, 0, len(items))
+	for i, it := range items {
+		if i+1 < len(items) && items[i+1].id == it.id {
+			continue
+		}
+		it.state.Revision = e.meta.Pos
+		rows = append(rows, it.state)
+	}
+	return rows
+}
+
+// reset forgets what the step touched. The lists keep their room for the next one.
+func (e *Engine) reset() {
+	alerts, incidents := e.step.alerts, e.step.incidents
+	clear(alerts)
+	clear(incidents)
+	e.step = stepState{alerts: alerts[:0], incidents: incidents[:0]}
+}
+
+// sortIncidents sorts list by number, in place.
+func sortIncidents(list []*incident) []*incident {
+	slices.SortFunc(list, func(a, b *incident) int { return cmp.Compare(a.row.Number, b.row.Number) })
+	return list
+}
+
+func sortedIncidents(m map[string]*incident) []*incident {
+	return sortIncidents(slices.Collect(maps.Values(m)))
+}
+
+// touch notes that it's row is the step's own to change.
+func (e *Engine) touch(it *item) {
+	it.touched = e.meta.Pos
+	e.step.alerts = append(e.step.alerts, it)
+}
+
+// editAlert returns it's row for changing.
+func (e *Engine) editAlert(it *item) *AlertState {
+	if it.touched != e.meta.Pos {
+		row := *it.state
+		it.state = &row
+		e.touch(it)
+	}
+	return it.state
+}
+
+// editIncident returns inc's row for changing. Slices in it must be replaced, never written to.
+func (e *Engine) editIncident(inc *incident) *Incident {
+	if inc.touched != e.meta.Pos {
+		row := *inc.row
+		inc.row = &row
+		e.touchIncident(inc)
+	}
+	inc.row.UpdatedAt = e.meta.Now
+	return inc.row
+}
+
+func (e *Engine) touchIncident(inc *incident) {
+	inc.touched = e.meta.Pos
+	e.step.incidents = append(e.step.incidents, inc)
+}
+
+func (e *Engine) editHealth(k checkKey) *HealthState {
+	if !e.step.health[k] {
+		row := *e.health[k]
+		e.health[k] = &row
+		if e.step.health == nil {
+			e.step.health = map[checkKey]bool{}
+		}
+		e.step.health[k] = true
+	}
+	return e.health[k]
+}
+
+// note adds an entry to inc's timeline.
+func (e *Engine) note(inc *incident, kind TimelineKind, actor, text string) {
+	row := e.editIncident(inc)
+	if len(row.Timeline) >= e.cfg.MaxTimeline && (kind == TimelineJoined || kind == TimelineOrigin) {
+		return
+	}
+	inc.timeline = append(inc.timeline, TimelineEntry{At: e.meta.Now, Kind: kind, Text: text, Actor: actor})
+	row.Timeline = slices.Clip(inc.timeline) // what lies behind it is not the row's
+}
+
+func (e *Engine) learn(key string) {
+	s := e.stats[key]
+	s.Key, s.Count, s.At = key, s.Count+1, e.meta.Now
+	e.stats[key] = s
+	if e.step.stats == nil {
+		e.step.stats = map[string]bool{}
+	}
+	e.step.stats[key] = true
+}
