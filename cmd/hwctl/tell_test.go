@@ -59,8 +59,8 @@ Or        app (20 %): the order fits  +1.5
 }
 
 func TestShowSaysWhenItEndedAsPagesDo(t *testing.T) {
-	at := func(minutes time.Duration) *timestamppb.Timestamp {
-		return timestamppb.New(now.Add(minutes * time.Minute))
+	at := func(minutes int) *timestamppb.Timestamp {
+		return timestamppb.New(now.Add(time.Duration(minutes) * time.Minute))
 	}
 	i := &headwaterv1.Incident{
 		Id: "INC-1", State: headwaterv1.IncidentState_INCIDENT_STATE_RESOLVED,
