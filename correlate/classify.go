@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 	"regexp"
+	"sync"
 )
 
 // ClassRule gives a class to the alerts whose name matches. It is how an
@@ -19,7 +20,22 @@ const ClassLabel = "headwater_class"
 // Classifier reads the class of an alert from the label [ClassLabel], else from
 // its rules and then from the words in its name, else from the words in its
 // summary. It is safe for concurrent use.
-type Classifier struct{ rules []ClassRule }
+type Classifier struct {
+	rules []ClassRule
+
+	mu    sync.Mutex
+	names map[string]verdict // of names asked for before, at most maxNames
+}
+
+// verdict is what a name alone says.
+type verdict struct {
+	class Class
+	final bool // the summary is not asked
+}
+
+// maxNames bounds the alert names whose class is remembered: more than anybody has
+// rules, and senders that put values into names cannot fill the memory.
+const maxNames = 4096
 
 // NewClassifier returns a classifier that asks rules, in order, before the built-in words.
 func NewClassifier(rules ...ClassRule) *Classifier { return &Classifier{rules: rules} }
@@ -59,22 +75,43 @@ var builtinWords = []struct {
 
 // Class returns the class of an alert.
 func (c *Classifier) Class(a *Alert) Class {
-	if named, err := ParseClass(a.Labels[ClassLabel]); err == nil && a.Labels[ClassLabel] != "" {
-		return named
-	}
-	name := a.Labels["alertname"]
-	for _, r := range c.rules {
-		if m := r.AlertName.FindStringIndex(name); m != nil && m[0] == 0 && m[1] == len(name) {
-			return r.Class
+	if label := a.Labels[ClassLabel]; label != "" {
+		if named, err := ParseClass(label); err == nil {
+			return named
 		}
 	}
-	if class := classOfWords(spaced(name)); class != ClassOther {
-		return class
+	if v := c.ofName(a.Labels["alertname"]); v.final {
+		return v.class
 	}
 	if class := classOfWords(a.Annotations["summary"]); class != ClassOther && class != ClassChore {
 		return class
 	}
 	return ClassOther
+}
+
+// ofName remembers: the same few names come again and again, and to match them costs
+// more than all else that is done for an alert when it arrives.
+func (c *Classifier) ofName(name string) verdict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.names[name]
+	if !ok {
+		if v = c.judgeName(name); len(c.names) >= maxNames || c.names == nil {
+			c.names = map[string]verdict{}
+		}
+		c.names[name] = v
+	}
+	return v
+}
+
+func (c *Classifier) judgeName(name string) verdict {
+	for _, r := range c.rules {
+		if m := r.AlertName.FindStringIndex(name); m != nil && m[0] == 0 && m[1] == len(name) {
+			return verdict{r.Class, true}
+		}
+	}
+	class := classOfWords(spaced(name))
+	return verdict{class, class != ClassOther}
 }
 
 func classOfWords(text string) Class {
