@@ -78,6 +78,9 @@ func (i *Incident) confined() bool {
 
 func (i *Incident) confinedParts(tag string) []string {
 	name := printable(i.Services[0].Service.Name)
+	if strings.HasPrefix(name, topology.UnmappedPrefix) && i.Title != "" {
+		return []string{tag + printable(i.Title) + " (its labels name no service)"}
+	}
 	if i.Alerts == 1 && i.Title != "" {
 		return []string{tag + name + ": " + printable(i.Title)}
 	}

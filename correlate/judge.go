@@ -374,7 +374,7 @@ func (p *partitioner) reasons(all []ranked, i int) []Reason {
 	order := a.time + a.pause - b.time - b.pause
 	add(a.alerts+a.own+a.steps+a.silent-b.alerts-b.own-b.steps-b.silent+order, p.wayText(mine)+p.orderText(mine, order))
 	add(a.class-b.class, p.classText(mine, a.class-b.class))
-	add(a.change-b.change, p.changeText(mine, other))
+	add(a.change-b.change, p.changeText(mine, other, a.change-b.change))
 	add(a.health-b.health, p.healthText(mine, other))
 	add(a.quiet-b.quiet, p.quietText(mine, a.quiet-b.quiet))
 	if from := p.surgeAbove(mine); a.load > 0 && from != "" {
@@ -462,7 +462,7 @@ func (p *partitioner) orderText(t *tree, weight float64) string {
 	return fmt.Sprintf(", in the order that fits, within %s", roughly(time.Duration((last-first)*float64(time.Second))))
 }
 
-func (p *partitioner) changeText(t, other *tree) string {
+func (p *partitioner) changeText(t, other *tree, weight float64) string {
 	text := func(c int32, start float64) string {
 		best, out := 0.0, ""
 		for _, ch := range p.e.changesOf[p.nodes[c].id] {
@@ -477,10 +477,13 @@ func (p *partitioner) changeText(t, other *tree) string {
 		}
 		return out
 	}
-	if s := text(t.origin, t.start); s != "" {
+	if s := text(t.origin, t.start); s != "" && weight > 0 {
 		return s
 	}
-	return text(other.origin, other.start)
+	if s := text(other.origin, other.start); s != "" {
+		return s + ", which speaks for " + p.name(other.origin)
+	}
+	return ""
 }
 
 func kindOf(kind string) string {
@@ -494,10 +497,14 @@ func (p *partitioner) healthText(t, other *tree) string {
 	if check, status := p.checkAfter(t); check != "" {
 		return fmt.Sprintf("its health check %s is %s", check, status)
 	}
-	if check, status := p.checkAfter(other); check != "" {
-		return fmt.Sprintf("health check %s of %s is %s, which speaks for another origin", check, p.name(other.origin), status)
+	check, status := p.checkAfter(other)
+	switch {
+	case check == "":
+		return ""
+	case status == HealthPassing:
+		return fmt.Sprintf("health check %s of %s passes: %s itself is up", check, p.name(other.origin), p.name(other.origin))
 	}
-	return ""
+	return fmt.Sprintf("health check %s of %s is %s, which speaks for %s", check, p.name(other.origin), status, p.name(other.origin))
 }
 
 // checkAfter is the first health check of t's origin with a result after the trouble began.
