@@ -17,7 +17,10 @@ func BenchmarkStep(b *testing.B) {
 	b.Run("new", benchmarkNew)
 	b.Run("resolve", benchmarkResolve)
 	b.Run("storm", benchmarkStorm)
-	b.Run("many-open", benchmarkManyOpen)
+	for _, open := range []int{10, 1000} {
+		b.Run(fmt.Sprintf("beside-%d-open", open), func(b *testing.B) { benchmarkManyOpen(b, open) })
+	}
+	b.Run("collapse", benchmarkCollapse)
 }
 
 // stage is an engine under a benchmark, with its own stream.
@@ -161,10 +164,37 @@ func benchmarkStorm(b *testing.B) {
 	perAlert(b, size)
 }
 
-// A new alert while a thousand incidents are open, one on each of a thousand
-// services that have nothing to do with one another.
-func benchmarkManyOpen(b *testing.B) {
-	const services = 1000
+// Two thousand alerts on all four hundred services of a graph within ten seconds:
+// everything is down and everybody says so. An operation is the collapse; the
+// slowest single step is reported, since on-call waits for it.
+func benchmarkCollapse(b *testing.B) {
+	const services, size = 400, 2000
+	var slowest time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		s := newStage(b, shop(services))
+		var alerts []correlate.Alert
+		for k := range size {
+			alerts = append(alerts, benchAlert(k*7%services, k, s.now.Add(time.Duration(k)*5*time.Millisecond)))
+		}
+		s.now = s.now.Add(10 * time.Second)
+		b.StartTimer()
+		s.step(benchBatch(alerts...))
+		for range 15 {
+			start := time.Now()
+			s.pass(4 * time.Second)
+			slowest = max(slowest, time.Since(start))
+		}
+	}
+	perAlert(b, size)
+	b.ReportMetric(float64(slowest.Milliseconds()), "slowest-ms")
+}
+
+// A new alert beside so many open incidents, each on a service of its own that has
+// nothing to do with the others.
+func benchmarkManyOpen(b *testing.B, open int) {
+	services := open
 	spec := topology.Spec{Version: "bench"}
 	for i := range services {
 		spec.Services = append(spec.Services, topology.Service{Namespace: "shop", Name: fmt.Sprintf("svc-%04d", i)})

@@ -3,7 +3,6 @@ package correlate
 import (
 	"fmt"
 	"regexp"
-	"sync"
 )
 
 // ClassRule gives a class to the alerts whose name matches. It is how an
@@ -20,22 +19,7 @@ const ClassLabel = "headwater_class"
 // Classifier reads the class of an alert from the label [ClassLabel], else from
 // its rules and then from the words in its name, else from the words in its
 // summary. It is safe for concurrent use.
-type Classifier struct {
-	rules []ClassRule
-
-	mu    sync.Mutex
-	names map[string]verdict // of names asked for before, at most maxNames
-}
-
-// verdict is what a name alone says.
-type verdict struct {
-	class Class
-	final bool // the summary is not asked
-}
-
-// maxNames bounds the alert names whose class is remembered: more than anybody has
-// rules, and senders that put values into names cannot fill the memory.
-const maxNames = 4096
+type Classifier struct{ rules []ClassRule }
 
 // NewClassifier returns a classifier that asks rules, in order, before the built-in words.
 func NewClassifier(rules ...ClassRule) *Classifier { return &Classifier{rules: rules} }
@@ -74,13 +58,15 @@ var builtinWords = []struct {
 }
 
 // Class returns the class of an alert.
-func (c *Classifier) Class(a *Alert) Class {
+func (c *Classifier) Class(a *Alert) Class { return c.class(a, c.ofName) }
+
+func (c *Classifier) class(a *Alert, ofName func(string) verdict) Class {
 	if label := a.Labels[ClassLabel]; label != "" {
 		if named, err := ParseClass(label); err == nil {
 			return named
 		}
 	}
-	if v := c.ofName(a.Labels["alertname"]); v.final {
+	if v := ofName(a.Labels["alertname"]); v.final {
 		return v.class
 	}
 	if class := classOfWords(a.Annotations["summary"]); class != ClassOther && class != ClassChore {
@@ -89,22 +75,13 @@ func (c *Classifier) Class(a *Alert) Class {
 	return ClassOther
 }
 
-// ofName remembers: the same few names come again and again, and to match them costs
-// more than all else that is done for an alert when it arrives.
-func (c *Classifier) ofName(name string) verdict {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	v, ok := c.names[name]
-	if !ok {
-		if v = c.judgeName(name); len(c.names) >= maxNames || c.names == nil {
-			c.names = map[string]verdict{}
-		}
-		c.names[name] = v
-	}
-	return v
+// verdict is what a name alone says.
+type verdict struct {
+	class Class
+	final bool // the summary is not asked
 }
 
-func (c *Classifier) judgeName(name string) verdict {
+func (c *Classifier) ofName(name string) verdict {
 	for _, r := range c.rules {
 		if m := r.AlertName.FindStringIndex(name); m != nil && m[0] == 0 && m[1] == len(name) {
 			return verdict{r.Class, true}
@@ -112,6 +89,25 @@ func (c *Classifier) judgeName(name string) verdict {
 	}
 	class := classOfWords(spaced(name))
 	return verdict{class, class != ClassOther}
+}
+
+// maxNames bounds the alert names whose class an engine remembers: more than anybody
+// has rules, and senders that put values into names cannot fill the memory.
+const maxNames = 4096
+
+// classOf is the classifier's word. The same few names come again and again, and to
+// match them costs more than all else that is done for an alert when it arrives.
+func (e *Engine) classOf(a *Alert) Class {
+	return e.cfg.Classifier.class(a, func(name string) verdict {
+		v, ok := e.names[name]
+		if !ok {
+			if v = e.cfg.Classifier.ofName(name); len(e.names) >= maxNames {
+				clear(e.names)
+			}
+			e.names[name] = v
+		}
+		return v
+	})
 }
 
 func classOfWords(text string) Class {
@@ -132,7 +128,7 @@ func spaced(name string) string {
 	out := make([]byte, 0, len(name)+8)
 	lower := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
 	upper := func(c byte) bool { return c >= 'A' && c <= 'Z' }
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		c := name[i]
 		switch {
 		case c == '_' || c == '-' || c == '.' || c == '/':

@@ -34,6 +34,7 @@ type Engine struct {
 	checksOf  map[nodeID][]checkKey
 	changesOf map[nodeID][]*ChangeState
 	due       dueHeap
+	names     map[string]verdict // see [Engine.classOf]
 
 	step stepState
 }
@@ -63,7 +64,7 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, meta: snapshot.Meta,
 		items: map[AlertID]*item{}, incidents: map[string]*incident{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
-		latest: map[string]*item{},
+		latest: map[string]*item{}, names: map[string]verdict{},
 	}
 	if e.meta.NextIncident == 0 {
 		e.meta.NextIncident = 1

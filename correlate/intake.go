@@ -12,14 +12,13 @@ import (
 func (e *Engine) applyAlerts(b *AlertBatch) {
 	for i := range b.Alerts {
 		a := &b.Alerts[i]
-		it := e.items[a.ID()]
-		switch {
-		case it != nil:
-			e.again(it, a)
+		switch known := e.items[a.ID()]; {
+		case known != nil:
+			e.again(known, a)
 		case a.Status == Firing && e.continues(a, b.Source):
 		case a.Status == Resolved && e.resolvesOther(a):
 		default:
-			it = e.first(a, b.Source)
+			e.first(a, b.Source)
 		}
 	}
 	if b.Truncated > 0 {
@@ -87,11 +86,11 @@ func (e *Engine) revive(it *item) {
 
 // first records an instance that was never seen before. One that arrives already
 // resolved is evidence all the same.
-func (e *Engine) first(a *Alert, sender string) *item {
+func (e *Engine) first(a *Alert, sender string) {
 	r := e.cfg.Resolver.Resolve(e.graph, a.Labels)
 	row := &AlertState{
 		Alert: *a, Sender: sender, Service: r.Service, Caller: r.Source, Mapped: r.Mapped, MappedBy: r.How,
-		Class: e.cfg.Classifier.Class(a), Severity: ParseSeverity(a.Labels["severity"]),
+		Class: e.classOf(a), Severity: ParseSeverity(a.Labels["severity"]),
 		FirstSeen: e.meta.Now, LastSeen: e.meta.Now,
 	}
 	if r.Edge {
@@ -108,7 +107,6 @@ func (e *Engine) first(a *Alert, sender string) *item {
 	e.learn("alerted/" + row.Service.String())
 	e.admit(it)
 	e.scheduleExpiry(it)
-	return it
 }
 
 // edgeClass: an alert with two ends is about the calls between them, whatever else its name says.
