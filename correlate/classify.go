@@ -83,7 +83,7 @@ type verdict struct {
 
 func (c *Classifier) ofName(name string) verdict {
 	for _, r := range c.rules {
-		if m := r.AlertName.FindStringIndex(name); m != nil && m[0] == 0 && m[1] == len(name) {
+		if m := r.AlertName.FindStringIndex(name); len(m) == 2 && m[0] == 0 && m[1] == len(name) {
 			return verdict{r.Class, true}
 		}
 	}

@@ -136,7 +136,11 @@ func (h reachHeap) Less(i, j int) bool {
 	return h[i].node < h[j].node
 }
 func (h reachHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *reachHeap) Push(x any)   { *h = append(*h, x.(reach)) }
+
+// Push is for container/heap.
+func (h *reachHeap) Push(x any) { *h = append(*h, x.(reach)) }
+
+// Pop is for container/heap.
 func (h *reachHeap) Pop() any {
 	old := *h
 	x := old[len(old)-1]

@@ -107,7 +107,8 @@ func (g *growth) visit(n int32, dist float64) {
 
 // push and pop are a binary heap over (dist, node); ties go to the smaller node, so that order is total.
 func (g *growth) push(n int32, dist float64) {
-	q := append(g.queue, queued{dist, n})
+	g.queue = append(g.queue, queued{dist, n})
+	q := g.queue
 	i := len(q) - 1
 	for i > 0 {
 		p := (i - 1) / 2

@@ -46,11 +46,11 @@ func (s *scene) measureHope() {
 
 // mostWorth bounds what the alerts at n can be worth to a tree that n joins.
 func (s *scene) mostWorth(n *sceneNode) float64 {
-	best, sum := 0.0, 0.0
+	best := 0.0
 	for _, k := range n.own {
 		best = max(best, s.mostAsVictim(k))
 	}
-	sum = best * (1 + min(repeatsCount, repeatFactor*float64(max(0, len(n.own)-1))))
+	sum := best * (1 + min(repeatsCount, repeatFactor*float64(max(0, len(n.own)-1))))
 	for _, k := range n.calls {
 		sum += max(0, s.mostAsVictim(k)-edgeAtCallee)
 	}

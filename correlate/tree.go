@@ -229,13 +229,13 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 		}
 		s.offer(g, u, a.to, base+cost, kind)
 	}
-	if g.forward[u] || !g.member[u] || !(u == t.origin || s.alerting(u, avail)) {
+	if g.forward[u] || !g.member[u] || u != t.origin && !s.alerting(u, avail) {
 		return
 	}
 	for i := range s.nodes[u].down {
 		a := &s.nodes[u].down[i]
 		to := &s.nodes[a.to]
-		if to.place || g.member[a.to] || !(s.alerting(a.to, avail) || u == t.origin && to.shared) {
+		if to.place || g.member[a.to] || !s.alerting(a.to, avail) && (u != t.origin || !to.shared) {
 			continue
 		}
 		cost := costOverload

@@ -149,11 +149,9 @@ func (s *scene) timeCost(k int32, causeOn, causeEnd float64) float64 {
 	late := max(lateScale, s.quantum)
 	early := max(earlyScale, s.quantum)
 	d := s.onset[k] - causeOn
-	cost := 0.0
+	cost := -d / early
 	if d >= 0 {
 		cost = math.Log1p(d / late)
-	} else {
-		cost = -d / early
 	}
 	if causeEnd > 0 && s.onset[k] > causeEnd+afterEndGrace {
 		cost += min(afterEndCap, (s.onset[k]-causeEnd-afterEndGrace)/afterEndScale)
