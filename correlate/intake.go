@@ -104,7 +104,9 @@ func (e *Engine) first(a *Alert, sender string) {
 	it := e.newItem(row)
 	e.touch(it)
 	e.place(it)
-	e.learn("alerted/" + row.Service.String())
+	if row.Mapped {
+		e.learn("alerted/" + row.Service.String())
+	}
 	e.admit(it)
 	e.scheduleExpiry(it)
 }

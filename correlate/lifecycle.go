@@ -75,6 +75,18 @@ func (e *Engine) archive(inc *incident) {
 	e.evict(inc)
 }
 
+// maxExtraNodes bounds the nodes kept for services outside the graph beyond those that live alerts need.
+const maxExtraNodes = 10_000
+
+// sweepNodes forgets nodes outside the graph that nothing refers to any more: each
+// alert that names no service has one of its own.
+func (e *Engine) sweepNodes() {
+	if len(e.nodes.extra) > maxExtraNodes+2*len(e.items)+len(e.health) {
+		e.adopt(e.spec, e.graph)
+		e.reindex()
+	}
+}
+
 // reopenFor brings back the incident of the instance before it, when that ended
 // only recently. The alert then belongs to it without further thought.
 func (e *Engine) reopenFor(it *item) {

@@ -46,6 +46,7 @@ func (e *Engine) flushCounts() {
 
 // finish turns what the step touched into a delta, in a fixed order.
 func (e *Engine) finish() *Delta {
+	e.sweepNodes()
 	d := &Delta{Meta: e.meta, Changes: e.step.changes, Topology: e.step.topology, Pages: e.step.pages, Rejected: e.step.rejected}
 	d.Alerts = e.touchedAlerts()
 	for _, inc := range sortIncidents(e.step.incidents) {
