@@ -21,6 +21,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(fmt.Sprintf("beside-%d-open", open), func(b *testing.B) { benchmarkManyOpen(b, open) })
 	}
 	b.Run("collapse", benchmarkCollapse)
+	b.Run("refresh", benchmarkRefresh)
 }
 
 // stage is an engine under a benchmark, with its own stream.
@@ -189,6 +190,30 @@ func benchmarkCollapse(b *testing.B) {
 	}
 	perAlert(b, size)
 	b.ReportMetric(float64(slowest.Milliseconds()), "slowest-ms")
+}
+
+// The graph is reported anew while four hundred incidents are open that began
+// twenty-five minutes apart, all on services that share one database: each is judged
+// again. An operation is the report.
+func benchmarkRefresh(b *testing.B) {
+	const services = 400
+	spec := topology.Spec{Version: "bench", Services: []topology.Service{{Name: "db", Namespace: "shop", Kind: topology.KindDatabase}}}
+	for i := range services {
+		ref := topology.Ref{Namespace: "shop", Name: fmt.Sprintf("svc-%04d", i)}
+		spec.Services = append(spec.Services, topology.Service{Namespace: ref.Namespace, Name: ref.Name})
+		spec.Dependencies = append(spec.Dependencies, topology.Dependency{From: ref, To: topology.Ref{Namespace: "shop", Name: "db"}})
+	}
+	s := newStage(b, spec)
+	for i := range services {
+		s.step(benchBatch(benchAlert(i, 0, s.now)))
+		s.pass(25 * time.Minute)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.step(&correlate.TopologyReport{Source: "bench", Spec: spec})
+		s.pass(10 * time.Second)
+	}
+	b.ReportMetric(float64(len(s.engine.Snapshot().Incidents)), "incidents")
 }
 
 // A new alert beside so many open incidents, each on a service of its own that has

@@ -79,7 +79,10 @@ func (p *partitioner) merge() {
 				if p.apart[[2]*cluster{a, b}] {
 					continue
 				}
-				t := p.joint(a, b)
+				var t *tree
+				if !p.pausesApart(a, b) {
+					t = p.joint(a, b)
+				}
 				if t == nil {
 					p.apart[[2]*cluster{a, b}] = true
 				} else {
@@ -104,6 +107,29 @@ func (p *partitioner) joint(a, b *cluster) *tree {
 		return nil
 	}
 	return t
+}
+
+// pausesApart: so much time lies between two parts that no tree holds alerts of both,
+// and neither is about the other's services alone. That is the case for most pairs when
+// the incidents of a whole day are judged at once.
+func (p *partitioner) pausesApart(a, b *cluster) bool {
+	if firstItem(b) < firstItem(a) {
+		a, b = b, a
+	}
+	pause := p.onset[firstItem(b)] - p.onset[lastItem(a)]
+	if gapSameNode*(pause-gapGraceSlow)/max(gapScale, p.quantum) < maxDetour {
+		return false
+	}
+	return p.strangers(a, b) && p.strangers(b, a)
+}
+
+// strangers: an alert of b is about services that no alert of a is about.
+func (p *partitioner) strangers(a, b *cluster) bool {
+	known := map[nodeID]bool{}
+	a.set.each(func(k int32) { known[p.items[k].node], known[p.items[k].hit()] = true, true })
+	strange := false
+	b.set.each(func(k int32) { strange = strange || !known[p.items[k].node] && !known[p.items[k].hit()] })
+	return strange
 }
 
 // carries reports whether t explains set but for further alerts of services that it

@@ -55,6 +55,15 @@ func firstItem(c *cluster) int32 {
 	return math.MaxInt32
 }
 
+func lastItem(c *cluster) int32 {
+	for i := len(c.set) - 1; i >= 0; i-- {
+		if w := c.set[i]; w != 0 {
+			return int32(i<<6) + 63 - int32(bits.LeadingZeros64(w))
+		}
+	}
+	return -1
+}
+
 // follows: the alert fired before, not long ago or in the incident that it reopened,
 // and that instance is at hand.
 func (s *scene) follows(it *item) bool {

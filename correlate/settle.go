@@ -45,7 +45,8 @@ const settleHorizon = 10 * time.Minute
 
 // toJudge collects the alerts that wait, the incidents whose evidence changed, and
 // the open incidents near them in graph and time. At most maxSceneAlerts alerts are
-// judged together: beyond that the incidents with the oldest news are left as they are.
+// judged together: beyond that, incidents whose evidence changed wait for the next
+// settling, and of those near the ones with the oldest news are left as they are.
 func (e *Engine) toJudge() ([]*item, []*incident) {
 	items := e.waiting()
 	near, seen := e.newNodeSet(), map[site]bool{}
@@ -61,8 +62,13 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 			}
 		}
 	}
-	picked := e.stillUnsettled()
-	for _, inc := range picked {
+	var picked []*incident
+	for _, inc := range e.stillUnsettled() {
+		if len(items) > 0 && len(items)+len(inc.items) > maxSceneAlerts {
+			e.askSettle()
+			break
+		}
+		picked = append(picked, inc)
 		items = append(items, inc.items...)
 	}
 	if len(items) == 0 {
@@ -73,7 +79,7 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 	}
 	earliest := slices.MinFunc(items, compareItems).state.StartsAt
 	rest := slices.DeleteFunc(e.incidentsNear(near), func(inc *incident) bool {
-		return !inc.open() || inc.row.Unsettled || !e.bearsOn(inc, near, earliest) // the unsettled ones are picked
+		return !inc.open() || inc.row.Unsettled || !e.bearsOn(inc, near, earliest) // the unsettled ones are picked, or wait
 	})
 	slices.SortFunc(rest, func(a, b *incident) int {
 		return cmp.Or(newest(b).Compare(newest(a)), cmp.Compare(a.row.Number, b.row.Number))
