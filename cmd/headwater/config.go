@@ -17,6 +17,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate/page"
 	"github.com/headwater-sre/headwater/topology"
 	"github.com/headwater-sre/headwater/topology/file"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
 // config is the configuration file, checked and ready for use.
@@ -93,23 +94,23 @@ func loadConfig(path string) (*config, error) {
 
 func parseConfig(path string, data []byte) (*config, error) {
 	p := configParser{
-		decoder: decoder{file: path},
+		decoder: newDecoder(path),
 		c:       &config{path: path, environment: "default", settings: map[string]any{}},
 	}
 	root := p.document(string(data))
-	if err := p.err(); err != nil {
+	if err := p.Err(); err != nil {
 		return nil, err
 	}
 	if root != nil {
-		p.mapping(root, "", p.sections(root))
-		if target(root).Kind != yaml.MappingNode {
-			return nil, p.err()
+		p.Mapping(root, "", p.sections(root))
+		if strictyaml.Target(root).Kind != yaml.MappingNode {
+			return nil, p.Err()
 		}
 	}
-	p.engine()
+	p.engine(root)
 	p.paging(data, root)
 	p.topology()
-	if err := p.err(); err != nil {
+	if err := p.Err(); err != nil {
 		return nil, err
 	}
 	return p.c, nil
@@ -154,29 +155,29 @@ type configParser struct {
 }
 
 // sections are the top-level keys. Alertmanager's are left to its own library.
-func (p *configParser) sections(root *yaml.Node) []field {
-	fields := []field{
-		{sectionEnvironment, p.readEnvironment},
-		{sectionTopology, p.readTopology},
-		{sectionResolve, p.readResolve},
-		{sectionHealth, p.readHealth},
-		{sectionCorrelation, p.readCorrelation},
-		{sectionStream, p.readStream},
-		{sectionRetention, p.readRetention},
+func (p *configParser) sections(root *yaml.Node) []strictyaml.Field {
+	fields := []strictyaml.Field{
+		{Name: sectionEnvironment, Read: p.readEnvironment},
+		{Name: sectionTopology, Read: p.readTopology},
+		{Name: sectionResolve, Read: p.readResolve},
+		{Name: sectionHealth, Read: p.readHealth},
+		{Name: sectionCorrelation, Read: p.readCorrelation},
+		{Name: sectionStream, Read: p.readStream},
+		{Name: sectionRetention, Read: p.readRetention},
 	}
 	for i, f := range fields {
-		fields[i].read = func(n *yaml.Node, path string) {
-			p.c.settings[f.name] = plain(n)
-			f.read(n, path)
+		fields[i].Read = func(n *yaml.Node, path string) {
+			p.c.settings[f.Name] = plain(n)
+			f.Read(n, path)
 		}
 	}
 	for _, name := range page.Sections {
-		fields = append(fields, field{name, func(*yaml.Node, string) {}})
+		fields = append(fields, strictyaml.Field{Name: name, Read: func(*yaml.Node, string) {}})
 	}
-	for i := 0; i+1 < len(target(root).Content); i += 2 {
-		name := target(root).Content[i].Value
+	for i := 0; i+1 < len(strictyaml.Target(root).Content); i += 2 {
+		name := strictyaml.Target(root).Content[i].Value
 		if why, ok := ignoredSections[name]; ok {
-			fields = append(fields, field{name, func(n *yaml.Node, _ string) {
+			fields = append(fields, strictyaml.Field{Name: name, Read: func(n *yaml.Node, _ string) {
 				p.warn(n, "%s has no effect: %s", name, why)
 			}})
 		}
@@ -194,11 +195,11 @@ func plain(n *yaml.Node) any {
 }
 
 func (p *configParser) warn(n *yaml.Node, format string, args ...any) {
-	p.c.warnings = append(p.c.warnings, fmt.Sprintf("%s:%d: %s", p.file, n.Line, fmt.Sprintf(format, args...)))
+	p.c.warnings = append(p.c.warnings, fmt.Sprintf("%s:%d: %s", p.File, n.Line, fmt.Sprintf(format, args...)))
 }
 
 // engine completes the engine's configuration and checks it as a whole.
-func (p *configParser) engine() {
+func (p *configParser) engine(root *yaml.Node) {
 	e := &p.c.engine
 	e.Environment = p.c.environment
 	e.Classifier = correlate.NewClassifier(p.classes...)
@@ -210,13 +211,13 @@ func (p *configParser) engine() {
 	}
 	resolver, err := topology.NewResolver(topology.ResolverConfig{Relabel: p.relabel})
 	if err != nil {
-		p.add(fmt.Errorf("%s: resolve.relabel_configs: %w", p.file, err))
+		p.Add(fmt.Errorf("%s: resolve.relabel_configs: %w", p.File, err))
 	}
 	e.Resolver, p.c.relabels = resolver, len(p.relabel)
 	if err := e.Validate(); err != nil {
 		for _, text := range errorLines(err) {
 			name, _, _ := strings.Cut(text, ": ")
-			p.add(fmt.Errorf("%s:%d: %s", p.file, max(p.lines[name], 1), text))
+			p.Add(fmt.Errorf("%s:%d: %s", p.File, lineOf(root, name), text))
 		}
 	}
 }
@@ -232,10 +233,10 @@ func (p *configParser) paging(data []byte, root *yaml.Node) {
 	paging, err := page.LoadConfig(data, p.c.dir())
 	if err != nil {
 		if line, reason, ok := cutLine(lineFirst(err.Error())); ok {
-			p.add(fmt.Errorf("%s:%d: %s", p.file, line, alertmanagerText(reason)))
+			p.Add(fmt.Errorf("%s:%d: %s", p.File, line, alertmanagerText(reason)))
 			return
 		}
-		p.add(fmt.Errorf("%s: %s", p.file, alertmanagerText(libraryText(err))))
+		p.Add(fmt.Errorf("%s: %s", p.File, alertmanagerText(libraryText(err))))
 		return
 	}
 	p.c.paging = paging
@@ -243,10 +244,10 @@ func (p *configParser) paging(data []byte, root *yaml.Node) {
 		return
 	}
 	p.c.routes = 1
-	content := target(root).Content
+	content := strictyaml.Target(root).Content
 	for i := 0; i+1 < len(content); i += 2 {
 		if content[i].Value == "route" {
-			p.c.routes = countRoutes(target(content[i+1]))
+			p.c.routes = countRoutes(strictyaml.Target(content[i+1]))
 		}
 	}
 }
@@ -285,8 +286,8 @@ func countRoutes(n *yaml.Node) int {
 		if n.Content[i].Value != "routes" {
 			continue
 		}
-		for _, child := range target(n.Content[i+1]).Content {
-			count += countRoutes(target(child))
+		for _, child := range strictyaml.Target(n.Content[i+1]).Content {
+			count += countRoutes(strictyaml.Target(child))
 		}
 	}
 	return count
@@ -304,7 +305,7 @@ func (p *configParser) topology() {
 	}
 	v, err := loadTopology(p.c.topologyFiles)
 	if err != nil {
-		p.add(err)
+		p.Add(err)
 		return
 	}
 	p.c.topology = v

@@ -16,6 +16,7 @@ import (
 
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/topology"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
 // This file reads the sections of the configuration file that are ours.
@@ -28,16 +29,16 @@ func (p *configParser) readEnvironment(n *yaml.Node, path string) {
 		return
 	}
 	if !environmentPattern.MatchString(s) || strings.HasSuffix(s, "_DEADLETTER") {
-		p.bad(n, path, "%q cannot name a stream; write up to 64 letters, digits, - and _, not ending in _DEADLETTER", s)
+		p.Bad(n, path, "%q cannot name a stream; write up to 64 letters, digits, - and _, not ending in _DEADLETTER", s)
 		return
 	}
 	p.c.environment = s
 }
 
 func (p *configParser) readTopology(n *yaml.Node, path string) {
-	p.mapping(n, path, []field{
-		{"files", func(n *yaml.Node, path string) {
-			p.sequence(n, path, func(n *yaml.Node, path string) {
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "files", Read: func(n *yaml.Node, path string) {
+			p.list(n, path, func(n *yaml.Node, path string) {
 				name, ok := p.scalar(n, path, "the path of a topology file")
 				if !ok {
 					return
@@ -46,12 +47,12 @@ func (p *configParser) readTopology(n *yaml.Node, path string) {
 					name = filepath.Join(p.c.dir(), name)
 				}
 				if slices.Contains(p.c.topologyFiles, name) {
-					p.bad(n, path, "%q is listed twice; remove one", name)
+					p.Bad(n, path, "%q is listed twice; remove one", name)
 					return
 				}
 				var missing *fs.PathError
 				if _, err := os.Stat(name); errors.As(err, &missing) {
-					p.bad(n, path, "%q: %v; a relative path begins at the folder of this file", name, missing.Err)
+					p.Bad(n, path, "%q: %v; a relative path begins at the folder of this file", name, missing.Err)
 					p.unreadable = true
 				}
 				p.c.topologyFiles = append(p.c.topologyFiles, name)
@@ -61,36 +62,36 @@ func (p *configParser) readTopology(n *yaml.Node, path string) {
 }
 
 func (p *configParser) readResolve(n *yaml.Node, path string) {
-	p.mapping(n, path, []field{
-		{"relabel_configs", func(n *yaml.Node, path string) { p.sequence(n, path, p.readRelabel) }},
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "relabel_configs", Read: func(n *yaml.Node, path string) { p.list(n, path, p.readRelabel) }},
 	})
 }
 
 // readRelabel leaves the values to Prometheus's library, which knows another YAML
 // package than ours, and only one error at a time.
 func (p *configParser) readRelabel(n *yaml.Node, path string) {
-	before := len(p.errs) + p.over
+	before := p.Count()
 	ignore := func(*yaml.Node, string) {}
-	p.mapping(n, path, []field{
-		{"source_labels", ignore},
-		{"separator", ignore},
-		{"regex", ignore},
-		{"modulus", ignore},
-		{"target_label", ignore},
-		{"replacement", ignore},
-		{"action", ignore},
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "source_labels", Read: ignore},
+		{Name: "separator", Read: ignore},
+		{Name: "regex", Read: ignore},
+		{Name: "modulus", Read: ignore},
+		{Name: "target_label", Read: ignore},
+		{Name: "replacement", Read: ignore},
+		{Name: "action", Read: ignore},
 	})
-	if len(p.errs)+p.over != before {
+	if p.Count() != before {
 		return
 	}
 	text, err := yaml.Marshal(n)
 	if err != nil {
-		p.bad(n, path, "%v", err)
+		p.Bad(n, path, "%v", err)
 		return
 	}
 	rule := new(relabel.Config)
 	if err := yamlv2.UnmarshalStrict(text, rule); err != nil {
-		p.bad(n, path, "%s", libraryText(err))
+		p.Bad(n, path, "%s", libraryText(err))
 		return
 	}
 	if _, err := topology.NewResolver(topology.ResolverConfig{Relabel: []*relabel.Config{rule}}); err != nil {
@@ -98,7 +99,7 @@ func (p *configParser) readRelabel(n *yaml.Node, path string) {
 		if !found {
 			reason = err.Error()
 		}
-		p.bad(n, path, "%s", reason)
+		p.Bad(n, path, "%s", reason)
 		return
 	}
 	p.relabel = append(p.relabel, rule)
@@ -120,33 +121,33 @@ func libraryText(err error) string {
 }
 
 func (p *configParser) readHealth(n *yaml.Node, path string) {
-	p.mapping(n, path, []field{
-		{"failure_threshold", func(n *yaml.Node, path string) { p.c.engine.FailureThreshold = p.integer(n, path, 1) }},
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "failure_threshold", Read: func(n *yaml.Node, path string) { p.c.engine.FailureThreshold = p.integer(n, path, 1) }},
 	})
 }
 
 func (p *configParser) readCorrelation(n *yaml.Node, path string) {
 	e := &p.c.engine
-	p.mapping(n, path, []field{
-		{"hold", p.wait(&e.Hold)},
-		{"hold_confident", p.wait(&e.HoldConfident)},
-		{"confident_at", func(n *yaml.Node, path string) { e.ConfidentAt = p.probability(n, path) }},
-		{"page_severities", func(n *yaml.Node, path string) { p.readSeverities(n, path) }},
-		{"settle", p.wait(&e.Settle)},
-		{"close_after", p.wait(&e.CloseAfter)},
-		{"reopen_within", p.wait(&e.ReopenWithin)},
-		{"stale_after", func(n *yaml.Node, path string) {
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "hold", Read: p.wait(&e.Hold)},
+		{Name: "hold_confident", Read: p.wait(&e.HoldConfident)},
+		{Name: "confident_at", Read: func(n *yaml.Node, path string) { e.ConfidentAt = p.probability(n, path) }},
+		{Name: "page_severities", Read: func(n *yaml.Node, path string) { p.readSeverities(n, path) }},
+		{Name: "settle", Read: p.wait(&e.Settle)},
+		{Name: "close_after", Read: p.wait(&e.CloseAfter)},
+		{Name: "reopen_within", Read: p.wait(&e.ReopenWithin)},
+		{Name: "stale_after", Read: func(n *yaml.Node, path string) {
 			v, _ := p.duration(n, path)
 			e.StaleAfter = time.Duration(v)
 		}},
-		{"chronic_after", func(n *yaml.Node, path string) {
+		{Name: "chronic_after", Read: func(n *yaml.Node, path string) {
 			v, ok := p.duration(n, path)
 			if ok && v == 0 {
-				p.bad(n, path, "0s would make every alert chronic, and nothing would page; write a duration such as 30m")
+				p.Bad(n, path, "0s would make every alert chronic, and nothing would page; write a duration such as 30m")
 			}
 			e.ChronicAfter = time.Duration(v)
 		}},
-		{"classes", func(n *yaml.Node, path string) { p.sequence(n, path, p.readClass) }},
+		{Name: "classes", Read: func(n *yaml.Node, path string) { p.list(n, path, p.readClass) }},
 	})
 }
 
@@ -167,7 +168,7 @@ var pageable = []correlate.Severity{
 
 func (p *configParser) readSeverities(n *yaml.Node, path string) {
 	severities := []correlate.Severity{} // an empty list is not the default: nothing pages
-	p.sequence(n, path, func(n *yaml.Node, path string) {
+	p.list(n, path, func(n *yaml.Node, path string) {
 		const want = "one of critical, error, warning, info, none"
 		s, ok := p.scalar(n, path, want)
 		if !ok {
@@ -175,12 +176,12 @@ func (p *configParser) readSeverities(n *yaml.Node, path string) {
 		}
 		i := slices.IndexFunc(pageable, func(v correlate.Severity) bool { return v.String() == s })
 		if i < 0 {
-			p.bad(n, path, "unknown severity %q; write %s", s, want)
+			p.Bad(n, path, "unknown severity %q; write %s", s, want)
 			return
 		}
 		severities = append(severities, pageable[i])
 	})
-	if target(n).Kind == yaml.SequenceNode && len(target(n).Content) == 0 {
+	if strictyaml.Target(n).Kind == yaml.SequenceNode && len(strictyaml.Target(n).Content) == 0 {
 		p.warn(n, "%s is empty: nothing will page", path)
 	}
 	p.c.engine.PageSeverities = severities
@@ -189,8 +190,8 @@ func (p *configParser) readSeverities(n *yaml.Node, path string) {
 func (p *configParser) readClass(n *yaml.Node, path string) {
 	var rule correlate.ClassRule
 	var class, name bool
-	p.mapping(n, path, []field{
-		{"class", func(n *yaml.Node, path string) {
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "class", Read: func(n *yaml.Node, path string) {
 			class = true
 			s, ok := p.scalar(n, path, "a class such as saturation")
 			if !ok {
@@ -198,10 +199,10 @@ func (p *configParser) readClass(n *yaml.Node, path string) {
 			}
 			var err error
 			if rule.Class, err = correlate.ParseClass(s); err != nil {
-				p.bad(n, path, "%v", err)
+				p.Bad(n, path, "%v", err)
 			}
 		}},
-		{"alertname", func(n *yaml.Node, path string) {
+		{Name: "alertname", Read: func(n *yaml.Node, path string) {
 			name = true
 			s, ok := p.scalar(n, path, "a regular expression for whole alert names")
 			if !ok {
@@ -209,14 +210,14 @@ func (p *configParser) readClass(n *yaml.Node, path string) {
 			}
 			re, err := regexp.Compile(`^(?:` + s + `)$`)
 			if err != nil {
-				p.bad(n, path, "%q is not a regular expression: %v; see https://github.com/google/re2/wiki/Syntax", s, syntaxOf(err))
+				p.Bad(n, path, "%q is not a regular expression: %v; see https://github.com/google/re2/wiki/Syntax", s, syntaxOf(err))
 				return
 			}
 			rule.AlertName = re
 		}},
 	})
 	if n.Kind == yaml.MappingNode && (!class || !name) {
-		p.bad(n, path, "needs both class and alertname; write {class: saturation, alertname: 'Pool.*'}")
+		p.Bad(n, path, "needs both class and alertname; write {class: saturation, alertname: 'Pool.*'}")
 	}
 	if rule.AlertName != nil {
 		p.classes = append(p.classes, rule)
@@ -232,20 +233,20 @@ func syntaxOf(err error) string {
 
 func (p *configParser) readStream(n *yaml.Node, path string) {
 	s := &p.c.stream
-	p.mapping(n, path, []field{
-		{"max_age", p.age(&s.maxAge)},
-		{"max_bytes", func(n *yaml.Node, path string) {
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "max_age", Read: p.age(&s.maxAge)},
+		{Name: "max_bytes", Read: func(n *yaml.Node, path string) {
 			v, ok := p.bytes(n, path)
 			if ok && v == 0 {
 				v = -1 // unlimited
 			}
 			s.maxBytes = v
 		}},
-		{"dead_letter_max_age", p.age(&s.deadLetterMaxAge)},
-		{"dead_letter_max_bytes", func(n *yaml.Node, path string) {
+		{Name: "dead_letter_max_age", Read: p.age(&s.deadLetterMaxAge)},
+		{Name: "dead_letter_max_bytes", Read: func(n *yaml.Node, path string) {
 			v, ok := p.bytes(n, path)
 			if ok && v == 0 {
-				p.bad(n, path, "dead letters need some room; write a size such as 256MiB")
+				p.Bad(n, path, "dead letters need some room; write a size such as 256MiB")
 			}
 			s.deadLetterMaxBytes = v
 		}},
@@ -257,7 +258,7 @@ func (p *configParser) age(into *time.Duration) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) {
 		v, ok := p.duration(n, path)
 		if ok && time.Duration(v) < time.Minute {
-			p.bad(n, path, "%s is too short for a restart; write at least 1m", v)
+			p.Bad(n, path, "%s is too short for a restart; write at least 1m", v)
 		}
 		*into = time.Duration(v)
 	}

@@ -10,49 +10,19 @@ import (
 	"github.com/alecthomas/units"
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
 // maxProblems bounds the errors of one file that are reported together.
 const maxProblems = 20
 
-// field is one key of a mapping and what to do with its value.
-type field struct {
-	name string
-	read func(n *yaml.Node, path string)
-}
+// decoder reads the values of a configuration file. Its methods report problems and
+// return zero values, so that reading goes on and finds the next one.
+type decoder struct{ strictyaml.Decoder }
 
-// decoder walks the YAML nodes of a configuration file. Its methods report problems
-// and return zero values, so that reading goes on and finds the next one.
-type decoder struct {
-	file string
-	errs []error
-	over int
-	// lines are where the keys that were read stand, by path.
-	lines map[string]int
-}
-
-// bad notes a problem as file:line: field: what is wrong; the way out.
-func (d *decoder) bad(n *yaml.Node, path, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if path != "" {
-		text = path + ": " + text
-	}
-	d.add(fmt.Errorf("%s:%d: %s", d.file, max(n.Line, 1), text))
-}
-
-func (d *decoder) add(err error) {
-	if len(d.errs) == maxProblems {
-		d.over++
-		return
-	}
-	d.errs = append(d.errs, err)
-}
-
-func (d *decoder) err() error {
-	if d.over == 0 {
-		return errors.Join(d.errs...)
-	}
-	return errors.Join(append(d.errs[:len(d.errs):len(d.errs)], fmt.Errorf("and %d more errors", d.over))...)
+func newDecoder(file string) decoder {
+	return decoder{strictyaml.Decoder{File: file, BlankIsNothing: true, Problems: strictyaml.Problems{Limit: maxProblems}}}
 }
 
 // document is the root mapping of the only document in text; nil when it is empty.
@@ -60,19 +30,19 @@ func (d *decoder) document(text string) *yaml.Node {
 	in := yaml.NewDecoder(strings.NewReader(text))
 	var doc, next yaml.Node
 	switch err := in.Decode(&doc); {
-	case errors.Is(err, io.EOF), err == nil && (len(doc.Content) == 0 || isNull(doc.Content[0])):
+	case errors.Is(err, io.EOF), err == nil && (len(doc.Content) == 0 || strictyaml.IsNull(doc.Content[0])):
 		return nil
 	case err != nil:
-		d.add(syntaxError(d.file, err))
+		d.Add(syntaxError(d.File, err))
 		return nil
 	}
 	switch err := in.Decode(&next); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		d.add(syntaxError(d.file, err))
+		d.Add(syntaxError(d.File, err))
 		return nil
 	default:
-		d.bad(&next, "", "a second YAML document begins here; keep one document per file")
+		d.Bad(&next, "", "a second YAML document begins here; keep one document per file")
 		return nil
 	}
 	return doc.Content[0]
@@ -97,76 +67,50 @@ func cutLine(text string) (line int, rest string, ok bool) {
 	return line, rest, err == nil
 }
 
-// target follows an alias to what it stands for.
-func target(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
-		return n.Alias
-	}
-	return n
+// list reads the elements of a sequence where they were written: an alias is as good as
+// what it stands for.
+func (d *decoder) list(n *yaml.Node, path string, each func(n *yaml.Node, path string)) {
+	d.Sequence(n, path, func(n *yaml.Node, path string) { each(strictyaml.Target(n), path) })
 }
 
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
-
-// mapping reads each key once and refuses unknown ones. Null is an empty mapping.
-func (d *decoder) mapping(n *yaml.Node, path string, fields []field) {
-	n = target(n)
-	if isNull(n) {
-		return
+// lineOf is where the key that a path such as correlation.hold leads to was written; 1
+// when it was not.
+func lineOf(root *yaml.Node, path string) int {
+	line := 1
+	for n := root; path != ""; {
+		var name string
+		name, path, _ = strings.Cut(path, ".")
+		key, value := entryOf(n, name)
+		if key == nil {
+			return 1
+		}
+		n, line = value, key.Line
 	}
+	return line
+}
+
+// entryOf is the first key of that name in a mapping, and its value.
+func entryOf(n *yaml.Node, name string) (key, value *yaml.Node) {
+	if n == nil {
+		return nil, nil
+	}
+	n = strictyaml.Target(n)
 	if n.Kind != yaml.MappingNode {
-		d.bad(n, path, "is %s; write fields: %s", describe(n), fieldNames(fields))
-		return
+		return nil, nil
 	}
-	seen := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if line, twice := seen[key.Value]; twice {
-			d.bad(key, path, "%q was already given on line %d; remove one", key.Value, line)
-			continue
-		}
-		seen[key.Value] = key.Line
-		d.entry(key, value, path, fields)
-	}
-}
-
-func (d *decoder) entry(key, value *yaml.Node, path string, fields []field) {
-	for _, f := range fields {
-		if f.name == key.Value {
-			if d.lines == nil {
-				d.lines = make(map[string]int)
-			}
-			d.lines[join(path, f.name)] = key.Line
-			f.read(value, join(path, f.name))
-			return
+		if n.Content[i].Value == name {
+			return n.Content[i], n.Content[i+1]
 		}
 	}
-	if near := nearest(key.Value, fields); near != "" {
-		d.bad(key, path, "unknown key %q; did you mean %q?", key.Value, near)
-		return
-	}
-	d.bad(key, path, "unknown key %q; known are %s", key.Value, fieldNames(fields))
-}
-
-// sequence reads each element; null is an empty list.
-func (d *decoder) sequence(n *yaml.Node, path string, each func(n *yaml.Node, path string)) {
-	n = target(n)
-	if isNull(n) {
-		return
-	}
-	if n.Kind != yaml.SequenceNode {
-		d.bad(n, path, "is %s; write a list", describe(n))
-		return
-	}
-	for i, element := range n.Content {
-		each(target(element), fmt.Sprintf("%s[%d]", path, i))
-	}
+	return nil, nil
 }
 
 // scalar hands on a scalar's text; what is empty or no scalar is a problem.
 func (d *decoder) scalar(n *yaml.Node, path, want string) (string, bool) {
-	n = target(n)
-	if n.Kind != yaml.ScalarNode || isNull(n) || strings.TrimSpace(n.Value) == "" {
-		d.bad(n, path, "is %s; write %s", describe(n), want)
+	n = strictyaml.Target(n)
+	if n.Kind != yaml.ScalarNode || strictyaml.IsNull(n) || strings.TrimSpace(n.Value) == "" {
+		d.Bad(n, path, "is %s; write %s", d.Describe(n), want)
 		return "", false
 	}
 	return n.Value, true
@@ -180,7 +124,7 @@ func (d *decoder) integer(n *yaml.Node, path string, least int) int {
 	}
 	i, err := strconv.Atoi(s)
 	if err != nil || i < least {
-		d.bad(n, path, "%q is not %s", s, want)
+		d.Bad(n, path, "%q is not %s", s, want)
 		return 0
 	}
 	return i
@@ -194,7 +138,7 @@ func (d *decoder) probability(n *yaml.Node, path string) float64 {
 	}
 	p, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(p > 0 && p <= 1) {
-		d.bad(n, path, "%q is not %s", s, want)
+		d.Bad(n, path, "%q is not %s", s, want)
 		return 0
 	}
 	return p
@@ -209,7 +153,7 @@ func (d *decoder) duration(n *yaml.Node, path string) (model.Duration, bool) {
 	}
 	v, err := model.ParseDuration(s)
 	if err != nil {
-		d.bad(n, path, "%q is not %s", s, want)
+		d.Bad(n, path, "%q is not %s", s, want)
 		return 0, false
 	}
 	return v, true
@@ -227,70 +171,8 @@ func (d *decoder) bytes(n *yaml.Node, path string) (int64, bool) {
 	}
 	v, err := units.ParseBase2Bytes(s)
 	if err != nil || v < 0 {
-		d.bad(n, path, "%q is not %s", s, want)
+		d.Bad(n, path, "%q is not %s", s, want)
 		return 0, false
 	}
 	return int64(v), true
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
-func describe(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	case isNull(n) || strings.TrimSpace(n.Value) == "":
-		return "empty"
-	}
-	return fmt.Sprintf("%q", n.Value)
-}
-
-func fieldNames(fields []field) string {
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
-	}
-	return strings.Join(names, ", ")
-}
-
-// nearest is the known key that a typing error leads to: at most a third of its
-// letters wrong.
-func nearest(name string, fields []field) string {
-	best, bestDistance := "", 1+max(1, len(name)/3)
-	for _, f := range fields {
-		if d := editDistance(name, f.name); d < bestDistance {
-			best, bestDistance = f.name, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's, by rows. Long keys are no typing errors.
-func editDistance(a, b string) int {
-	if len(a) > 40 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"github.com/headwater-sre/headwater/topology"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
 // checker finds what is wrong between entries, possibly of different files.
 type checker struct {
-	problems
-	declared map[topology.Ref]place
+	strictyaml.Problems
+	declared map[topology.Ref]strictyaml.Place
 	byName   map[string][]topology.Ref // declared, in order
 	members  map[groupOf]int
 }
@@ -25,7 +26,8 @@ type edge struct{ from, to topology.Ref }
 // check reports problems in the order of the documents, services first.
 func check(docs []*document) error {
 	c := checker{
-		declared: map[topology.Ref]place{},
+		Problems: strictyaml.Problems{Limit: maxProblems},
+		declared: map[topology.Ref]strictyaml.Place{},
 		byName:   map[string][]topology.Ref{},
 		members:  map[groupOf]int{},
 	}
@@ -35,22 +37,22 @@ func check(docs []*document) error {
 	for _, d := range docs {
 		c.places(d)
 	}
-	edges := map[edge]place{}
+	edges := map[edge]strictyaml.Place{}
 	for _, d := range docs {
 		c.dependencies(d, edges)
 	}
-	groups := map[groupOf]place{}
+	groups := map[groupOf]strictyaml.Place{}
 	for _, d := range docs {
 		c.groups(d, groups)
 	}
-	return c.err()
+	return c.Err()
 }
 
 func (c *checker) services(d *document) {
 	for i := range d.services {
 		ref, at := d.services[i].Ref(), d.serviceAt[i]
 		if first, twice := c.declared[ref]; twice {
-			c.add(at, "", "service %q is already declared at %s; remove one, or give them different namespaces", ref, first)
+			c.AddAt(at, "", "service %q is already declared at %s; remove one, or give them different namespaces", ref, first)
 			continue
 		}
 		c.declared[ref] = at
@@ -65,7 +67,7 @@ func (c *checker) places(d *document) {
 		for _, host := range s.RunsOn {
 			ref := c.resolve(topology.ParseRef(host), d.serviceAt[i], "runs_on")
 			if distinct[ref] {
-				c.add(d.serviceAt[i], "runs_on", "service %q runs on %q twice; remove one", s.Ref(), host)
+				c.AddAt(d.serviceAt[i], "runs_on", "service %q runs on %q twice; remove one", s.Ref(), host)
 			}
 			distinct[ref] = true
 		}
@@ -75,12 +77,12 @@ func (c *checker) places(d *document) {
 	}
 }
 
-func (c *checker) dependencies(d *document, seen map[edge]place) {
+func (c *checker) dependencies(d *document, seen map[edge]strictyaml.Place) {
 	for i := range d.dependencies {
 		dep, at := &d.dependencies[i], d.dependencyAt[i]
 		e := edge{c.resolve(dep.From, at, "from"), c.resolve(dep.To, at, "to")}
 		if first, twice := seen[e]; twice {
-			c.add(at, "", "dependency %q -> %q is already listed at %s; remove one", dep.From, dep.To, first)
+			c.AddAt(at, "", "dependency %q -> %q is already listed at %s; remove one", dep.From, dep.To, first)
 			continue
 		}
 		seen[e] = at
@@ -90,27 +92,27 @@ func (c *checker) dependencies(d *document, seen map[edge]place) {
 	}
 }
 
-func (c *checker) groups(d *document, seen map[groupOf]place) {
+func (c *checker) groups(d *document, seen map[groupOf]strictyaml.Place) {
 	for i := range d.groups {
 		g, at := &d.groups[i], d.groupAt[i]
 		key := groupOf{c.resolve(g.From, at, "from"), g.Name}
 		if first, twice := seen[key]; twice {
-			c.add(at, "", "redundancy group %q of %q is already listed at %s; remove one", g.Name, g.From, first)
+			c.AddAt(at, "", "redundancy group %q of %q is already listed at %s; remove one", g.Name, g.From, first)
 			continue
 		}
 		seen[key] = at
 		switch members := c.members[key]; {
 		case members == 0:
-			c.add(at, "", "redundancy group %q of %q has no members; add redundancy_group: %s to the dependencies that are in it", g.Name, g.From, g.Name)
+			c.AddAt(at, "", "redundancy group %q of %q has no members; add redundancy_group: %s to the dependencies that are in it", g.Name, g.From, g.Name)
 		case g.Need > members:
-			c.add(at, "need", "redundancy group %q of %q needs %d of %d members; write at most %d", g.Name, g.From, g.Need, members, members)
+			c.AddAt(at, "need", "redundancy group %q of %q needs %d of %d members; write at most %d", g.Name, g.From, g.Need, members, members)
 		}
 	}
 }
 
 // resolve is the declared service that a name means, by the rules of topology.Build, or
 // the name itself. A bare name that could be several is reported.
-func (c *checker) resolve(ref topology.Ref, at place, field string) topology.Ref {
+func (c *checker) resolve(ref topology.Ref, at strictyaml.Place, field string) topology.Ref {
 	if _, ok := c.declared[ref]; ok {
 		return ref
 	}
@@ -124,7 +126,7 @@ func (c *checker) resolve(ref topology.Ref, at place, field string) topology.Ref
 			all = append(all, s.String())
 		}
 		slices.Sort(all)
-		c.add(at, field, "%q could be %s; write one of them", ref.Name, strings.Join(all, " or "))
+		c.AddAt(at, field, "%q could be %s; write one of them", ref.Name, strings.Join(all, " or "))
 	}
 	return ref
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/headwater-sre/headwater/topology"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -31,7 +32,7 @@ type document struct {
 	dependencies []topology.Dependency
 	groups       []topology.Group
 
-	serviceAt, dependencyAt, groupAt []place
+	serviceAt, dependencyAt, groupAt []strictyaml.Place
 }
 
 // parse checks what one file can be checked for by itself.
@@ -43,13 +44,13 @@ func parse(name string, data []byte) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := parser{decoder: decoder{file: name}}
-	p.mapping(root, "", []field{
-		{"services", func(n *yaml.Node, path string) { p.sequence(n, path, p.service) }},
-		{"dependencies", func(n *yaml.Node, path string) { p.sequence(n, path, p.dependency) }},
-		{"redundancy_groups", func(n *yaml.Node, path string) { p.sequence(n, path, p.group) }},
+	p := parser{decoder: newDecoder(name)}
+	p.Mapping(root, "", []strictyaml.Field{
+		{Name: "services", Read: func(n *yaml.Node, path string) { p.Sequence(n, path, p.service) }},
+		{Name: "dependencies", Read: func(n *yaml.Node, path string) { p.Sequence(n, path, p.dependency) }},
+		{Name: "redundancy_groups", Read: func(n *yaml.Node, path string) { p.Sequence(n, path, p.group) }},
 	})
-	if err := p.err(); err != nil {
+	if err := p.Err(); err != nil {
 		return nil, err
 	}
 	return &p.doc, nil
@@ -62,7 +63,7 @@ func documentNode(name string, data []byte) (*yaml.Node, error) {
 	var doc, next yaml.Node
 	err := dec.Decode(&doc)
 	switch {
-	case errors.Is(err, io.EOF), err == nil && (len(doc.Content) == 0 || isNull(doc.Content[0])):
+	case errors.Is(err, io.EOF), err == nil && (len(doc.Content) == 0 || strictyaml.IsNull(doc.Content[0])):
 		return nil, fmt.Errorf("%s: is empty; write services: [] to mean a topology without services", name)
 	case err != nil:
 		return nil, syntaxError(name, err)
@@ -117,59 +118,59 @@ type parser struct {
 func (p *parser) service(n *yaml.Node, path string) {
 	s := topology.Service{}
 	named := false
-	p.mapping(n, path, []field{
-		{"name", func(n *yaml.Node, path string) { s.Name, named = p.name(n, path), true }},
-		{"namespace", func(n *yaml.Node, path string) { s.Namespace = p.text(n, path) }},
-		{"kind", func(n *yaml.Node, path string) { s.Kind = enum(p, n, path, topology.ParseKind) }},
-		{"owner", func(n *yaml.Node, path string) { s.Owner = p.text(n, path) }},
-		{"tier", func(n *yaml.Node, path string) { s.Tier = p.integer(n, path, 0) }},
-		{"labels", func(n *yaml.Node, path string) { s.Labels = p.texts(n, path) }},
-		{"runs_on", func(n *yaml.Node, path string) { s.RunsOn = p.names(n, path) }},
-		{"runbook", func(n *yaml.Node, path string) { s.Runbook = p.text(n, path) }},
-		{"links", func(n *yaml.Node, path string) { s.Links = p.texts(n, path) }},
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "name", Read: func(n *yaml.Node, path string) { s.Name, named = p.name(n, path), true }},
+		{Name: "namespace", Read: func(n *yaml.Node, path string) { s.Namespace = p.text(n, path) }},
+		{Name: "kind", Read: func(n *yaml.Node, path string) { s.Kind = enum(p, n, path, topology.ParseKind) }},
+		{Name: "owner", Read: func(n *yaml.Node, path string) { s.Owner = p.text(n, path) }},
+		{Name: "tier", Read: func(n *yaml.Node, path string) { s.Tier = p.integer(n, path, 0) }},
+		{Name: "labels", Read: func(n *yaml.Node, path string) { s.Labels = p.texts(n, path) }},
+		{Name: "runs_on", Read: func(n *yaml.Node, path string) { s.RunsOn = p.names(n, path) }},
+		{Name: "runbook", Read: func(n *yaml.Node, path string) { s.Runbook = p.text(n, path) }},
+		{Name: "links", Read: func(n *yaml.Node, path string) { s.Links = p.texts(n, path) }},
 	})
-	if !named && target(n).Kind == yaml.MappingNode {
-		p.bad(n, path, "has no name; add name: …")
+	if !named && strictyaml.Target(n).Kind == yaml.MappingNode {
+		p.Bad(n, path, "has no name; add name: …")
 	}
 	if s.Namespace == "" {
 		ref := topology.ParseRef(s.Name)
 		s.Namespace, s.Name = ref.Namespace, ref.Name
 	} else if ref := s.Ref(); named && topology.ParseRef(ref.String()) != ref {
-		p.bad(n, path, "%q cannot be written as namespace/name; choose a namespace without a slash and a name without a scheme", ref)
+		p.Bad(n, path, "%q cannot be written as namespace/name; choose a namespace without a slash and a name without a scheme", ref)
 	}
 	p.doc.services = append(p.doc.services, s)
-	p.doc.serviceAt = append(p.doc.serviceAt, p.at(n))
+	p.doc.serviceAt = append(p.doc.serviceAt, p.At(n))
 }
 
 func (p *parser) dependency(n *yaml.Node, path string) {
 	d := topology.Dependency{}
 	var from, to bool
-	p.mapping(n, path, []field{
-		{"from", func(n *yaml.Node, path string) { d.From, from = p.ref(n, path), true }},
-		{"to", func(n *yaml.Node, path string) { d.To, to = p.ref(n, path), true }},
-		{"mode", func(n *yaml.Node, path string) { d.Mode = enum(p, n, path, topology.ParseMode) }},
-		{"redundancy_group", func(n *yaml.Node, path string) { d.Group = p.text(n, path) }},
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "from", Read: func(n *yaml.Node, path string) { d.From, from = p.ref(n, path), true }},
+		{Name: "to", Read: func(n *yaml.Node, path string) { d.To, to = p.ref(n, path), true }},
+		{Name: "mode", Read: func(n *yaml.Node, path string) { d.Mode = enum(p, n, path, topology.ParseMode) }},
+		{Name: "redundancy_group", Read: func(n *yaml.Node, path string) { d.Group = p.text(n, path) }},
 	})
-	if target(n).Kind == yaml.MappingNode && (!from || !to) {
-		p.bad(n, path, "needs both from and to; from depends on to")
+	if strictyaml.Target(n).Kind == yaml.MappingNode && (!from || !to) {
+		p.Bad(n, path, "needs both from and to; from depends on to")
 	}
 	p.doc.dependencies = append(p.doc.dependencies, d)
-	p.doc.dependencyAt = append(p.doc.dependencyAt, p.at(n))
+	p.doc.dependencyAt = append(p.doc.dependencyAt, p.At(n))
 }
 
 func (p *parser) group(n *yaml.Node, path string) {
 	g := topology.Group{Need: 1}
 	var from, named bool
-	p.mapping(n, path, []field{
-		{"from", func(n *yaml.Node, path string) { g.From, from = p.ref(n, path), true }},
-		{"name", func(n *yaml.Node, path string) { g.Name, named = p.name(n, path), true }},
-		{"need", func(n *yaml.Node, path string) { g.Need = p.integer(n, path, 1) }},
+	p.Mapping(n, path, []strictyaml.Field{
+		{Name: "from", Read: func(n *yaml.Node, path string) { g.From, from = p.ref(n, path), true }},
+		{Name: "name", Read: func(n *yaml.Node, path string) { g.Name, named = p.name(n, path), true }},
+		{Name: "need", Read: func(n *yaml.Node, path string) { g.Need = p.integer(n, path, 1) }},
 	})
-	if target(n).Kind == yaml.MappingNode && (!from || !named) {
-		p.bad(n, path, "needs from (whose group it is) and name")
+	if strictyaml.Target(n).Kind == yaml.MappingNode && (!from || !named) {
+		p.Bad(n, path, "needs from (whose group it is) and name")
 	}
 	p.doc.groups = append(p.doc.groups, g)
-	p.doc.groupAt = append(p.doc.groupAt, p.at(n))
+	p.doc.groupAt = append(p.doc.groupAt, p.At(n))
 }
 
 func (p *parser) ref(n *yaml.Node, path string) topology.Ref {
@@ -178,7 +179,7 @@ func (p *parser) ref(n *yaml.Node, path string) topology.Ref {
 
 func (p *parser) names(n *yaml.Node, path string) []string {
 	var names []string
-	p.sequence(n, path, func(n *yaml.Node, path string) { names = append(names, p.name(n, path)) })
+	p.Sequence(n, path, func(n *yaml.Node, path string) { names = append(names, p.name(n, path)) })
 	return names
 }
 
@@ -186,7 +187,7 @@ func (p *parser) names(n *yaml.Node, path string) []string {
 func enum[T any](p *parser, n *yaml.Node, path string, read func(string) (T, error)) T {
 	v, err := read(p.text(n, path))
 	if err != nil {
-		p.bad(n, path, "%v", err)
+		p.Bad(n, path, "%v", err)
 	}
 	return v
 }
