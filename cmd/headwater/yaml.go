@@ -33,28 +33,19 @@ func (d *decoder) document(text string) *yaml.Node {
 	case errors.Is(err, io.EOF), err == nil && (len(doc.Content) == 0 || strictyaml.IsNull(doc.Content[0])):
 		return nil
 	case err != nil:
-		d.Add(syntaxError(d.File, err))
+		d.Add(strictyaml.SyntaxError(d.File, err))
 		return nil
 	}
 	switch err := in.Decode(&next); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		d.Add(syntaxError(d.File, err))
+		d.Add(strictyaml.SyntaxError(d.File, err))
 		return nil
 	default:
 		d.Bad(&next, "", "a second YAML document begins here; keep one document per file")
 		return nil
 	}
 	return doc.Content[0]
-}
-
-// syntaxError puts the library's "yaml: line 3: text" into our form.
-func syntaxError(file string, err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if line, reason, ok := cutLine(text); ok {
-		return fmt.Errorf("%s:%d: not valid YAML: %s", file, line, reason)
-	}
-	return fmt.Errorf("%s: not valid YAML: %s", file, text)
 }
 
 // cutLine splits "line 3: text".

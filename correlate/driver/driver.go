@@ -148,7 +148,10 @@ func New(o Options) (*Driver, error) {
 func (d *Driver) Run(ctx context.Context) error {
 	defer d.progress.stop()
 	l, err := d.newLoop(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // stopped before it began
+	case err != nil:
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -185,6 +185,27 @@ type permanent struct{ error }
 
 func (permanent) Permanent() bool { return true }
 
+// A stop that comes while the state is still being loaded is a stop, not a failure.
+func TestStopBeforeTheEngineIsRestored(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d, err := driver.New(driver.Options{Source: newStream(), Store: stoppedStore{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Run(ctx); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// stoppedStore does what a store does when its caller has gone.
+type stoppedStore struct{ driver.Store }
+
+func (stoppedStore) Load(ctx context.Context) (*correlate.Snapshot, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 func TestAPermanentStoreErrorEndsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

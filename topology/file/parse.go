@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
 	"github.com/headwater-sre/headwater/topology"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
@@ -66,47 +64,16 @@ func documentNode(name string, data []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF), err == nil && (len(doc.Content) == 0 || strictyaml.IsNull(doc.Content[0])):
 		return nil, fmt.Errorf("%s: is empty; write services: [] to mean a topology without services", name)
 	case err != nil:
-		return nil, syntaxError(name, err)
+		return nil, strictyaml.SyntaxError(name, err)
 	}
 	switch err := dec.Decode(&next); {
 	case errors.Is(err, io.EOF):
 		return doc.Content[0], nil
 	case err != nil:
-		return nil, syntaxError(name, err)
+		return nil, strictyaml.SyntaxError(name, err)
 	default:
 		return nil, fmt.Errorf("%s:%d: a second YAML document begins here; keep one document per file", name, next.Line)
 	}
-}
-
-// syntaxError puts the library's "yaml: line 3: text" into our form.
-func syntaxError(name string, err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if rest, ok := strings.CutPrefix(text, "line "); ok {
-		if number, reason, ok := strings.Cut(rest, ": "); ok {
-			if line, convErr := strconv.Atoi(number); convErr == nil {
-				if countsFromZero(reason) {
-					line++
-				}
-				return fmt.Errorf("%s:%d: not valid YAML: %s", name, line, reason)
-			}
-		}
-	}
-	return fmt.Errorf("%s: not valid YAML: %s", name, text)
-}
-
-// countsFromZero recognises the errors of the library's grammar, as opposed to its
-// scanner: it counts their lines from zero.
-func countsFromZero(reason string) bool {
-	expected, ok := strings.CutPrefix(reason, "did not find expected ")
-	if !ok {
-		return false
-	}
-	for _, what := range []string{"',' or", "key", "'-' indicator", "node content", "<document start>"} {
-		if strings.HasPrefix(expected, what) {
-			return true
-		}
-	}
-	return false
 }
 
 // parser reads the entries of one file.
