@@ -32,7 +32,7 @@ type Config struct {
 	ReopenWithin time.Duration
 	// StaleAfter ends a firing alert that nobody has sent again for so long. Default 0: never.
 	StaleAfter time.Duration
-	// ChronicAfter: an alert that had been firing for so long when it was first seen carries no evidence and never pages. Default 30 min.
+	// ChronicAfter: an alert that had been firing for so long when it was first seen carries no evidence and never pages. Default 6 h: longer than most silences, so that what comes back from one does page.
 	ChronicAfter time.Duration
 	// FailureThreshold is how many failing health results in a row make an alert. Default 3.
 	FailureThreshold int
@@ -70,7 +70,7 @@ func (c Config) WithDefaults() Config {
 	def(&c.Settle, time.Second)
 	def(&c.CloseAfter, 10*time.Minute)
 	def(&c.ReopenWithin, 30*time.Minute)
-	def(&c.ChronicAfter, 30*time.Minute)
+	def(&c.ChronicAfter, 6*time.Hour)
 	num(&c.FailureThreshold, 3)
 	num(&c.MaxOrigins, 10)
 	num(&c.MaxPageAlerts, 20)
