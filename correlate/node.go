@@ -131,13 +131,30 @@ var technologies = []struct {
 	word string
 	kind topology.Kind
 }{
-	{"kafka", topology.KindQueue}, {"rabbitmq", topology.KindQueue}, {"activemq", topology.KindQueue}, {"nats", topology.KindQueue},
-	{"sqs", topology.KindQueue}, {"pulsar", topology.KindQueue},
-	{"redis", topology.KindCache}, {"memcache", topology.KindCache}, {"valkey", topology.KindCache}, {"varnish", topology.KindCache},
-	{"postgres", topology.KindDatabase}, {"pgsql", topology.KindDatabase}, {"mysql", topology.KindDatabase}, {"mariadb", topology.KindDatabase},
-	{"mongo", topology.KindDatabase}, {"cassandra", topology.KindDatabase}, {"dynamodb", topology.KindDatabase}, {"elasticsearch", topology.KindDatabase},
-	{"opensearch", topology.KindDatabase}, {"cockroach", topology.KindDatabase}, {"clickhouse", topology.KindDatabase}, {"etcd", topology.KindDatabase},
-	{"oracle", topology.KindDatabase}, {"sqlserver", topology.KindDatabase},
+	{"kafka", topology.KindQueue},
+	{"rabbitmq", topology.KindQueue},
+	{"activemq", topology.KindQueue},
+	{"nats", topology.KindQueue},
+	{"sqs", topology.KindQueue},
+	{"pulsar", topology.KindQueue},
+	{"redis", topology.KindCache},
+	{"memcache", topology.KindCache},
+	{"valkey", topology.KindCache},
+	{"varnish", topology.KindCache},
+	{"postgres", topology.KindDatabase},
+	{"pgsql", topology.KindDatabase},
+	{"mysql", topology.KindDatabase},
+	{"mariadb", topology.KindDatabase},
+	{"mongo", topology.KindDatabase},
+	{"cassandra", topology.KindDatabase},
+	{"dynamodb", topology.KindDatabase},
+	{"elasticsearch", topology.KindDatabase},
+	{"opensearch", topology.KindDatabase},
+	{"cockroach", topology.KindDatabase},
+	{"clickhouse", topology.KindDatabase},
+	{"etcd", topology.KindDatabase},
+	{"oracle", topology.KindDatabase},
+	{"sqlserver", topology.KindDatabase},
 }
 
 func inferKind(s *topology.Service) topology.Kind {

@@ -95,6 +95,7 @@ func (q *question) pages() error {
 }
 
 func (q *question) incidents() error { return q.number(len(q.standing(false)), q.word(), "incidents") }
+
 func (q *question) openOnes() error {
 	return q.number(len(q.standing(true)), q.word(), "open incidents")
 }
@@ -262,6 +263,7 @@ func notName(r rune) bool { return r == ' ' || r == ':' || r == ',' }
 func (q *question) evidence() error {
 	return q.reasons(func(r []correlate.Reason) int { return len(r) })
 }
+
 func (q *question) firstEvidence() error {
 	return q.reasons(func(r []correlate.Reason) int { return min(1, len(r)) })
 }
