@@ -68,7 +68,7 @@ func TestPasswordsAndTLSHoldForBothPorts(t *testing.T) {
 		t.Errorf("REST without a password: %d", got)
 	}
 
-	conn, err := grpc.NewClient(r.grpcAddr, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots})))
+	conn, err := grpc.NewClient(r.grpc(t), grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestCommandsAreRecordedUnderTheNameThatWasAuthenticated(t *testing.T) {
 	write(t, path, fmt.Sprintf("basic_auth_users: {ops: %s}\n", hash))
 	address := []string{"127.0.0.1:0"}
 	r := launched(t, serverOptions{web: &web.FlagConfig{WebListenAddresses: &address, WebConfigFile: &path}})
-	conn, err := grpc.NewClient(r.grpcAddr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(r.grpc(t), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 type running struct {
 	*server
 	base  string
+	up    <-chan struct{} // closed when it takes alerts
 	hup   chan os.Signal
 	stop  context.CancelFunc
 	ended chan error
@@ -60,6 +61,8 @@ func launched(t *testing.T, o serverOptions) *running {
 	r.stop = cancel
 	listening := make(chan struct{})
 	r.listening = func() { close(listening) }
+	up := make(chan struct{})
+	r.started, r.up = func() { close(up) }, up
 	go func() { r.ended <- r.run(ctx) }()
 	select {
 	case <-listening:
@@ -69,6 +72,17 @@ func launched(t *testing.T, o serverOptions) *running {
 	}
 	t.Cleanup(func() { r.stopped(t) })
 	return r
+}
+
+// grpc is the address of the gRPC port, once the server takes alerts.
+func (r *running) grpc(t *testing.T) string {
+	t.Helper()
+	select {
+	case <-r.up:
+	case <-t.Context().Done():
+		t.Fatal("the server did not start")
+	}
+	return r.grpcAddr
 }
 
 // stopped stops the server, if it runs, and expects that to succeed.
