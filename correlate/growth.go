@@ -118,7 +118,6 @@ func (g *growth) push(n int32, dist float64) {
 		q[i], q[p] = q[p], q[i]
 		i = p
 	}
-	g.queue = q
 }
 
 func (g *growth) pop() queued {

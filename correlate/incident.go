@@ -375,8 +375,6 @@ type Meta struct {
 	TopologyVersion string
 	// SettleAt is the pending settling deadline; zero: none.
 	SettleAt time.Time
-	// SettleSince is when the oldest alert began to wait for it; zero: none.
-	SettleSince time.Time
 }
 
 // Stat is one learned figure, durable and inspectable.

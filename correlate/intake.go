@@ -215,7 +215,7 @@ func (e *Engine) askSettle() {
 	}
 	stride := 1 + len(e.items)/100
 	wait := min(time.Duration(stride)*e.cfg.Settle, max(maxSettle, e.cfg.Settle))
-	e.meta.SettleSince, e.meta.SettleAt = e.meta.Now, e.meta.Now.Add(wait)
+	e.meta.SettleAt = e.meta.Now.Add(wait)
 }
 
 // maxSettle bounds the stride.

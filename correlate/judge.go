@@ -15,13 +15,7 @@ import (
 func (e *Engine) judge(inc *incident) {
 	items := inc.sorted()
 	s := e.newScene(items, true)
-	p := &partitioner{scene: s, avail: newItemSet(len(s.items))}
-	for k, it := range s.items {
-		if !s.follows(it) {
-			p.avail.add(int32(k))
-		}
-	}
-	p.prepare()
+	p, _ := newPartitioner(s)
 	ranking, unknown := p.rank(p.avail, e.cfg.MaxOrigins)
 
 	row := e.editIncident(inc)
@@ -37,7 +31,6 @@ func (e *Engine) judge(inc *incident) {
 	if o := row.Origin(); o != nil && before != nil && o.Service != before.Service {
 		e.note(inc, TimelineOrigin, "", fmt.Sprintf("probable origin is now %s (%d %%), was %s", e.short(o.Service), percent(o.Probability), e.short(before.Service)))
 	}
-	e.judgePaging(inc)
 }
 
 func percent(p float64) int { return int(math.Round(100 * p)) }

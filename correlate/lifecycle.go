@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// recount brings inc's counters in line with its alerts, after alerts ended or moved.
+// recount brings inc's counters in line with its alerts, after alerts ended or moved,
+// and its paging in line with both.
 func (e *Engine) recount(inc *incident) {
 	if !inc.open() {
 		return

@@ -12,7 +12,6 @@ import (
 type cluster struct {
 	tree    *tree
 	set     itemSet // the tree's alerts, and riders
-	riders  []int32 // alerts that fired again, or were swept along by a storm
 	touched itemSet // the nodes that could explain any of the alerts, see [partitioner.touched]
 }
 
@@ -26,16 +25,7 @@ type cluster struct {
 // better are split. Pairwise rules and union-find are never the last word: one hub
 // would glue everything together.
 func (s *scene) partition() []*cluster {
-	p := &partitioner{scene: s, avail: newItemSet(len(s.items))}
-	var riders []int32
-	for k, it := range s.items {
-		if s.follows(it) {
-			riders = append(riders, int32(k))
-		} else {
-			p.avail.add(int32(k))
-		}
-	}
-	p.prepare()
+	p, riders := newPartitioner(s)
 	p.greedy()
 	p.move()
 	p.merge()
@@ -87,6 +77,20 @@ type partitioner struct {
 	apart     map[[2]*cluster]bool
 	fortune   float64 // see [partitioner.ceiling]; below zero: not known yet
 	clusters  []*cluster
+}
+
+// newPartitioner tells the scene's evidence from the alerts that merely fired again, the riders.
+func newPartitioner(s *scene) (p *partitioner, riders []int32) {
+	p = &partitioner{scene: s, avail: newItemSet(len(s.items))}
+	for k, it := range s.items {
+		if s.follows(it) {
+			riders = append(riders, int32(k))
+		} else {
+			p.avail.add(int32(k))
+		}
+	}
+	p.prepare()
+	return p, riders
 }
 
 func (p *partitioner) prepare() {

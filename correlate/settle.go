@@ -11,7 +11,7 @@ import (
 // settle places the alerts that wait and judges anew the incidents that they, or
 // other news, bear upon.
 func (e *Engine) settle() {
-	e.meta.SettleAt, e.meta.SettleSince = time.Time{}, time.Time{}
+	e.meta.SettleAt = time.Time{}
 	items, touched := e.toJudge()
 	if len(items) == 0 {
 		return

@@ -17,7 +17,6 @@ func (p *partitioner) sweepStorm() {
 			if storm := p.stormNear(c); storm != nil {
 				k := firstItem(c)
 				storm.set.add(k)
-				storm.riders = append(storm.riders, k)
 				continue
 			}
 		}
@@ -78,6 +77,5 @@ func (p *partitioner) ride(riders []int32) {
 			continue
 		}
 		c.set.add(k)
-		c.riders = append(c.riders, k)
 	}
 }

@@ -57,7 +57,6 @@ type attachment struct {
 	ref   int32   // the nearest alerting node above it, -1: none
 	time  float64 // the part of value that is time, ≤ 0
 	class float64 // the part that is class
-	role  role
 }
 
 type role uint8
@@ -133,7 +132,8 @@ func (s *scene) plantOrigin(g *growth, t *tree, avail itemSet) {
 	g.member[c] = true
 	g.parent[c] = -1
 	g.ref[c] = -1
-	own := s.attach(g, t, c, roleOrigin, avail)
+	own := s.candidates(g, t, c, roleOrigin, avail)
+	s.keep(g, t, c, own)
 	t.silent = !slices.ContainsFunc(own, func(a attachment) bool { return !s.items[a.item].edge() })
 	if t.silent {
 		cost := n.silence
@@ -284,13 +284,6 @@ func (s *scene) shows(n int32, c Class, avail itemSet) bool {
 		}
 	}
 	return false
-}
-
-// attach takes the alerts of node u into the tree and returns them.
-func (s *scene) attach(g *growth, t *tree, u int32, r role, avail itemSet) []attachment {
-	found := s.candidates(g, t, u, r, avail)
-	s.keep(g, t, u, found)
-	return found
 }
 
 // keep adds found to the tree and lets what follows be measured from u's own onset.

@@ -140,7 +140,7 @@ func (s *scene) weigh(k, u int32, r role, causeOn, causeEnd float64) attachment 
 		class = w.starved
 	}
 	time := -s.timeCost(k, causeOn, causeEnd)
-	return attachment{item: k, node: u, value: it.gain + class + time, time: time, class: class, role: r}
+	return attachment{item: k, node: u, value: it.gain + class + time, time: time, class: class}
 }
 
 // timeCost is what it costs that alert k began when it did, given when its cause

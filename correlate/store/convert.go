@@ -135,12 +135,11 @@ func refFromProto(r *storev1.Ref) topology.Ref {
 
 func metaToProto(m correlate.Meta) *storev1.Meta {
 	return &storev1.Meta{
-		Pos:                 m.Pos,
-		NowUnixNano:         timeToNano(m.Now),
-		NextIncident:        m.NextIncident,
-		TopologyVersion:     m.TopologyVersion,
-		SettleAtUnixNano:    timeToNano(m.SettleAt),
-		SettleSinceUnixNano: timeToNano(m.SettleSince),
+		Pos:              m.Pos,
+		NowUnixNano:      timeToNano(m.Now),
+		NextIncident:     m.NextIncident,
+		TopologyVersion:  m.TopologyVersion,
+		SettleAtUnixNano: timeToNano(m.SettleAt),
 	}
 }
 
@@ -151,7 +150,6 @@ func metaFromProto(m *storev1.Meta) correlate.Meta {
 		NextIncident:    m.GetNextIncident(),
 		TopologyVersion: m.GetTopologyVersion(),
 		SettleAt:        timeFromNano(m.GetSettleAtUnixNano()),
-		SettleSince:     timeFromNano(m.GetSettleSinceUnixNano()),
 	}
 }
 

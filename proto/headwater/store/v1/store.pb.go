@@ -45,10 +45,8 @@ type Meta struct {
 	TopologyVersion string `protobuf:"bytes,4,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
 	// The pending settling deadline. 0: none.
 	SettleAtUnixNano int64 `protobuf:"varint,5,opt,name=settle_at_unix_nano,json=settleAtUnixNano,proto3" json:"settle_at_unix_nano,omitempty"`
-	// When the oldest alert began to wait for it. 0: none.
-	SettleSinceUnixNano int64 `protobuf:"varint,6,opt,name=settle_since_unix_nano,json=settleSinceUnixNano,proto3" json:"settle_since_unix_nano,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Meta) Reset() {
@@ -112,13 +110,6 @@ func (x *Meta) GetTopologyVersion() string {
 func (x *Meta) GetSettleAtUnixNano() int64 {
 	if x != nil {
 		return x.SettleAtUnixNano
-	}
-	return 0
-}
-
-func (x *Meta) GetSettleSinceUnixNano() int64 {
-	if x != nil {
-		return x.SettleSinceUnixNano
 	}
 	return 0
 }
@@ -1753,14 +1744,13 @@ var File_headwater_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1eheadwater/store/v1/store.proto\x12\x12headwater.store.v1\x1a!headwater/store/v1/topology.proto\"\xf0\x01\n" +
+	"\x1eheadwater/store/v1/store.proto\x12\x12headwater.store.v1\x1a!headwater/store/v1/topology.proto\"\xbb\x01\n" +
 	"\x04Meta\x12\x10\n" +
 	"\x03pos\x18\x01 \x01(\x04R\x03pos\x12\"\n" +
 	"\rnow_unix_nano\x18\x02 \x01(\x03R\vnowUnixNano\x12#\n" +
 	"\rnext_incident\x18\x03 \x01(\x04R\fnextIncident\x12)\n" +
 	"\x10topology_version\x18\x04 \x01(\tR\x0ftopologyVersion\x12-\n" +
-	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\x123\n" +
-	"\x16settle_since_unix_nano\x18\x06 \x01(\x03R\x13settleSinceUnixNano\"\xa9\x06\n" +
+	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\"\xa9\x06\n" +
 	"\n" +
 	"AlertState\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x16\n" +
