@@ -244,6 +244,15 @@ func TestResolveProperties(t *testing.T) {
 	})
 }
 
+// A database that is called as a service is, is not that service, and not a node of the same name beside it.
+func TestADatabaseIsNotTheServiceOfItsName(t *testing.T) {
+	g := shopGraph(t)
+	got := newTestResolver(t, "").Resolve(g, map[string]string{"alertname": "Deadlocks", "database": "web"})
+	if n, known := g.Lookup(got.Service); known || got.Mapped {
+		t.Errorf("resolved to %v (known %v, node %d), %s; want a node of its own", got.Service, known, n, got.How)
+	}
+}
+
 func TestHostOf(t *testing.T) {
 	for in, want := range map[string]string{
 		"cart": "cart", "cart:80": "cart", "https://u:p@cart.shop:80/x?y": "cart.shop", "[::1]:80": "::1", "::1": "::1",

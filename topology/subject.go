@@ -161,7 +161,9 @@ func (q *query) knownPrefix(from slotSet) (finding, bool) {
 	}
 }
 
-// fresh is the most trusted name, new to the graph.
+// fresh is the most trusted name that is new to the graph. A value that was refused as
+// the node of its name, because that is of another kind (a database called as a service
+// is), must not come out as that node after all: it names nothing.
 func (q *query) fresh(from slotSet) (finding, bool) {
 	for {
 		i, ok := from.next()
@@ -170,7 +172,8 @@ func (q *query) fresh(from slotSet) (finding, bool) {
 		}
 		r, value := &rules[i], q.e.values[i]
 		namespace, _ := q.namespaceFor(r)
-		if ref := r.fresh(value, namespace); ref.Name != "" {
+		ref := r.fresh(value, namespace)
+		if _, taken := q.g.Lookup(ref); ref.Name != "" && !taken {
 			return finding{ref: ref, how: r.explain(value)}, true
 		}
 	}
