@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -149,7 +150,7 @@ func (r *replayer) finish() error {
 	}
 	report := replay.Score(r.scores)
 	if !r.app.json() {
-		return replay.WriteTable(r.app.out, report)
+		return errors.Join(replay.WriteTable(r.app.out, report), replay.WriteBreakdown(r.app.out, report))
 	}
 	out, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {

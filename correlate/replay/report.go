@@ -9,6 +9,12 @@ import (
 type Report struct {
 	Overall Summary `json:"overall"`
 	Slices  []Slice `json:"slices"`
+	// Families are the cases that share what their names begin with.
+	Families []Slice `json:"families"`
+	// The calibration after the correction that the other families suggest, on the
+	// first page and at the end; nil with fewer than two families.
+	CrossValidatedFirst *Calibration `json:"cross_validated_first"`
+	CrossValidatedEnd   *Calibration `json:"cross_validated_end"`
 }
 
 // Slice is the score of some of the cases, or of some of the faults.
@@ -69,7 +75,8 @@ type Summary struct {
 }
 
 // Score sums up cases: all of them, then by number of faults, topology, size,
-// completeness of the graph, kind of fault, and whether the origin was silent.
+// completeness of the graph, kind of fault, and whether the origin was silent; and
+// apart from these slices by family.
 // Cases count in the order given.
 func Score(cases []*CaseScore) Report {
 	r := Report{Overall: summarize(cases, allFaults(cases))}
@@ -79,6 +86,9 @@ func Score(cases []*CaseScore) Report {
 	r.byGraph(cases)
 	r.byKind(cases)
 	r.bySilence(cases)
+	r.byFamily(cases)
+	r.CrossValidatedFirst = crossValidated(claims(cases, atFirst))
+	r.CrossValidatedEnd = crossValidated(claims(cases, atEnd))
 	return r
 }
 
@@ -134,6 +144,9 @@ func (r *Report) byGraph(cases []*CaseScore) {
 	r.add("imperfect graph: True", imperfect, allFaults(imperfect))
 }
 
+// kindSlice begins the names of the slices by kind of fault.
+const kindSlice = "kind: "
+
 // byKind counts every fault of a kind in the fault columns, but groups and
 // pages only of the cases that have that fault alone.
 func (r *Report) byKind(cases []*CaseScore) {
@@ -144,7 +157,7 @@ func (r *Report) byKind(cases []*CaseScore) {
 	}
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		alone := filter(cases, func(c *CaseScore) bool { return len(c.faultKinds) == 1 && c.faultKinds[0] == kind })
-		r.add("kind: "+kind, alone, filter(faults, func(f faultScore) bool { return f.kind == kind }))
+		r.add(kindSlice+kind, alone, filter(faults, func(f faultScore) bool { return f.kind == kind }))
 	}
 }
 

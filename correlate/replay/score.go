@@ -48,6 +48,9 @@ type faultScore struct {
 	first, end verdict  // on its first page, and in the end
 }
 
+func atFirst(f faultScore) verdict { return f.first }
+func atEnd(f faultScore) verdict   { return f.end }
+
 // verdict is how well a ranked list of origins names a fault.
 type verdict struct {
 	rank int // of the first acceptable origin, from 1; 0: none

@@ -46,6 +46,11 @@ func TestScoreTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name+".table.golden", buf.Bytes())
+		buf.Reset()
+		if err := WriteBreakdown(&buf, scoreFixtures(t, key)); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".breakdown.golden", buf.Bytes())
 	}
 }
 

@@ -68,7 +68,7 @@ const (
 // often it was right, on the first page and at the end.
 func WriteTable(w io.Writer, r Report) error {
 	var b strings.Builder
-	writeRow(&b, "", func(c column) string { return c.head })
+	writeCells(&b, "", columns, func(c column) string { return c.head })
 	writeSummary(&b, "overall", &r.Overall)
 	for i := range r.Slices {
 		writeSummary(&b, r.Slices[i].Name, &r.Slices[i].Summary)
@@ -80,17 +80,20 @@ func WriteTable(w io.Writer, r Report) error {
 }
 
 func writeSummary(b *strings.Builder, label string, s *Summary) {
-	writeRow(b, label, func(c column) string {
-		if v := c.value(s); v != nil {
-			return fmt.Sprintf(c.format, *v)
-		}
-		return "-"
-	})
+	writeCells(b, label, columns, func(c column) string { return c.text(s) })
 }
 
-func writeRow(b *strings.Builder, label string, text func(column) string) {
+// text is the column's figure, or a dash when there is none.
+func (c column) text(s *Summary) string {
+	if v := c.value(s); v != nil {
+		return fmt.Sprintf(c.format, *v)
+	}
+	return "-"
+}
+
+func writeCells(b *strings.Builder, label string, of []column, text func(column) string) {
 	fmt.Fprintf(b, "%-*.*s", labelWidth, labelWidth, label)
-	for i, c := range columns {
+	for i, c := range of {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
