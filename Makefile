@@ -8,7 +8,7 @@ SHELL       = /usr/bin/env bash
 GO       ?= go
 BENCH    ?= .
 FUZZTIME ?= 30s
-SCENARIOS ?= ../shared/scenarios/public
+SCENARIOS ?= ../shared/scenarios/public ../shared/scenarios/validation ../shared/scenarios/real
 
 # The generated Go code lies beside the protos and is committed: a user of the
 # module needs no protoc, buf or npm.
@@ -91,9 +91,16 @@ alertmanager: ## Build a real Alertmanager into .tmp/bin, for trying things out
 demo: ## Play a real outage into a real server, and show the page it sends
 	$(GO) run ./cmd/headwater demo
 
+# Nobody tunes on a folder named validation: its figures may miss the close ones by
+# three points, and its cases are not told one by one.
 .PHONY: score
-score: ## Replay the labelled cascades in SCENARIOS and print the score table
-	$(GO) run ./cmd/hwctl replay --score $(SCENARIOS)
+score: ## Replay the labelled cascades in the folders SCENARIOS; print the score, the goals, the worst cases
+	@for dir in $(SCENARIOS); do \
+		printf '\n=== %s\n' "$$dir"; \
+		[[ -d $$dir ]] || { echo "absent: nothing to score here"; continue; }; \
+		flags=; [[ $$(basename "$$dir") != validation ]] || flags='--goals.slack=0.03 --worst=0'; \
+		$(GO) run ./cmd/hwctl replay --goals $$flags "$$dir"; \
+	done
 
 .PHONY: ci
 ci: ## Run all that CI runs

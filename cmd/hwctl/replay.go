@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -23,6 +22,9 @@ func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
 	cmd.Arg("path", "Scenario files, or directories with .json files.").Required().StringsVar(&r.paths)
 	cmd.Flag("output.dir", "Write each result to <dir>/<scenario name>.json. The directory is made when it is missing.").PlaceHolder("DIR").StringVar(&r.dir)
 	cmd.Flag("score", "Compare with the truth that labelled scenarios carry, and print the score.").BoolVar(&r.opts.Score)
+	cmd.Flag("goals", "Also print how the figures stand against the project's goals and against the baselines beside the scenarios' directory, and the worst cases. Implies --score.").BoolVar(&r.goals)
+	cmd.Flag("goals.slack", "How far a share or a count of pages may miss its close value and still meet it, as 0.03 on cases that nobody tunes on.").PlaceHolder("0.03").Float64Var(&r.slack)
+	cmd.Flag("worst", "How many of the worst cases --goals tells about.").Default("10").IntVar(&r.worst)
 	cmd.Flag("workers", "How many scenarios to run at once; 0: one for each processor.").IntVar(&r.opts.Workers)
 	a.command(cmd, r.run)
 }
@@ -33,6 +35,11 @@ type replayer struct {
 	paths []string
 	dir   string
 	opts  replay.Options
+
+	// Of the score.
+	goals bool
+	slack float64
+	worst int
 
 	names  map[string]string // scenario name to the file that has it
 	rows   *table
@@ -46,6 +53,10 @@ func (r *replayer) run(ctx context.Context) error {
 	if r.opts.Workers < 0 {
 		return usagef("--workers: %d is less than none", r.opts.Workers)
 	}
+	if r.slack < 0 || r.worst < 0 {
+		return usagef("--goals.slack and --worst: want no negative number")
+	}
+	r.opts.Score = r.opts.Score || r.goals
 	if r.opts.Workers == 0 {
 		r.opts.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -148,16 +159,7 @@ func (r *replayer) finish() error {
 	if !r.opts.Score {
 		return nil
 	}
-	report := replay.Score(r.scores)
-	if !r.app.json() {
-		return errors.Join(replay.WriteTable(r.app.out, report), replay.WriteBreakdown(r.app.out, report))
-	}
-	out, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return fmt.Errorf("print score: %w", err)
-	}
-	_, err = fmt.Fprintf(r.app.out, "%s\n", out)
-	return err
+	return r.judge()
 }
 
 // speed goes to standard error: what is printed to standard output is the same every time.

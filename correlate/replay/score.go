@@ -23,8 +23,9 @@ type CaseScore struct {
 	opens, updates int // pages
 	noisePages     int // opening pages of incidents without any fault's alert
 	faults         []faultScore
-	duplicates     int // alerts named by a second incident
-	unknown        int // alerts of the result that the truth does not know
+	accounts       []account // of the same faults
+	duplicates     int       // alerts named by a second incident
+	unknown        int       // alerts of the result that the truth does not know
 }
 
 // grouping compares incidents with faults over the alerts of exactly one fault.
@@ -91,6 +92,7 @@ func ScoreCase(s *Scenario, res *Result) (*CaseScore, error) {
 		}
 		if fs != nil {
 			out.faults = append(out.faults, *fs)
+			out.accounts = append(out.accounts, sc.account(f, fs))
 		}
 	}
 	return out, nil

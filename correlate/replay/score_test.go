@@ -23,20 +23,7 @@ var fixtures = []string{"database-fails", "quiet-night", "silent-host", "two-fau
 
 func scoreFixtures(t *testing.T, key func(*correlate.Alert) string) Report {
 	t.Helper()
-	var cases []*CaseScore
-	for _, name := range fixtures {
-		s := fixture(t, name)
-		res, err := run(s, newGroupEngine(key))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := ScoreCase(s, res)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cases = append(cases, c)
-	}
-	return Score(cases)
+	return Score(scoredFixtures(t, key))
 }
 
 func TestScoreTable(t *testing.T) {
