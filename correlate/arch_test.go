@@ -84,6 +84,7 @@ var importTable = []row{
 	{"correlate/driver/...", []string{"correlate", "topology"}},
 	{"correlate/store/...", []string{"correlate", "topology", "proto/..."}},
 	{"correlate/page/...", []string{"correlate"}},
+	{"correlate/settings", []string{"correlate", "topology", "topology/strictyaml"}},
 	{"correlate/replay", []string{"correlate", "topology/...", "ingest/alertmanager", "ingest/change", "ingest/health"}},
 	{"ingest/body", []string{"correlate", "topology"}},
 	{"ingest/alertmanager", []string{"correlate", "ingest/body"}},
@@ -94,7 +95,7 @@ var importTable = []row{
 	{"api/web/...", nil},
 	{"api/...", []string{"correlate", "correlate/store", "topology", "proto/...", "api/web"}},
 	{"proto/...", []string{"proto/..."}},
-	{"cmd/hwctl/...", []string{"correlate", "correlate/replay", "topology/...", "ingest/...", "proto/..."}},
+	{"cmd/hwctl/...", []string{"correlate", "correlate/replay", "correlate/settings", "topology/...", "ingest/...", "proto/..."}},
 	{"cmd/...", []string{"correlate/...", "topology/...", "ingest/...", "api/...", "proto/...", "cmd/..."}},
 }
 
@@ -128,7 +129,7 @@ var owners = map[string][]string{
 	"github.com/dgraph-io/":                     {"correlate/store/..."},
 	"github.com/nats-io/":                       {"ingest/bus/..."},
 	"github.com/prometheus/alertmanager/notify": {"correlate/page/..."},
-	"github.com/prometheus/prometheus/":         {"topology/...", "cmd/headwater/..."},
+	"github.com/prometheus/prometheus/":         {"topology/...", "correlate/settings", "cmd/headwater/..."},
 }
 
 func TestEachTechnologyHasOneOwner(t *testing.T) {

@@ -8,6 +8,9 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/headwater-sre/headwater/correlate/settings"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
 // checkFlags is the command line of check-config.
@@ -28,7 +31,7 @@ func (f *checkFlags) run(out, errs io.Writer) int {
 	code := exitOK
 	c, err := loadConfig(f.configFile)
 	if err != nil {
-		for _, line := range errorLines(err) {
+		for _, line := range settings.ErrorLines(err) {
 			fmt.Fprintln(errs, line)
 		}
 		code = exitFailed
@@ -37,7 +40,7 @@ func (f *checkFlags) run(out, errs io.Writer) int {
 	}
 	if f.webConfigFile != "" {
 		if err := web.Validate(f.webConfigFile); err != nil {
-			fmt.Fprintf(errs, "%s: %s\n", f.webConfigFile, libraryText(err))
+			fmt.Fprintf(errs, "%s: %s\n", f.webConfigFile, strictyaml.LibraryText(err))
 			return exitFailed
 		}
 		fmt.Fprintf(out, "%s is valid\n", f.webConfigFile)

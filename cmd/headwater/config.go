@@ -1,20 +1,20 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/prometheus/prometheus/model/relabel"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/page"
+	"github.com/headwater-sre/headwater/correlate/settings"
 	"github.com/headwater-sre/headwater/topology"
 	"github.com/headwater-sre/headwater/topology/file"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
@@ -64,9 +64,6 @@ type streamConfig struct {
 const (
 	sectionEnvironment = "environment"
 	sectionTopology    = "topology"
-	sectionResolve     = "resolve"
-	sectionHealth      = "health"
-	sectionCorrelation = "correlation"
 	sectionStream      = "stream"
 	sectionRetention   = "retention"
 )
@@ -94,10 +91,11 @@ func loadConfig(path string) (*config, error) {
 
 func parseConfig(path string, data []byte) (*config, error) {
 	p := configParser{
-		decoder: newDecoder(path),
-		c:       &config{path: path, environment: "default", settings: map[string]any{}},
+		Values: settings.NewValues(path),
+		c:      &config{path: path, environment: "default", settings: map[string]any{}},
 	}
-	root := p.document(string(data))
+	p.engine = &settings.Engine{Values: p.Values, Warn: p.warn}
+	root := p.Document(string(data))
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
@@ -107,7 +105,9 @@ func parseConfig(path string, data []byte) (*config, error) {
 			return nil, p.Err()
 		}
 	}
-	p.engine(root)
+	p.engine.Complete(root)
+	p.c.engine, p.c.relabels = p.engine.Config, p.engine.Relabels
+	p.c.engine.Environment = p.c.environment
 	p.paging(data, root)
 	p.topology()
 	if err := p.Err(); err != nil {
@@ -137,7 +137,7 @@ func (c *config) restartNeeded(next *config) []string {
 
 // engineDiffers reports whether next asks for another engine than c.
 func (c *config) engineDiffers(next *config) bool {
-	for _, name := range []string{sectionResolve, sectionHealth, sectionCorrelation} {
+	for _, name := range []string{settings.SectionResolve, settings.SectionHealth, settings.SectionCorrelation} {
 		if !reflect.DeepEqual(c.settings[name], next.settings[name]) {
 			return true
 		}
@@ -146,25 +146,26 @@ func (c *config) engineDiffers(next *config) bool {
 }
 
 type configParser struct {
-	decoder
-	c *config
+	*settings.Values
+	c      *config
+	engine *settings.Engine
 
-	relabel    []*relabel.Config
-	classes    []correlate.ClassRule
 	unreadable bool // a topology file is missing: reported, loading it would only repeat it
 }
 
 // sections are the top-level keys. Alertmanager's are left to its own library.
 func (p *configParser) sections(root *yaml.Node) []strictyaml.Field {
-	fields := []strictyaml.Field{
-		{Name: sectionEnvironment, Read: p.readEnvironment},
-		{Name: sectionTopology, Read: p.readTopology},
-		{Name: sectionResolve, Read: p.readResolve},
-		{Name: sectionHealth, Read: p.readHealth},
-		{Name: sectionCorrelation, Read: p.readCorrelation},
-		{Name: sectionStream, Read: p.readStream},
-		{Name: sectionRetention, Read: p.readRetention},
-	}
+	fields := slices.Concat(
+		[]strictyaml.Field{
+			{Name: sectionEnvironment, Read: p.readEnvironment},
+			{Name: sectionTopology, Read: p.readTopology},
+		},
+		p.engine.Sections(),
+		[]strictyaml.Field{
+			{Name: sectionStream, Read: p.readStream},
+			{Name: sectionRetention, Read: p.readRetention},
+		},
+	)
 	for i, f := range fields {
 		fields[i].Read = func(n *yaml.Node, path string) {
 			p.c.settings[f.Name] = plain(n)
@@ -198,45 +199,15 @@ func (p *configParser) warn(n *yaml.Node, format string, args ...any) {
 	p.c.warnings = append(p.c.warnings, fmt.Sprintf("%s:%d: %s", p.File, n.Line, fmt.Sprintf(format, args...)))
 }
 
-// engine completes the engine's configuration and checks it as a whole.
-func (p *configParser) engine(root *yaml.Node) {
-	e := &p.c.engine
-	e.Environment = p.c.environment
-	e.Classifier = correlate.NewClassifier(p.classes...)
-	switch {
-	case e.Hold > 0 && e.HoldConfident == 0:
-		e.HoldConfident = min(e.Hold, defaultHoldConfident)
-	case e.Hold == 0 && e.HoldConfident > 0:
-		e.Hold = defaultHold // to be compared with
-	}
-	resolver, err := topology.NewResolver(topology.ResolverConfig{Relabel: p.relabel})
-	if err != nil {
-		p.Add(fmt.Errorf("%s: resolve.relabel_configs: %w", p.File, err))
-	}
-	e.Resolver, p.c.relabels = resolver, len(p.relabel)
-	if err := e.Validate(); err != nil {
-		for _, text := range errorLines(err) {
-			name, _, _ := strings.Cut(text, ": ")
-			p.Add(fmt.Errorf("%s:%d: %s", p.File, lineOf(root, name), text))
-		}
-	}
-}
-
-// The engine's defaults. A shorter hold shortens the other.
-const (
-	defaultHold          = 30 * time.Second
-	defaultHoldConfident = 10 * time.Second
-)
-
 // paging reads Alertmanager's sections with its own library, which reports one error.
 func (p *configParser) paging(data []byte, root *yaml.Node) {
 	paging, err := page.LoadConfig(data, p.c.dir())
 	if err != nil {
-		if line, reason, ok := cutLine(lineFirst(err.Error())); ok {
+		if line, reason, ok := strictyaml.CutLine(lineFirst(err.Error())); ok {
 			p.Add(fmt.Errorf("%s:%d: %s", p.File, line, alertmanagerText(reason)))
 			return
 		}
-		p.Add(fmt.Errorf("%s: %s", p.File, alertmanagerText(libraryText(err))))
+		p.Add(fmt.Errorf("%s: %s", p.File, alertmanagerText(strictyaml.LibraryText(err))))
 		return
 	}
 	p.c.paging = paging
@@ -329,17 +300,4 @@ func checkTopology(spec topology.Spec, paths []string) (topologyVersion, error) 
 		return topologyVersion{}, fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
 	}
 	return topologyVersion{spec: spec, services: graph.Len(), dependencies: graph.EdgeCount(), warnings: warnings}, nil
-}
-
-// errorLines are the single errors of a joined one.
-func errorLines(err error) []string {
-	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) {
-		return []string{err.Error()}
-	}
-	var lines []string
-	for _, e := range joined.Unwrap() {
-		lines = append(lines, errorLines(e)...)
-	}
-	return lines
 }

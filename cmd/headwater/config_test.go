@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/headwater-sre/headwater/correlate/settings"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -180,7 +182,7 @@ func TestConfigurationErrors(t *testing.T) {
 			if err == nil {
 				t.Fatal("accepted")
 			}
-			got := strings.ReplaceAll(strings.Join(errorLines(err), "\n")+"\n", "testdata/errors/", "")
+			got := strings.ReplaceAll(strings.Join(settings.ErrorLines(err), "\n")+"\n", "testdata/errors/", "")
 			golden(t, strings.TrimSuffix(path, ".yaml")+".golden", got)
 			for line := range strings.Lines(got) {
 				if !strings.Contains(line, ".yaml:") && !strings.HasPrefix(line, "and ") {
@@ -227,7 +229,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err == nil && c.engine.Validate() != nil {
 			t.Errorf("accepted an engine configuration that is not valid")
 		}
-		if err != nil && len(errorLines(err)) == 0 {
+		if err != nil && len(settings.ErrorLines(err)) == 0 {
 			t.Error("an error without a line")
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
 	"github.com/headwater-sre/headwater/ingest/bus"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
 // serveFlags is the command line of the server.
@@ -72,7 +73,7 @@ func (f *serveFlags) options() (serverOptions, error) {
 		errs = append(errs, err)
 	}
 	if err := web.Validate(*f.web.WebConfigFile); err != nil {
-		errs = append(errs, fmt.Errorf("--web.config.file: %s: %s", *f.web.WebConfigFile, libraryText(err)))
+		errs = append(errs, fmt.Errorf("--web.config.file: %s: %s", *f.web.WebConfigFile, strictyaml.LibraryText(err)))
 	}
 	if o.config, err = loadConfig(f.configFile); err != nil {
 		errs = append(errs, err)

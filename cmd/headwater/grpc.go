@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/headwater-sre/headwater/api"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
 // grpcOptions are the gRPC port's: what the web configuration file says about the
@@ -60,7 +61,7 @@ func readWebConfig(path string) (*web.Config, error) {
 	}
 	c := &web.Config{TLSConfig: web.TLSConfig{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13}}
 	if err := yamlv2.UnmarshalStrict(text, c); err != nil {
-		return nil, fmt.Errorf("--web.config.file: %s: %s", path, libraryText(err))
+		return nil, fmt.Errorf("--web.config.file: %s: %s", path, strictyaml.LibraryText(err))
 	}
 	c.TLSConfig.SetDirectory(filepath.Dir(path))
 	return c, nil

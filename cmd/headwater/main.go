@@ -38,6 +38,8 @@ import (
 	"github.com/prometheus/common/promslog"
 	promslogflag "github.com/prometheus/common/promslog/flag"
 	"github.com/prometheus/common/version"
+
+	"github.com/headwater-sre/headwater/correlate/settings"
 )
 
 // The exit codes.
@@ -92,7 +94,7 @@ func run(args []string, out, errs io.Writer) int {
 
 // report prints a wrong configuration, a line for each error.
 func report(w io.Writer, err error) {
-	for _, line := range errorLines(err) {
+	for _, line := range settings.ErrorLines(err) {
 		fmt.Fprintf(w, "headwater: %s\n", line)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/correlate/settings"
 )
 
 // reloadRequest asks run's goroutine for a reload.
@@ -38,7 +39,7 @@ func (s *server) reload(ctx context.Context) error {
 	err := s.applyConfig(ctx)
 	if err != nil {
 		s.metrics.reloadSuccess.Set(0)
-		for _, line := range errorLines(err) {
+		for _, line := range settings.ErrorLines(err) {
 			s.log.Error("Configuration was not reloaded, the present one stays", "err", line)
 		}
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/correlate/settings"
 	"github.com/headwater-sre/headwater/ingest/bus"
 	"github.com/headwater-sre/headwater/topology"
 	"github.com/headwater-sre/headwater/topology/file"
@@ -166,4 +167,4 @@ func (t *topologyFollower) publish(ctx context.Context, v topologyVersion) bool 
 }
 
 // oneLine joins the lines of an error that has several.
-func oneLine(err error) string { return strings.Join(errorLines(err), "; ") }
+func oneLine(err error) string { return strings.Join(settings.ErrorLines(err), "; ") }

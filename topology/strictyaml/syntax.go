@@ -36,3 +36,28 @@ func countsFromZero(reason string) bool {
 	}
 	return false
 }
+
+// CutLine splits what the library says of a line, "line 3: text".
+func CutLine(text string) (line int, rest string, ok bool) {
+	number, rest, ok := strings.Cut(strings.TrimPrefix(text, "line "), ": ")
+	if !ok || !strings.HasPrefix(text, "line ") {
+		return 0, text, false
+	}
+	line, err := strconv.Atoi(number)
+	return line, rest, err == nil
+}
+
+// LibraryText is an error of a YAML library on one line, without lines of a text
+// that nobody wrote.
+func LibraryText(err error) string {
+	var parts []string
+	for _, l := range strings.Split(err.Error(), "\n") {
+		l = strings.TrimPrefix(strings.TrimSpace(l), "yaml: ")
+		if l == "unmarshal errors:" || l == "" {
+			continue
+		}
+		_, l, _ = CutLine(l)
+		parts = append(parts, l)
+	}
+	return strings.Join(parts, "; ")
+}

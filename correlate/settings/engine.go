@@ -1,0 +1,247 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/relabel"
+	yamlv2 "go.yaml.in/yaml/v2"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/topology"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
+)
+
+// Engine reads the sections that decide what the engine does.
+type Engine struct {
+	*Values
+	// Warn is told of settings that are legal and hardly meant.
+	Warn func(n *yaml.Node, format string, args ...any)
+
+	// Config is complete after [Engine.Complete].
+	Config correlate.Config
+	// Relabels counts the relabelling rules.
+	Relabels int
+
+	relabel []*relabel.Config
+	classes []correlate.ClassRule
+}
+
+// The names of the sections.
+const (
+	SectionResolve     = "resolve"
+	SectionHealth      = "health"
+	SectionCorrelation = "correlation"
+)
+
+// Sections are the top-level keys that Engine reads.
+func (e *Engine) Sections() []strictyaml.Field {
+	return []strictyaml.Field{
+		{Name: SectionResolve, Read: e.readResolve},
+		{Name: SectionHealth, Read: e.readHealth},
+		{Name: SectionCorrelation, Read: e.readCorrelation},
+	}
+}
+
+func (e *Engine) readResolve(n *yaml.Node, path string) {
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "relabel_configs", Read: func(n *yaml.Node, path string) { e.List(n, path, e.readRelabel) }},
+	})
+}
+
+// readRelabel leaves the values to Prometheus's library, which knows another YAML
+// package than ours, and only one error at a time.
+func (e *Engine) readRelabel(n *yaml.Node, path string) {
+	before := e.Count()
+	ignore := func(*yaml.Node, string) {}
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "source_labels", Read: ignore},
+		{Name: "separator", Read: ignore},
+		{Name: "regex", Read: ignore},
+		{Name: "modulus", Read: ignore},
+		{Name: "target_label", Read: ignore},
+		{Name: "replacement", Read: ignore},
+		{Name: "action", Read: ignore},
+	})
+	if e.Count() != before {
+		return
+	}
+	text, err := yaml.Marshal(n)
+	if err != nil {
+		e.Bad(n, path, "%v", err)
+		return
+	}
+	rule := new(relabel.Config)
+	if err := yamlv2.UnmarshalStrict(text, rule); err != nil {
+		e.Bad(n, path, "%s", strictyaml.LibraryText(err))
+		return
+	}
+	if _, err := topology.NewResolver(topology.ResolverConfig{Relabel: []*relabel.Config{rule}}); err != nil {
+		_, reason, found := strings.Cut(err.Error(), "relabel_configs[0]: ")
+		if !found {
+			reason = err.Error()
+		}
+		e.Bad(n, path, "%s", reason)
+		return
+	}
+	e.relabel = append(e.relabel, rule)
+}
+
+func (e *Engine) readHealth(n *yaml.Node, path string) {
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "failure_threshold", Read: func(n *yaml.Node, path string) { e.Config.FailureThreshold = e.Integer(n, path, 1) }},
+	})
+}
+
+func (e *Engine) readCorrelation(n *yaml.Node, path string) {
+	c := &e.Config
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "hold", Read: e.wait(&c.Hold)},
+		{Name: "hold_confident", Read: e.wait(&c.HoldConfident)},
+		{Name: "confident_at", Read: func(n *yaml.Node, path string) { c.ConfidentAt = e.Probability(n, path) }},
+		{Name: "page_severities", Read: func(n *yaml.Node, path string) { e.readSeverities(n, path) }},
+		{Name: "settle", Read: e.wait(&c.Settle)},
+		{Name: "close_after", Read: e.wait(&c.CloseAfter)},
+		{Name: "reopen_within", Read: e.wait(&c.ReopenWithin)},
+		{Name: "stale_after", Read: func(n *yaml.Node, path string) {
+			v, _ := e.Duration(n, path)
+			c.StaleAfter = time.Duration(v)
+		}},
+		{Name: "chronic_after", Read: func(n *yaml.Node, path string) {
+			v, ok := e.Duration(n, path)
+			if ok && v == 0 {
+				e.Bad(n, path, "0s would make every alert chronic, and nothing would page; write a duration such as 30m")
+			}
+			c.ChronicAfter = time.Duration(v)
+		}},
+		{Name: "classes", Read: func(n *yaml.Node, path string) { e.List(n, path, e.readClass) }},
+	})
+}
+
+// wait reads a duration of which 0s means "not at all". To the engine zero means
+// the default, so that becomes the shortest wait there is.
+func (e *Engine) wait(into *time.Duration) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) {
+		if v, ok := e.Duration(n, path); ok {
+			*into = max(time.Duration(v), time.Nanosecond)
+		}
+	}
+}
+
+// pageable are the severities in the engine's order.
+var pageable = []correlate.Severity{
+	correlate.SeverityNone, correlate.SeverityInfo, correlate.SeverityWarning, correlate.SeverityError, correlate.SeverityCritical,
+}
+
+func (e *Engine) readSeverities(n *yaml.Node, path string) {
+	severities := []correlate.Severity{} // an empty list is not the default: nothing pages
+	e.List(n, path, func(n *yaml.Node, path string) {
+		const want = "one of critical, error, warning, info, none"
+		s, ok := e.Scalar(n, path, want)
+		if !ok {
+			return
+		}
+		i := slices.IndexFunc(pageable, func(v correlate.Severity) bool { return v.String() == s })
+		if i < 0 {
+			e.Bad(n, path, "unknown severity %q; write %s", s, want)
+			return
+		}
+		severities = append(severities, pageable[i])
+	})
+	if strictyaml.Target(n).Kind == yaml.SequenceNode && len(strictyaml.Target(n).Content) == 0 {
+		e.Warn(n, "%s is empty: nothing will page", path)
+	}
+	e.Config.PageSeverities = severities
+}
+
+func (e *Engine) readClass(n *yaml.Node, path string) {
+	var rule correlate.ClassRule
+	var class, name bool
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "class", Read: func(n *yaml.Node, path string) {
+			class = true
+			s, ok := e.Scalar(n, path, "a class such as saturation")
+			if !ok {
+				return
+			}
+			var err error
+			if rule.Class, err = correlate.ParseClass(s); err != nil {
+				e.Bad(n, path, "%v", err)
+			}
+		}},
+		{Name: "alertname", Read: func(n *yaml.Node, path string) {
+			name = true
+			s, ok := e.Scalar(n, path, "a regular expression for whole alert names")
+			if !ok {
+				return
+			}
+			re, err := regexp.Compile(`^(?:` + s + `)$`)
+			if err != nil {
+				e.Bad(n, path, "%q is not a regular expression: %v; see https://github.com/google/re2/wiki/Syntax", s, syntaxOf(err))
+				return
+			}
+			rule.AlertName = re
+		}},
+	})
+	if n.Kind == yaml.MappingNode && (!class || !name) {
+		e.Bad(n, path, "needs both class and alertname; write {class: saturation, alertname: 'Pool.*'}")
+	}
+	if rule.AlertName != nil {
+		e.classes = append(e.classes, rule)
+	}
+}
+
+// syntaxOf leaves out the anchored expression that the error quotes.
+func syntaxOf(err error) string {
+	text := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+	reason, _, _ := strings.Cut(text, ": `")
+	return reason
+}
+
+// Complete makes the configuration of what was read, root being the whole file, and
+// checks it. Nil is an empty file.
+func (e *Engine) Complete(root *yaml.Node) {
+	c := &e.Config
+	c.Classifier = correlate.NewClassifier(e.classes...)
+	switch {
+	case c.Hold > 0 && c.HoldConfident == 0:
+		c.HoldConfident = min(c.Hold, defaultHoldConfident)
+	case c.Hold == 0 && c.HoldConfident > 0:
+		c.Hold = defaultHold // to be compared with
+	}
+	resolver, err := topology.NewResolver(topology.ResolverConfig{Relabel: e.relabel})
+	if err != nil {
+		e.Add(fmt.Errorf("%s: resolve.relabel_configs: %w", e.File, err))
+	}
+	c.Resolver, e.Relabels = resolver, len(e.relabel)
+	if err := c.Validate(); err != nil {
+		for _, text := range ErrorLines(err) {
+			name, _, _ := strings.Cut(text, ": ")
+			e.Add(fmt.Errorf("%s:%d: %s", e.File, strictyaml.LineOf(root, name), text))
+		}
+	}
+}
+
+// The engine's defaults. A shorter hold shortens the other.
+const (
+	defaultHold          = 30 * time.Second
+	defaultHoldConfident = 10 * time.Second
+)
+
+// ErrorLines are the single errors of a joined one.
+func ErrorLines(err error) []string {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return []string{err.Error()}
+	}
+	var lines []string
+	for _, e := range joined.Unwrap() {
+		lines = append(lines, ErrorLines(e)...)
+	}
+	return lines
+}
