@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/headwater-sre/headwater/correlate/replay"
+	"github.com/headwater-sre/headwater/correlate/settings"
 )
 
 func (a *app) addReplay() {
@@ -24,7 +25,9 @@ func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
 	cmd.Flag("score", "Compare with the truth that labelled scenarios carry, and print the score.").BoolVar(&r.opts.Score)
 	cmd.Flag("goals", "Also print how the figures stand against the project's goals and against the baselines beside the scenarios' directory, and the worst cases. Implies --score.").BoolVar(&r.goals)
 	cmd.Flag("goals.slack", "How far a share or a count of pages may miss its close value and still meet it, as 0.03 on cases that nobody tunes on.").PlaceHolder("0.03").Float64Var(&r.slack)
-	cmd.Flag("worst", "How many of the worst cases --goals tells about.").Default("10").IntVar(&r.worst)
+	cmd.Flag("worst", "How many of the worst cases --goals tells about, and of those that changed most --compare.").Default("10").IntVar(&r.worst)
+	cmd.Flag("config.file", "Replay under the sections resolve, health and correlation of this headwater.yaml instead of the defaults.").PlaceHolder("FILE").StringVar(&r.configFile)
+	cmd.Flag("compare", "Replay under those of this headwater.yaml as well, and print both scores (a, b) with the difference of each figure.").PlaceHolder("FILE").StringVar(&r.compareFile)
 	cmd.Flag("workers", "How many scenarios to run at once; 0: one for each processor.").IntVar(&r.opts.Workers)
 	a.command(cmd, r.run)
 }
@@ -36,13 +39,16 @@ type replayer struct {
 	dir   string
 	opts  replay.Options
 
+	configFile, compareFile string
+
 	// Of the score.
 	goals bool
 	slack float64
 	worst int
 
-	names  map[string]string // scenario name to the file that has it
-	rows   *table
+	names map[string]string // scenario name to the file that has it
+	rows  *table
+	// scores are of the scenarios that did not fail.
 	scores []*replay.CaseScore
 
 	cases, failed, events int
@@ -50,33 +56,17 @@ type replayer struct {
 }
 
 func (r *replayer) run(ctx context.Context) error {
-	if r.opts.Workers < 0 {
-		return usagef("--workers: %d is less than none", r.opts.Workers)
-	}
-	if r.slack < 0 || r.worst < 0 {
-		return usagef("--goals.slack and --worst: want no negative number")
-	}
-	r.opts.Score = r.opts.Score || r.goals
-	if r.opts.Workers == 0 {
-		r.opts.Workers = runtime.GOMAXPROCS(0)
-	}
-	files, err := replay.Find(r.paths)
+	files, err := r.prepare()
 	if err != nil {
 		return err
 	}
-	if r.dir != "" {
-		if err := os.MkdirAll(r.dir, 0o755); err != nil {
-			return fmt.Errorf("--output.dir: %w", err)
-		}
-	}
-	if !r.opts.Score && !r.app.json() {
-		r.rows = r.app.table("SCENARIO", "EVENTS", "INCIDENTS", "PAGES", "UPDATES", "ORIGIN OF THE LARGEST")
-	}
 	start := r.app.now()
-	if err := replay.Files(ctx, files, r.opts, r.take); err != nil {
-		return err
+	if r.compareFile != "" {
+		err = r.compare(ctx, files)
+	} else {
+		err = r.replay(ctx, files)
 	}
-	if err := r.finish(); err != nil {
+	if err != nil {
 		return err
 	}
 	r.speed(r.app.now().Sub(start))
@@ -86,16 +76,48 @@ func (r *replayer) run(ctx context.Context) error {
 	return nil
 }
 
-// take prints or keeps one case; a failed one is told of at once.
-func (r *replayer) take(c *replay.Case) error {
-	r.cases++
-	if c.Err != nil {
-		r.failed++
-		fmt.Fprintf(r.app.errs, "hwctl: %v\n", c.Err)
-		return nil //nolint:nilerr // the other scenarios go on; run fails at the end for this one
+// prepare checks the command line and finds what it means.
+func (r *replayer) prepare() ([]string, error) {
+	if r.opts.Workers < 0 {
+		return nil, usagef("--workers: %d is less than none", r.opts.Workers)
 	}
-	r.events += c.Result.Stats.Events
-	r.simulated += c.Result.Stats.Span
+	if r.slack < 0 || r.worst < 0 {
+		return nil, usagef("--goals.slack and --worst: want no negative number")
+	}
+	r.opts.Score = r.opts.Score || r.goals
+	if r.opts.Workers == 0 {
+		r.opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	if r.configFile != "" {
+		var err error
+		if r.opts.Config, err = settings.Load(r.configFile); err != nil {
+			return nil, err
+		}
+	}
+	return replay.Find(r.paths)
+}
+
+// replay runs every file once.
+func (r *replayer) replay(ctx context.Context, files []string) error {
+	if r.dir != "" {
+		if err := os.MkdirAll(r.dir, 0o755); err != nil {
+			return fmt.Errorf("--output.dir: %w", err)
+		}
+	}
+	if !r.opts.Score && !r.app.json() {
+		r.rows = r.app.table("SCENARIO", "EVENTS", "INCIDENTS", "PAGES", "UPDATES", "ORIGIN OF THE LARGEST")
+	}
+	if err := replay.Files(ctx, files, r.opts, r.take); err != nil {
+		return err
+	}
+	return r.finish()
+}
+
+// take prints or keeps one case.
+func (r *replayer) take(c *replay.Case) error {
+	if !r.count(c) {
+		return nil // the other scenarios go on; run fails at the end for this one
+	}
 	if err := r.write(c); err != nil {
 		return err
 	}
@@ -108,6 +130,19 @@ func (r *replayer) take(c *replay.Case) error {
 		r.row(c)
 	}
 	return nil
+}
+
+// count adds a case to the sums, and reports whether it went well; a failed one is told of at once.
+func (r *replayer) count(c *replay.Case) bool {
+	r.cases++
+	if c.Err != nil {
+		r.failed++
+		fmt.Fprintf(r.app.errs, "hwctl: %v\n", c.Err)
+		return false
+	}
+	r.events += c.Result.Stats.Events
+	r.simulated += c.Result.Stats.Span
+	return true
 }
 
 func (r *replayer) write(c *replay.Case) error {

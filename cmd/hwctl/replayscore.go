@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/headwater-sre/headwater/correlate/replay"
+	"github.com/headwater-sre/headwater/correlate/settings"
 )
 
 // judge prints what the cases were worth.
@@ -50,6 +52,51 @@ func (r *replayer) judgeJSON(baselines *replay.Baselines) error {
 		answer.Goals = replay.Standings(r.scores, r.slack, baselines)
 	}
 	return printIndented(r.app.out, answer)
+}
+
+// compare replays everything under two configurations and compares what both did well in.
+func (r *replayer) compare(ctx context.Context, files []string) error {
+	other := r.opts
+	var err error
+	if other.Config, err = settings.Load(r.compareFile); err != nil {
+		return err
+	}
+	a, err := r.scoreAll(ctx, files, r.opts)
+	if err != nil {
+		return err
+	}
+	b, err := r.scoreAll(ctx, files, other)
+	if err != nil {
+		return err
+	}
+	var left, right []*replay.CaseScore
+	for i := range files {
+		if a[i] != nil && b[i] != nil {
+			left, right = append(left, a[i]), append(right, b[i])
+		}
+	}
+	c, err := replay.Compare(left, right)
+	if err != nil {
+		return err
+	}
+	if r.app.json() {
+		return printIndented(r.app.out, c)
+	}
+	return c.Write(r.app.out, r.worst)
+}
+
+// scoreAll scores every file; one that failed has none.
+func (r *replayer) scoreAll(ctx context.Context, files []string, opts replay.Options) ([]*replay.CaseScore, error) {
+	var all []*replay.CaseScore
+	opts.Score = true
+	err := replay.Files(ctx, files, opts, func(c *replay.Case) error {
+		if !r.count(c) {
+			c.Score = nil
+		}
+		all = append(all, c.Score)
+		return nil
+	})
+	return all, err
 }
 
 func printIndented(w io.Writer, v any) error {
