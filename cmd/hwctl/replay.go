@@ -28,6 +28,7 @@ func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
 	cmd.Flag("worst", "How many of the worst cases --goals tells about, and of those that changed most --compare.").Default("10").IntVar(&r.worst)
 	cmd.Flag("config.file", "Replay under the sections resolve, health and correlation of this headwater.yaml instead of the defaults.").PlaceHolder("FILE").StringVar(&r.configFile)
 	cmd.Flag("compare", "Replay under those of this headwater.yaml as well, and print both scores (a, b) with the difference of each figure.").PlaceHolder("FILE").StringVar(&r.compareFile)
+	cmd.Flag("explain", "Tell the story of the scenario of this name (or in this file): what came in, what was decided and why, and what was right when it is labelled.").PlaceHolder("CASE").StringVar(&r.explainCase)
 	cmd.Flag("workers", "How many scenarios to run at once; 0: one for each processor.").IntVar(&r.opts.Workers)
 	a.command(cmd, r.run)
 }
@@ -39,7 +40,7 @@ type replayer struct {
 	dir   string
 	opts  replay.Options
 
-	configFile, compareFile string
+	configFile, compareFile, explainCase string
 
 	// Of the score.
 	goals bool
@@ -59,6 +60,9 @@ func (r *replayer) run(ctx context.Context) error {
 	files, err := r.prepare()
 	if err != nil {
 		return err
+	}
+	if r.explainCase != "" {
+		return r.explain(files)
 	}
 	start := r.app.now()
 	if r.compareFile != "" {
@@ -111,6 +115,20 @@ func (r *replayer) replay(ctx context.Context, files []string) error {
 		return err
 	}
 	return r.finish()
+}
+
+// explain tells the story of one case.
+func (r *replayer) explain(files []string) error {
+	for _, file := range files {
+		s, err := replay.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if file == r.explainCase || s.Name == r.explainCase {
+			return replay.Explain(r.app.out, s, r.opts.Config)
+		}
+	}
+	return fmt.Errorf("--explain: none of %s is or is named %s", plural(len(files), "file"), r.explainCase)
 }
 
 // take prints or keeps one case.

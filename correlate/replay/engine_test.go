@@ -72,7 +72,10 @@ func (e *groupEngine) alert(d *correlate.Delta, at time.Time, a *correlate.Alert
 	inc := e.incidents[key]
 	if inc == nil {
 		e.number++
-		inc = &correlate.Incident{ID: fmt.Sprintf("INC-%d", e.number), Number: e.number, OpenedAt: at}
+		inc = &correlate.Incident{
+			ID: fmt.Sprintf("INC-%d", e.number), Number: e.number, OpenedAt: at, Title: a.Labels["alertname"],
+			Timeline: []correlate.TimelineEntry{{At: at, Kind: correlate.TimelineOpened, Text: "opened: " + a.Labels["service"]}},
+		}
 		e.incidents[key] = inc
 		e.counts[key] = map[string]int{}
 		for i, after := range []time.Duration{30 * time.Second, time.Minute} {
@@ -81,7 +84,7 @@ func (e *groupEngine) alert(d *correlate.Delta, at time.Time, a *correlate.Alert
 		slices.SortStableFunc(e.due, func(a, b deadline) int { return a.at.Compare(b.at) })
 	}
 	e.counts[key][a.Labels["service"]]++
-	d.Alerts = append(d.Alerts, &correlate.AlertState{Alert: *a, Incident: inc.ID})
+	d.Alerts = append(d.Alerts, &correlate.AlertState{Alert: *a, Service: topology.Ref{Name: a.Labels["service"]}, Incident: inc.ID})
 	e.rank(d, key)
 }
 
@@ -94,7 +97,10 @@ func (e *groupEngine) rank(d *correlate.Delta, key string) {
 	}
 	for svc, n := range e.counts[key] {
 		if svc != "" {
-			inc.Origins = append(inc.Origins, correlate.Origin{Service: topology.Ref{Name: svc}, Probability: float64(n) / float64(total)})
+			inc.Origins = append(inc.Origins, correlate.Origin{
+				Service: topology.Ref{Name: svc}, Probability: float64(n) / float64(total),
+				Reasons: []correlate.Reason{{Text: fmt.Sprintf("has alerted %d times", n), Weight: float64(n)}},
+			})
 		}
 	}
 	slices.SortFunc(inc.Origins, func(a, b correlate.Origin) int {
@@ -109,10 +115,24 @@ func (e *groupEngine) rank(d *correlate.Delta, key string) {
 		}
 		return 1
 	})
+	inc.Unknown = 1 / float64(total)
+	inc.Services, inc.Path = nil, nil
+	for i, o := range inc.Origins {
+		inc.Services = append(inc.Services, correlate.ServiceImpact{Service: o.Service, Alerts: 1})
+		if i > 0 {
+			inc.Path = append(inc.Path, correlate.PathEdge{
+				Cause: inc.Origins[i-1].Service, Effect: o.Service, Kind: "depends", Delay: time.Duration(2-i) * time.Second,
+			})
+		}
+	}
 	e.incidents[key] = &inc
 	d.Incidents = append(d.Incidents, &inc)
 }
 
 func (e *groupEngine) page(d *correlate.Delta, due deadline) {
+	inc := *e.incidents[due.key]
+	inc.Timeline = append(slices.Clip(inc.Timeline), correlate.TimelineEntry{At: due.at, Kind: correlate.TimelinePage, Text: "page (" + due.n.String() + ")"})
+	e.incidents[due.key] = &inc
+	d.Incidents = append(d.Incidents, &inc)
 	d.Pages = append(d.Pages, &correlate.Page{Incident: *e.incidents[due.key], Seq: uint64(due.n) + 1, Kind: due.n, At: due.at})
 }

@@ -53,6 +53,8 @@ type player struct {
 	pos    uint64
 	seen   *collection
 	stats  Stats
+	// watch is told of every step; nil: nobody is.
+	watch func(correlate.Input, *correlate.Delta)
 }
 
 func (p *player) play(s *Scenario) error {
@@ -80,11 +82,15 @@ func (p *player) play(s *Scenario) error {
 
 func (p *player) step(at time.Time, sig correlate.Signal) error {
 	p.pos++
-	d := p.engine.Step(correlate.Input{Pos: p.pos, At: at, Signal: sig})
+	in := correlate.Input{Pos: p.pos, At: at, Signal: sig}
+	d := p.engine.Step(in)
 	if d.Rejected != "" {
 		return fmt.Errorf("the engine refused it: %s", d.Rejected)
 	}
 	p.seen.add(d)
+	if p.watch != nil {
+		p.watch(in, d)
+	}
 	return nil
 }
 
