@@ -102,6 +102,18 @@ score: ## Replay the labelled cascades in the folders SCENARIOS; print the score
 		$(GO) run ./cmd/hwctl replay --goals $$flags "$$dir"; \
 	done
 
+# Forty cases that stand for the full suite, and what the engine reaches on them.
+SUITE = correlate/replay/testdata/suite
+
+.PHONY: gate
+gate: ## Fail when the correlation got worse on the reduced suite
+	$(GO) run ./cmd/hwctl replay --gate=$(SUITE)/LANDED $(SUITE)
+
+.PHONY: gate-rewrite
+gate-rewrite: ## Write the gate's figures anew, from what is reached now
+	$(GO) run ./cmd/hwctl replay --gate=$(SUITE)/LANDED --gate.rewrite $(SUITE)
+	@git diff --stat -- $(SUITE)/LANDED
+
 .PHONY: ci
 ci: ## Run all that CI runs
 	bash .ci/run

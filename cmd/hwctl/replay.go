@@ -20,7 +20,7 @@ func (a *app) addReplay() {
 
 func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
 	r := &replayer{app: a, names: map[string]string{}}
-	cmd.Arg("path", "Scenario files, or directories with .json files.").Required().StringsVar(&r.paths)
+	cmd.Arg("path", "Scenario files, or directories with .json and .json.gz files.").Required().StringsVar(&r.paths)
 	cmd.Flag("output.dir", "Write each result to <dir>/<scenario name>.json. The directory is made when it is missing.").PlaceHolder("DIR").StringVar(&r.dir)
 	cmd.Flag("score", "Compare with the truth that labelled scenarios carry, and print the score.").BoolVar(&r.opts.Score)
 	cmd.Flag("goals", "Also print how the figures stand against the project's goals and against the baselines beside the scenarios' directory, and the worst cases. Implies --score.").BoolVar(&r.goals)
@@ -29,6 +29,8 @@ func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
 	cmd.Flag("config.file", "Replay under the sections resolve, health and correlation of this headwater.yaml instead of the defaults.").PlaceHolder("FILE").StringVar(&r.configFile)
 	cmd.Flag("compare", "Replay under those of this headwater.yaml as well, and print both scores (a, b) with the difference of each figure.").PlaceHolder("FILE").StringVar(&r.compareFile)
 	cmd.Flag("explain", "Tell the story of the scenario of this name (or in this file): what came in, what was decided and why, and what was right when it is labelled.").PlaceHolder("CASE").StringVar(&r.explainCase)
+	cmd.Flag("gate", "Fail when a figure is worse than in this file by more than 0.02 (shares), 0.05 (pages) or 10 (seconds).").PlaceHolder("FILE").StringVar(&r.gateFile)
+	cmd.Flag("gate.rewrite", "Write the file of --gate anew, from what is reached now.").BoolVar(&r.gateRewrite)
 	cmd.Flag("workers", "How many scenarios to run at once; 0: one for each processor.").IntVar(&r.opts.Workers)
 	a.command(cmd, r.run)
 }
@@ -41,6 +43,9 @@ type replayer struct {
 	opts  replay.Options
 
 	configFile, compareFile, explainCase string
+
+	gateFile    string
+	gateRewrite bool
 
 	// Of the score.
 	goals bool
@@ -65,9 +70,12 @@ func (r *replayer) run(ctx context.Context) error {
 		return r.explain(files)
 	}
 	start := r.app.now()
-	if r.compareFile != "" {
+	switch {
+	case r.compareFile != "":
 		err = r.compare(ctx, files)
-	} else {
+	case r.gateFile != "":
+		err = r.gate(ctx, files)
+	default:
 		err = r.replay(ctx, files)
 	}
 	if err != nil {
@@ -87,6 +95,9 @@ func (r *replayer) prepare() ([]string, error) {
 	}
 	if r.slack < 0 || r.worst < 0 {
 		return nil, usagef("--goals.slack and --worst: want no negative number")
+	}
+	if r.gateRewrite && r.gateFile == "" {
+		return nil, usagef("--gate.rewrite: name the file with --gate")
 	}
 	r.opts.Score = r.opts.Score || r.goals
 	if r.opts.Workers == 0 {

@@ -85,6 +85,25 @@ func (r *replayer) compare(ctx context.Context, files []string) error {
 	return c.Write(r.app.out, r.worst)
 }
 
+// gate compares with what landed, or lands what there is.
+func (r *replayer) gate(ctx context.Context, files []string) error {
+	scores, err := r.scoreAll(ctx, files, r.opts)
+	if err != nil {
+		return err
+	}
+	if r.failed > 0 {
+		return fmt.Errorf("%d of %d scenarios failed; the gate needs all", r.failed, r.cases)
+	}
+	if r.gateRewrite {
+		return replay.Land(scores).WriteFile(r.gateFile)
+	}
+	landed, err := replay.ReadLandedFile(r.gateFile)
+	if err != nil {
+		return err
+	}
+	return landed.Check(r.app.out, scores)
+}
+
 // scoreAll scores every file; one that failed has none.
 func (r *replayer) scoreAll(ctx context.Context, files []string, opts replay.Options) ([]*replay.CaseScore, error) {
 	var all []*replay.CaseScore

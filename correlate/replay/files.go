@@ -35,7 +35,8 @@ type Options struct {
 }
 
 // Find lists the scenario files that paths mean: a file is itself, a directory
-// the .json files in it, not below, by name. It is an error when a directory has none.
+// the .json and .json.gz files in it, not below, by name. It is an error when a
+// directory has none.
 func Find(paths []string) ([]string, error) {
 	var files []string
 	for _, path := range paths {
@@ -53,7 +54,7 @@ func Find(paths []string) ([]string, error) {
 		}
 		found := false
 		for _, e := range inside {
-			if !e.IsDir() && strings.HasSuffix(e.Name(), ".json") {
+			if !e.IsDir() && (strings.HasSuffix(e.Name(), ".json") || compressed(e.Name())) {
 				files, found = append(files, filepath.Join(path, e.Name())), true
 			}
 		}
@@ -63,6 +64,9 @@ func Find(paths []string) ([]string, error) {
 	}
 	return files, nil
 }
+
+// compressed reports whether a scenario file is gzip's.
+func compressed(path string) bool { return strings.HasSuffix(path, ".json.gz") }
 
 // Files replays files, as many at once as opts say, and calls fn with each in
 // the order of files, from one goroutine. A case that fails carries its error;

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,14 +57,25 @@ func (s *Scenario) Span() time.Duration {
 // Labelled reports whether the scenario carries the truth that scoring needs.
 func (s *Scenario) Labelled() bool { return s.truth != nil }
 
-// ReadFile reads the scenario at path. See [ReadScenario].
+// maxScenarioBytes bounds a compressed scenario when it is unpacked: a few kilobytes
+// can stand for more than there is memory.
+const maxScenarioBytes = 1 << 30
+
+// ReadFile reads the scenario at path; one named .json.gz is unpacked. See [ReadScenario].
 func ReadFile(path string) (*Scenario, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read scenario: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	return ReadScenario(f, path)
+	if !compressed(path) {
+		return ReadScenario(f, path)
+	}
+	unpacked, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("read scenario %s: %w", path, err)
+	}
+	return ReadScenario(io.LimitReader(unpacked, maxScenarioBytes), path)
 }
 
 // ReadScenario decodes a scenario. The decoding is strict: a field that is

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"bytes"
+	"compress/gzip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,4 +122,36 @@ func FuzzReadScenario(f *testing.F) {
 		}
 		_, _ = ScoreCase(s, res) // the truth may be nonsense; it must not panic
 	})
+}
+
+func TestReadFileUnpacksWhatIsCompressed(t *testing.T) {
+	plain, err := os.ReadFile("testdata/two-faults.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "two-faults.json.gz")
+	if err := os.WriteFile(path, packed.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fixture(t, "two-faults"); s.Name != want.Name || len(s.Events) != len(want.Events) {
+		t.Errorf("got %s with %d events", s.Name, len(s.Events))
+	}
+	if err := os.WriteFile(path, plain, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("not compressed after all: %v", err)
+	}
 }
