@@ -114,6 +114,19 @@ gate-rewrite: ## Write the gate's figures anew, from what is reached now
 	$(GO) run ./cmd/hwctl replay --gate=$(SUITE)/LANDED --gate.rewrite $(SUITE)
 	@git diff --stat -- $(SUITE)/LANDED
 
+.PHONY: robustness
+robustness: ## Score the folders SCENARIOS (without any: the reduced suite) under jitter, missing edges, missing alerts, late deliveries
+	@found=; failed=0; \
+	for dir in $(SCENARIOS); do \
+		[[ -d $$dir ]] || { echo "absent: $$dir"; continue; }; \
+		found="$$found $$dir"; \
+	done; \
+	for dir in $${found:-$(SUITE)}; do \
+		printf '\n=== %s\n' "$$dir"; \
+		$(GO) run ./cmd/hwctl replay --robustness "$$dir" || failed=1; \
+	done; \
+	exit $$failed
+
 .PHONY: ci
 ci: ## Run all that CI runs
 	bash .ci/run

@@ -31,6 +31,8 @@ func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
 	cmd.Flag("explain", "Tell the story of the scenario of this name (or in this file): what came in, what was decided and why, and what was right when it is labelled.").PlaceHolder("CASE").StringVar(&r.explainCase)
 	cmd.Flag("gate", "Fail when a figure is worse than in this file by more than 0.02 (shares), 0.05 (pages) or 10 (seconds).").PlaceHolder("FILE").StringVar(&r.gateFile)
 	cmd.Flag("gate.rewrite", "Write the file of --gate anew, from what is reached now.").BoolVar(&r.gateRewrite)
+	cmd.Flag("perturb", "Make every scenario worse first: jitter=60s, drop-edges=0.2, drop-alerts=0.2 or shuffle=5m; repeatable.").PlaceHolder("HOW").StringsVar(&r.perturb)
+	cmd.Flag("robustness", "Score the scenarios as they are and under each perturbation, and fail when one costs more than a tenth of F1 or of top-1.").BoolVar(&r.robustness)
 	cmd.Flag("workers", "How many scenarios to run at once; 0: one for each processor.").IntVar(&r.opts.Workers)
 	a.command(cmd, r.run)
 }
@@ -43,6 +45,9 @@ type replayer struct {
 	opts  replay.Options
 
 	configFile, compareFile, explainCase string
+
+	perturb    []string
+	robustness bool
 
 	gateFile    string
 	gateRewrite bool
@@ -75,6 +80,8 @@ func (r *replayer) run(ctx context.Context) error {
 		err = r.compare(ctx, files)
 	case r.gateFile != "":
 		err = r.gate(ctx, files)
+	case r.robustness:
+		err = r.measure(ctx, files)
 	default:
 		err = r.replay(ctx, files)
 	}
@@ -109,6 +116,13 @@ func (r *replayer) prepare() ([]string, error) {
 			return nil, err
 		}
 	}
+	for _, text := range r.perturb {
+		p, err := replay.ParsePerturbation(text)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--perturb: %w", err)}
+		}
+		r.opts.Perturb = append(r.opts.Perturb, p)
+	}
 	return replay.Find(r.paths)
 }
 
@@ -136,6 +150,9 @@ func (r *replayer) explain(files []string) error {
 			return err
 		}
 		if file == r.explainCase || s.Name == r.explainCase {
+			for _, p := range r.opts.Perturb {
+				s = s.Perturbed(p)
+			}
 			return replay.Explain(r.app.out, s, r.opts.Config)
 		}
 	}

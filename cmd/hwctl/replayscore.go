@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/headwater-sre/headwater/correlate/replay"
 	"github.com/headwater-sre/headwater/correlate/settings"
@@ -102,6 +103,34 @@ func (r *replayer) gate(ctx context.Context, files []string) error {
 		return err
 	}
 	return landed.Check(r.app.out, scores)
+}
+
+// measure scores everything as it is and under each perturbation.
+func (r *replayer) measure(ctx context.Context, files []string) error {
+	plain, err := r.scoreAll(ctx, files, r.opts)
+	if err != nil {
+		return err
+	}
+	base := replay.Measure("", scored(plain), nil)
+	rows := []replay.Robustness{base}
+	for _, p := range replay.Perturbations() {
+		opts := r.opts
+		opts.Perturb = append(slices.Clip(opts.Perturb), p)
+		scores, err := r.scoreAll(ctx, files, opts)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, replay.Measure(p.String(), scored(scores), &base))
+	}
+	if r.app.json() {
+		return printIndented(r.app.out, rows)
+	}
+	return replay.WriteRobustness(r.app.out, rows)
+}
+
+// scored are those that did not fail.
+func scored(scores []*replay.CaseScore) []*replay.CaseScore {
+	return slices.DeleteFunc(slices.Clone(scores), func(c *replay.CaseScore) bool { return c == nil })
 }
 
 // scoreAll scores every file; one that failed has none.

@@ -32,6 +32,8 @@ type Options struct {
 	Workers int
 	// Score compares every result with the scenario's truth.
 	Score bool
+	// Perturb are done to every scenario before it is replayed, in this order.
+	Perturb []Perturbation
 }
 
 // Find lists the scenario files that paths mean: a file is itself, a directory
@@ -84,6 +86,9 @@ func (o Options) replay(file string) *Case {
 		return c
 	}
 	c.Name = s.Name
+	for _, p := range o.Perturb {
+		s = s.Perturbed(p)
+	}
 	start := time.Now()
 	if c.Result, c.Err = Run(s, o.Config); c.Err != nil {
 		return c

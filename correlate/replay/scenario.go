@@ -26,6 +26,8 @@ type Scenario struct {
 	services map[topology.Ref]string
 	// truth is for the scorer alone and stays undecoded until then. Nil when the scenario has none.
 	truth json.RawMessage
+	// renamings are what perturbations did to the names of instances, for the truth to follow; empty: no longer there.
+	renamings []map[string]string
 }
 
 // Event is one thing that Headwater receives.

@@ -70,6 +70,9 @@ func (s *Scenario) decodeTruth() (*truth, error) {
 	if err := json.Unmarshal(s.truth, t); err != nil {
 		return nil, fmt.Errorf("score %s: truth: %w", s.Name, err)
 	}
+	for _, names := range s.renamings {
+		t.Alerts = t.Alerts.renamed(names)
+	}
 	if t.Meta.Topology == "" {
 		t.Meta.Topology = "?"
 	}
