@@ -35,6 +35,7 @@ type Engine struct {
 	changesOf map[nodeID][]*ChangeState
 	due       dueHeap
 	names     map[string]verdict // see [Engine.classOf]
+	learned   learnedFigures
 
 	step stepState
 }
@@ -199,6 +200,7 @@ func (e *Engine) reindex() {
 		e.checksOf[n] = append(e.checksOf[n], k)
 	}
 	e.locateIncidents()
+	e.indexLearned()
 	for _, c := range e.changes {
 		n := e.nodes.id(c.Service)
 		e.changesOf[n] = append(e.changesOf[n], c)

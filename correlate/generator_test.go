@@ -57,7 +57,7 @@ func (h *history) add(s correlate.Signal) {
 }
 
 func (h *history) event() {
-	switch kind := rapid.IntRange(0, 19).Draw(h.t, "event"); {
+	switch kind := rapid.IntRange(0, 21).Draw(h.t, "event"); {
 	case kind < 10:
 		h.burst()
 	case kind < 12:
@@ -66,9 +66,9 @@ func (h *history) event() {
 		h.add(h.health())
 	case kind < 16:
 		h.add(h.change())
-	case kind < 17:
+	case kind < 19:
 		h.add(h.command())
-	case kind < 18:
+	case kind < 20:
 		h.add(drawTopology(h.t, len(h.inputs)))
 	default:
 		h.add(correlate.Tick{})
@@ -159,10 +159,38 @@ func (h *history) change() *correlate.Change {
 }
 
 func (h *history) command() *correlate.Command {
-	return &correlate.Command{
-		Kind:     correlate.CommandKind(rapid.IntRange(0, 3).Draw(h.t, "command")),
-		Incident: fmt.Sprintf("INC-%d", rapid.IntRange(1, 4).Draw(h.t, "incident")), Actor: "oncall", Text: "seen",
+	c := &correlate.Command{
+		Kind:     rapid.SampledFrom(commandKinds).Draw(h.t, "command"),
+		Incident: h.incident(), Actor: "oncall", Text: "seen",
 	}
+	switch c.Kind {
+	case correlate.CommandSetOrigin:
+		if rapid.IntRange(0, 3).Draw(h.t, "withdraw") > 0 {
+			c.Service = drawService(h.t)
+		}
+	case correlate.CommandMerge:
+		c.Into = h.incident()
+	case correlate.CommandSplit:
+		if rapid.Bool().Draw(h.t, "by service") {
+			c.Services = []topology.Ref{drawService(h.t)}
+		} else if s := rapid.SampledFrom(h.sets).Draw(h.t, "alert"); !s.starts.IsZero() {
+			a := s.alert(time.Time{})
+			c.Alerts = []correlate.AlertID{a.ID()}
+		}
+	case correlate.CommandResetLearned:
+		c.Learned.Kind = rapid.SampledFrom([]correlate.FigureKind{correlate.FigureAny, correlate.FigureCoverage, correlate.FigureNoise}).Draw(h.t, "figures")
+	}
+	return c
+}
+
+var commandKinds = []correlate.CommandKind{
+	correlate.CommandUnknown, correlate.CommandAcknowledge, correlate.CommandResolve, correlate.CommandAddNote,
+	correlate.CommandSetOrigin, correlate.CommandSetOrigin, correlate.CommandMerge, correlate.CommandMerge,
+	correlate.CommandSplit, correlate.CommandSplit, correlate.CommandSplit, correlate.CommandResetLearned,
+}
+
+func (h *history) incident() string {
+	return fmt.Sprintf("INC-%d", rapid.IntRange(1, 4).Draw(h.t, "incident"))
 }
 
 // drawService names a node of the graph, or one that no graph has.

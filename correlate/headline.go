@@ -23,6 +23,7 @@ const (
 // severity (or the state, once it is over), origin, symptom, reach.
 //
 //	[CRITICAL] mysql is the probable origin (87 %) · shipping and ratings failing · 14 alerts on 6 services
+//	[CRITICAL] mysql is the origin (set by oncall) · shipping and ratings failing · 14 alerts on 6 services
 //	[ERROR] origin unknown (best guess cart 31 %) · web failing · 9 alerts on 4 services
 //	[WARNING] cart: HighLatency
 //
@@ -98,6 +99,9 @@ func (i *Incident) originPhrase() string {
 	name, is := i.Names(), "is"
 	if i.State != IncidentOpen {
 		is = "was"
+	}
+	if i.originSet() {
+		return fmt.Sprintf("%s %s the origin (set by %s)", name(o.Service), is, printable(i.SetOrigin.By))
 	}
 	if o.Probability >= probableAt {
 		return fmt.Sprintf("%s %s the probable origin (%s)", name(o.Service), is, Percent(o.Probability))

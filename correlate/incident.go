@@ -112,6 +112,8 @@ type AlertState struct {
 	Incident string
 	// Truncated counts the alerts that the sender left out of the notification that brought this one.
 	Truncated int
+	// Bond names the decision that put it together with others: alerts of one bond stay together, see [Engine.bind]. 0: none did.
+	Bond uint64
 	// Opening is set on the alerts that the incident's first opening page spoke of: they hold its identity when alerts are divided anew.
 	Opening bool
 	Fate    Fate
@@ -274,9 +276,15 @@ type Incident struct {
 	Truncated  int
 	MergedInto string   // id, when State is IncidentMerged
 	Merged     []string // ids that were merged into this one
-	Ack        *Acknowledgement
-	Timeline   []TimelineEntry
-	Paging     Paging
+	// SplitFrom is the id of the incident that its first alerts were taken from, by an operator or by the engine; empty: none.
+	SplitFrom string
+	// Apart are the incidents that it is kept apart from, see [Parting].
+	Apart []Parting
+	// SetOrigin is what an operator said of its origin; nil: nobody did, or the word was withdrawn.
+	SetOrigin *OriginStatement
+	Ack       *Acknowledgement
+	Timeline  []TimelineEntry
+	Paging    Paging
 	// Runbooks are links from the alerts' annotations and the origin's service, without repeats.
 	Runbooks []string
 	// Labels and annotations for routing a page: environment, namespace, owner, tier … see [Incident.RouteLabels].
@@ -379,8 +387,8 @@ type Meta struct {
 
 // Stat is one learned figure, durable and inspectable.
 type Stat struct {
-	Key   string  // "<kind>/<subject>", for example "covered/shop/cart"
-	Count float64 // how much was seen
+	Key   string  // "<kind>/<subject>", for example "spoke/shop/cart"; see learned.go
+	Count float64 // how much was seen; 0: forgotten, the row goes
 	At    time.Time
 }
 

@@ -105,7 +105,7 @@ func (e *Engine) first(a *Alert, sender string) {
 	e.touch(it)
 	e.place(it)
 	if row.Mapped {
-		e.learn("alerted/" + row.Service.String())
+		e.countAlert(row.Service)
 	}
 	e.admit(it)
 	e.scheduleExpiry(it)
@@ -165,6 +165,9 @@ func (e *Engine) end(it *item, at time.Time) {
 
 // forget drops an alert from the live state; its row stays as history.
 func (e *Engine) forget(it *item) {
+	if it.state.Fate.Kind == FateChronic {
+		e.observeNoise(it.state.Labels["alertname"], 1)
+	}
 	row := e.editAlert(it)
 	row.Archived = true
 	e.unlink(it)
@@ -315,6 +318,9 @@ func (e *Engine) resolveAgain(it *item) {
 }
 
 func (e *Engine) applyCommand(c *Command) string {
+	if c.Kind == CommandResetLearned {
+		return e.resetLearned(c.Learned)
+	}
 	inc := e.incidents[c.Incident]
 	if inc == nil {
 		return fmt.Sprintf("no incident %q is open or recently ended", c.Incident)
@@ -334,6 +340,12 @@ func (e *Engine) applyCommand(c *Command) string {
 		e.closeIncident(inc, "resolved by "+actorOr(c.Actor))
 	case CommandAddNote:
 		e.note(inc, TimelineNote, c.Actor, c.Text)
+	case CommandSetOrigin:
+		return e.setOrigin(inc, c)
+	case CommandMerge:
+		return e.mergeCommand(inc, c)
+	case CommandSplit:
+		return e.splitCommand(inc, c)
 	default:
 		return fmt.Sprintf("unknown command %s", c.Kind)
 	}

@@ -17,6 +17,7 @@ func (e *Engine) judge(inc *incident) {
 	s := e.newScene(items, true)
 	p, _ := newPartitioner(s)
 	ranking, unknown := p.rank(p.avail, e.cfg.MaxOrigins)
+	ranking, unknown = p.heed(inc.row.SetOrigin, ranking, unknown)
 
 	row := e.editIncident(inc)
 	row.Unsettled = false
@@ -26,9 +27,10 @@ func (e *Engine) judge(inc *incident) {
 	for i, r := range ranking {
 		row.Origins = append(row.Origins, e.originOf(p, ranking, i, r))
 	}
+	e.sayWhoSetOrigin(inc)
 	e.describe(inc, s, ranking)
 	e.recount(inc)
-	if o := row.Origin(); o != nil && before != nil && o.Service != before.Service {
+	if o := row.Origin(); o != nil && before != nil && o.Service != before.Service && !row.originSet() {
 		e.note(inc, TimelineOrigin, "", fmt.Sprintf("probable origin is now %s (%d %%), was %s", e.short(o.Service), percent(o.Probability), e.short(before.Service)))
 	}
 }
@@ -112,7 +114,7 @@ func (e *Engine) nextHit(s *scene, t *tree) []topology.Ref {
 			if !ok {
 				left = 1
 			}
-			spared[caller] = left * (1 - math.Exp(-e.nodes.stepCost(caller, n, edge)))
+			spared[caller] = left * (1 - math.Exp(-e.stepCostOf(caller, n, edge)))
 		}
 	}
 	next := sortedNodes(spared)
@@ -146,7 +148,7 @@ func (e *Engine) gaps(s *scene, ranking []ranked) []string {
 			continue
 		}
 		ref := e.nodes.ref(n.id)
-		if e.stats["alerted/"+ref.String()].Count > 0 {
+		if e.stats[statKey(keyAlerted, ref.String())].Count > 0 {
 			continue
 		}
 		if !isUnregistered(ref.Name) {

@@ -68,6 +68,7 @@ func (e *Engine) closeIncident(inc *incident, why string) {
 
 // archive forgets an ended incident; its rows stay as history.
 func (e *Engine) archive(inc *incident) {
+	e.learnFrom(inc)
 	for _, it := range inc.sorted() {
 		e.forget(it)
 	}

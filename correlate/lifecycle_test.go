@@ -38,7 +38,9 @@ func TestNodesOutsideTheGraphAreForgotten(t *testing.T) {
 	if n := len(e.nodes.extra); n != 0 || len(e.items) != 0 {
 		t.Errorf("%d nodes and %d alerts are still remembered after all of them ended", n, len(e.items))
 	}
-	if n := len(e.stats); n != 0 {
-		t.Errorf("%d figures learned of services that do not exist", n)
+	for key := range e.stats {
+		if _, _, kind, _ := figureOf(key); kind != FigureNoise {
+			t.Errorf("learned of a service that does not exist: %s", key)
+		}
 	}
 }

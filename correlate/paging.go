@@ -114,6 +114,8 @@ func (e *Engine) changed(inc *incident) string {
 	p := &row.Paging
 	if o := row.Origin(); o != nil && o.Service != p.SaidOrigin && o.Probability >= newOriginLead*row.probabilityOf(p.SaidOrigin) {
 		switch was := e.short(p.SaidOrigin); {
+		case row.originSet():
+			return fmt.Sprintf("%s is the origin, set by %s", e.short(o.Service), row.SetOrigin.By)
 		case p.SaidOrigin.IsZero():
 			return fmt.Sprintf("%s is now the probable origin", e.short(o.Service))
 		case row.OriginKnown():

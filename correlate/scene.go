@@ -103,6 +103,7 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 	s.epoch = s.items[0].state.StartsAt
 	s.onset, s.ended = make([]float64, 0, len(items)), make([]float64, 0, len(items))
 	for _, it := range s.items {
+		it.gain = e.gainOf(it.state)
 		s.onset = append(s.onset, it.state.StartsAt.Sub(s.epoch).Seconds())
 		end := 0.0
 		if !it.state.EndedAt.IsZero() {
@@ -165,7 +166,7 @@ func (s *scene) addNodes() {
 	for i, id := range ids {
 		s.index[id] = int32(i)
 		kind := s.e.nodes.kind(id)
-		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: silence(kind), shared: sharesLoad(kind), place: kind.IsPlace()})
+		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: s.e.silenceOf(id), shared: sharesLoad(kind), place: kind.IsPlace()})
 	}
 	for _, c := range clients {
 		s.clients = append(s.clients, client{node: s.index[c[0]], shared: s.index[c[1]]})
@@ -239,7 +240,7 @@ func (s *scene) addArcs() {
 			if j < 0 || j == int32(i) {
 				continue
 			}
-			cost := s.e.nodes.stepCost(caller, nodeID(e.Node), e)
+			cost := s.e.stepCostOf(caller, nodeID(e.Node), e)
 			s.nodes[j].up = append(s.nodes[j].up, arc{to: int32(i), cost: cost, kind: e.Mode})
 			s.nodes[i].down = append(s.nodes[i].down, arc{to: j, cost: cost, kind: e.Mode})
 		}

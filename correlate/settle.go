@@ -16,15 +16,14 @@ func (e *Engine) settle() {
 	if len(items) == 0 {
 		return
 	}
-	scene := e.newScene(items, false)
-	clusters := scene.partition()
+	scene, clusters := e.divide(items)
 	plan := e.match(scene, clusters, touched)
 	news := map[string]*incident{}
 	for i, c := range clusters {
 		e.fill(plan.incident[i], scene, c, plan.fresh[i], news)
 	}
 	for _, m := range plan.merges {
-		e.mergeInto(m.gone, m.into)
+		e.mergeInto(m.gone, m.into, "", "one failure explains both")
 		news[m.into.row.ID] = m.into
 	}
 	for _, inc := range touched {
@@ -250,6 +249,7 @@ func (e *Engine) openIncident() *incident {
 func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[string]*incident) {
 	joined := map[string]int{}
 	moved := map[string]int{}
+	born := fresh && len(inc.items) == 0 // else it took the place of a new one
 	var left []*incident
 	c.set.each(func(k int32) {
 		it := s.items[k]
@@ -272,6 +272,9 @@ func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[
 	for _, other := range left {
 		e.release(other)
 	}
+	if born {
+		e.divided(inc, left)
+	}
 	switch {
 	case fresh && len(moved) > 0:
 		e.note(inc, TimelineSplit, "", "separated from "+strings.Join(sortedKeys(moved), ", ")+": another failure explains these alerts better")
@@ -282,15 +285,16 @@ func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[
 	}
 }
 
-func (e *Engine) mergeInto(gone, into *incident) {
+// mergeInto lets gone go on as into, because of why; actor is the operator who said so, or nobody.
+func (e *Engine) mergeInto(gone, into *incident, actor, why string) {
 	for _, it := range gone.sorted() { // alerts that another cluster did not take
 		e.include(into, it)
 		e.editAlert(it).Incident = into.row.ID
 	}
 	e.evict(gone)
 	row := e.editIncident(gone)
-	text := fmt.Sprintf("merged into %s: one failure explains both", into.row.ID)
-	e.note(gone, TimelineMerged, "", text)
+	text := fmt.Sprintf("merged into %s: %s", into.row.ID, why)
+	e.note(gone, TimelineMerged, actor, text)
 	row.State, row.MergedInto, row.Firing, row.Unsettled = IncidentMerged, into.row.ID, 0, false
 	row.ResolvedAt, row.Archived = e.meta.Now, true
 	row.Paging.DueAt, row.Paging.UpdateDueAt = time.Time{}, time.Time{}
@@ -302,7 +306,8 @@ func (e *Engine) mergeInto(gone, into *incident) {
 	if kept.Ack == nil {
 		kept.Ack = row.Ack
 	}
-	e.note(into, TimelineMerged, "", row.ID+" merged into this one: one failure explains both")
+	e.succeed(gone, into, actor)
+	e.note(into, TimelineMerged, actor, row.ID+" merged into this one: "+why)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -204,24 +204,34 @@ type CommandKind uint8
 
 // The operator commands.
 const (
-	CommandUnknown     CommandKind = iota
-	CommandAcknowledge             // somebody has it: sticky until the incident ends
-	CommandResolve                 // ended by decision, whatever its alerts say
-	CommandAddNote                 // a line for the timeline
+	CommandUnknown      CommandKind = iota
+	CommandAcknowledge              // somebody has it: sticky until the incident ends
+	CommandResolve                  // ended by decision, whatever its alerts say
+	CommandAddNote                  // a line for the timeline
+	CommandSetOrigin                // the failure began at Service; without one, the word is withdrawn
+	CommandMerge                    // it and Into are one failure
+	CommandSplit                    // Alerts, and all alerts of Services, are another failure
+	CommandResetLearned             // forget the learned figures of Learned; about no incident
 )
 
-var commandNames = [...]string{"unknown", "acknowledge", "resolve", "add note"}
+var commandNames = [...]string{"unknown", "acknowledge", "resolve", "add note", "set origin", "merge", "split", "reset learned"}
 
 // String returns the command in words.
 func (k CommandKind) String() string { return nameOf(commandNames[:], int(k)) }
 
-// Command is an operator's wish about one incident. It goes through the stream
-// like everything else, so it has its place in the one order.
+// Command is an operator's wish, nearly always about one incident. It goes through
+// the stream like everything else, so it has its place in the one order.
 type Command struct {
 	Kind     CommandKind
 	Incident string // id, such as INC-41
 	Actor    string // who asked, as authenticated; may be empty
 	Text     string // the note, or the reason
+
+	Service  topology.Ref    // of CommandSetOrigin
+	Into     string          // of CommandMerge: the other incident's id
+	Alerts   []AlertID       // of CommandSplit
+	Services []topology.Ref  // of CommandSplit
+	Learned  FigureSelection // of CommandResetLearned
 }
 
 // TopologyReport replaces the dependency graph.

@@ -58,7 +58,11 @@ func (e *Engine) finish() *Delta {
 		d.Health = append(d.Health, e.health[k])
 	}
 	for _, k := range slices.Sorted(maps.Keys(e.step.stats)) {
-		d.Stats = append(d.Stats, e.stats[k])
+		st, ok := e.stats[k]
+		if !ok {
+			st = Stat{Key: k, At: e.meta.Now} // forgotten
+		}
+		d.Stats = append(d.Stats, st)
 	}
 	e.reset()
 	return d
@@ -153,14 +157,4 @@ func (e *Engine) note(inc *incident, kind TimelineKind, actor, text string) {
 	}
 	inc.timeline = append(inc.timeline, TimelineEntry{At: e.meta.Now, Kind: kind, Text: text, Actor: actor})
 	row.Timeline = slices.Clip(inc.timeline) // what lies behind it is not the row's
-}
-
-func (e *Engine) learn(key string) {
-	s := e.stats[key]
-	s.Key, s.Count, s.At = key, s.Count+1, e.meta.Now
-	e.stats[key] = s
-	if e.step.stats == nil {
-		e.step.stats = map[string]bool{}
-	}
-	e.step.stats[key] = true
 }

@@ -193,8 +193,8 @@ func (s *scene) quietCost(t *tree) float64 {
 		if s.e.alerting(caller) {
 			continue
 		}
-		q := math.Exp(-s.e.nodes.stepCost(caller, id, e))
-		cost -= math.Log(1 - quietFactor*coverage(s.e.nodes.kind(caller))*q)
+		q := math.Exp(-s.e.stepCostOf(caller, id, e))
+		cost -= math.Log(1 - quietFactor*s.e.coverageOf(caller)*q)
 	}
 	if seen > 0 && len(in) > seen {
 		cost *= float64(len(in)) / float64(seen)

@@ -46,11 +46,16 @@
 //	health <service> passing|degraded|failing|unknown [check= message= threshold=]
 //	change <service> <kind> ["summary"] [ago=48h]
 //	acknowledge|resolve|note INC-1 [by <who>] ["text"]
+//	set-origin INC-1 [<service>] [by <who>] ["text"]      without a service, the word is withdrawn
+//	merge INC-1 INC-2 [by <who>] ["text"]
+//	split INC-1 <service> … [alert=<AlertName>] [by <who>] ["text"]
+//	forget [coverage|edge|noise|alerted [subject]]
 //	restart                                  the engine is restored from its stored rows
 //	tick                                     nothing but time
 //	config hold=30s settle=1s close_after=10m reopen_within=30m stale_after=0s page=critical,error
 //	show INC-1 [exact]                       candidates, way, services; exact: with numbers
 //	show fates                               what became of each alert
+//	show learned                             what closed incidents taught
 //
 // Options of firing: began=-20s (it started to fire before it arrived), summary=,
 // runbook=; of resolved: ended=-2m. A value with spaces stands in double quotes.

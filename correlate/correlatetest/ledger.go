@@ -61,7 +61,11 @@ func (l *Ledger) Apply(d *correlate.Delta) {
 		l.changes[c.Pos] = c
 	}
 	for _, s := range d.Stats {
-		l.stats[s.Key] = s
+		if s.Count == 0 {
+			delete(l.stats, s.Key)
+		} else {
+			l.stats[s.Key] = s
+		}
 	}
 	if d.Topology != nil {
 		l.snapshot.Topology = d.Topology
@@ -184,6 +188,7 @@ func (l *Ledger) Check(cfg correlate.Config, next time.Time, due bool) []string 
 		add("at %s a deadline of %s is still to be met", stamp(l.Meta.Now), stamp(next))
 	}
 	counts := map[string]*count{}
+	bonds := map[uint64]string{}
 	for _, a := range l.sortedAlerts() {
 		if a.Archived {
 			continue
@@ -196,11 +201,16 @@ func (l *Ledger) Check(cfg correlate.Config, next time.Time, due bool) []string 
 			}
 			c.add(a)
 		}
+		if where, known := bonds[a.Bond]; a.Bond != 0 && known && where != a.Incident {
+			add("alerts that were bound together are in %s and in %s", where, a.Incident)
+		}
+		bonds[a.Bond] = a.Incident
 		l.checkAlert(&cfg, a, add)
 	}
 	for _, i := range l.Numbered() {
 		if !i.Archived {
 			l.checkIncident(i, counts[i.ID], add)
+			l.checkCorrections(i, add)
 		}
 		if i.State != correlate.IncidentOpen && l.Open(i.ID) {
 			add("%s is %s and on-call was never told", i.ID, i.State)
@@ -274,6 +284,22 @@ func worthy(cfg *correlate.Config, a *correlate.AlertState) bool {
 		may = slices.Contains(cfg.PageSeverities, a.Severity)
 	}
 	return a.Active() && may && (a.Class != correlate.ClassChore || a.Severity > correlate.SeverityWarning)
+}
+
+// checkCorrections: what operators said is in force, and both sides of a division know of it.
+func (l *Ledger) checkCorrections(i *correlate.Incident, add func(string, ...any)) {
+	for _, p := range i.Apart {
+		other := l.Incidents[p.Incident]
+		if other == i {
+			add("%s is kept apart from itself", i.ID)
+		}
+		if !other.Archived && !slices.ContainsFunc(other.Apart, func(q correlate.Parting) bool { return q.Incident == i.ID }) {
+			add("%s is kept apart from %s, which does not know", i.ID, p.Incident)
+		}
+	}
+	if said := i.SetOrigin; said != nil && i.State == correlate.IncidentOpen && (len(i.Origins) == 0 || i.Origins[0].Probability != 1) {
+		add("the origin of %s was set to %s and is %v", i.ID, said.Service, i.Origins)
+	}
 }
 
 func (l *Ledger) checkIncident(i *correlate.Incident, c *count, add func(string, ...any)) {

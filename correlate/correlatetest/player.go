@@ -253,6 +253,10 @@ func (p *player) signal(a act) (correlate.Signal, error) {
 		return change(plain, opts, a.at)
 	case "acknowledge", "resolve", "note":
 		return operate(a.args[0], plain)
+	case "set-origin", "merge", "split":
+		return p.correct(a.args[0], plain, opts["alert"])
+	case "forget":
+		return forget(plain)
 	case "tick":
 		return correlate.Tick{}, nil
 	}
@@ -294,22 +298,6 @@ func change(plain []string, opts map[string]string, now time.Time) (correlate.Si
 	return &correlate.Change{
 		Service: topology.ParseRef(plain[0]), Kind: plain[1], Summary: strings.Join(plain[2:], " "), Link: opts["link"], At: now.Add(-ago), Source: "story",
 	}, nil
-}
-
-// operate reads "INC-1 [by who] [text]".
-func operate(verb string, plain []string) (correlate.Signal, error) {
-	if len(plain) == 0 {
-		return nil, fmt.Errorf("want %s INC-<n> [by <who>] [\"text\"]", verb)
-	}
-	c := &correlate.Command{Incident: plain[0], Kind: map[string]correlate.CommandKind{
-		"acknowledge": correlate.CommandAcknowledge, "resolve": correlate.CommandResolve, "note": correlate.CommandAddNote,
-	}[verb]}
-	plain = plain[1:]
-	if len(plain) > 1 && plain[0] == "by" {
-		c.Actor, plain = plain[1], plain[2:]
-	}
-	c.Text = strings.Join(plain, " ")
-	return c, nil
 }
 
 // configure reads settings, before anything has happened.

@@ -231,8 +231,12 @@ func (p *player) show(args []string) error {
 		p.showFates()
 		return nil
 	}
+	if len(args) == 1 && args[0] == "learned" {
+		p.showLearned()
+		return nil
+	}
 	if len(args) == 0 || p.ledger.Incidents[args[0]] == nil {
-		return fmt.Errorf("want show INC-<n> [exact] or show fates")
+		return fmt.Errorf("want show INC-<n> [exact], show fates or show learned")
 	}
 	i := p.ledger.Incidents[args[0]]
 	exact := len(args) > 1 && args[1] == "exact"

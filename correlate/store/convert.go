@@ -178,6 +178,7 @@ func alertToProto(a *correlate.AlertState) *storev1.AlertState {
 		Revision:          a.Revision,
 		Opening:           a.Opening,
 		Truncated:         int64(a.Truncated),
+		Bond:              a.Bond,
 	}
 }
 
@@ -212,6 +213,7 @@ func alertFromProto(a *storev1.AlertState) *correlate.AlertState {
 		Revision:  a.GetRevision(),
 		Opening:   a.GetOpening(),
 		Truncated: int(a.GetTruncated()),
+		Bond:      a.GetBond(),
 	}
 }
 

@@ -41,6 +41,11 @@ func incidentToProto(i *correlate.Incident) *storev1.Incident {
 		ResolvedBy:         i.ResolvedBy,
 		QuietSinceUnixNano: timeToNano(i.QuietSince),
 		Unsettled:          i.Unsettled,
+		SplitFrom:          i.SplitFrom,
+		Apart:              each(i.Apart, partingToProto),
+	}
+	if s := i.SetOrigin; s != nil {
+		out.SetOrigin = &storev1.OriginStatement{Service: refToProto(s.Service), AtUnixNano: timeToNano(s.At), By: s.By, Note: s.Note}
 	}
 	if i.Ack != nil {
 		out.Ack = &storev1.Acknowledgement{AtUnixNano: timeToNano(i.Ack.At), By: i.Ack.By, Note: i.Ack.Note}
@@ -81,11 +86,24 @@ func incidentFromProto(i *storev1.Incident) *correlate.Incident {
 		ResolvedBy:      i.GetResolvedBy(),
 		QuietSince:      timeFromNano(i.GetQuietSinceUnixNano()),
 		Unsettled:       i.GetUnsettled(),
+		SplitFrom:       i.GetSplitFrom(),
+		Apart:           each(i.GetApart(), partingFromProto),
+	}
+	if s := i.GetSetOrigin(); s != nil {
+		out.SetOrigin = &correlate.OriginStatement{Service: refFromProto(s.GetService()), At: timeFromNano(s.GetAtUnixNano()), By: s.GetBy(), Note: s.GetNote()}
 	}
 	if a := i.GetAck(); a != nil {
 		out.Ack = &correlate.Acknowledgement{At: timeFromNano(a.GetAtUnixNano()), By: a.GetBy(), Note: a.GetNote()}
 	}
 	return out
+}
+
+func partingToProto(p correlate.Parting) *storev1.Parting {
+	return &storev1.Parting{Incident: p.Incident, AtUnixNano: timeToNano(p.At), By: p.By}
+}
+
+func partingFromProto(p *storev1.Parting) correlate.Parting {
+	return correlate.Parting{Incident: p.GetIncident(), At: timeFromNano(p.GetAtUnixNano()), By: p.GetBy()}
 }
 
 // wholeRefToProto is for lists, where a nil would not be a message.

@@ -22,7 +22,7 @@ func TestMetricsTellRowsAndPendingPages(t *testing.T) {
 		d[0].Alerts = []*correlate.AlertState{{Alert: correlate.Alert{Fingerprint: "a"}}}
 		d[0].Health = []*correlate.HealthState{{Check: "a"}, {Check: "b"}, {Check: "c"}}
 		d[0].Changes = []*correlate.ChangeState{{Pos: 1}}
-		d[0].Stats = []correlate.Stat{{Key: "a"}}
+		d[0].Stats = []correlate.Stat{{Key: "a", Count: 1}, {Key: "b"}}
 		must(t, s.Commit(t.Context(), d, true))
 		time.Sleep(90 * time.Second)
 		want := []string{

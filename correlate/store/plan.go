@@ -103,7 +103,7 @@ func (p *planner) rows(d *correlate.Delta, first func(key any) bool) error {
 	for _, st := range slices.Backward(d.Stats) {
 		key := appendText([]byte{tableStat}, st.Key)
 		if first(statKey(key)) {
-			if err := p.other(key, statToProto(st)); err != nil {
+			if err := p.stat(key, st); err != nil {
 				return err
 			}
 		}
@@ -225,6 +225,16 @@ func (p *planner) leaveHistory(live, history []byte) error {
 func (p *planner) other(key []byte, m message) error {
 	p.after(func() { p.index.setOther(string(key)) })
 	return p.putMessage(key, m, 0)
+}
+
+// stat plans a figure; one without a count is forgotten.
+func (p *planner) stat(key []byte, st correlate.Stat) error {
+	if st.Count != 0 {
+		return p.other(key, statToProto(st))
+	}
+	p.remove(key)
+	p.after(func() { p.index.dropOther(string(key)) })
+	return nil
 }
 
 // pages adds the pages of d to the outbox. One that is there already stays as it

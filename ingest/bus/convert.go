@@ -230,18 +230,45 @@ func fromChange(c *streamv1.Change) *correlate.Change {
 	}
 }
 
-// CommandUnknown is the one zero value that exists on both sides.
+// The zero values of CommandKind and FigureKind exist on both sides.
 func toCommand(c *correlate.Command) *streamv1.Command {
-	return &streamv1.Command{Kind: streamv1.CommandKind(c.Kind), Incident: c.Incident, Actor: c.Actor, Text: c.Text}
+	out := &streamv1.Command{
+		Kind: streamv1.CommandKind(c.Kind), Incident: c.Incident, Actor: c.Actor, Text: c.Text, Into: c.Into,
+	}
+	if !c.Service.IsZero() {
+		out.Service = toRef(c.Service)
+	}
+	for _, id := range c.Alerts {
+		out.Alerts = append(out.Alerts, &streamv1.AlertId{Fingerprint: id.Fingerprint, StartsAtUnixNano: id.StartsAt})
+	}
+	for _, s := range c.Services {
+		out.Services = append(out.Services, toRef(s))
+	}
+	if c.Learned != (correlate.FigureSelection{}) {
+		out.Learned = &streamv1.LearnedSelection{Kind: streamv1.LearnedKind(c.Learned.Kind), Subject: c.Learned.Subject}
+	}
+	return out
 }
 
 func fromCommand(c *streamv1.Command) (*correlate.Command, error) {
 	if _, ok := streamv1.CommandKind_name[int32(c.GetKind())]; !ok {
 		return nil, fmt.Errorf("decode entry: command kind %d is not known", c.GetKind())
 	}
-	return &correlate.Command{
+	if _, ok := streamv1.LearnedKind_name[int32(c.GetLearned().GetKind())]; !ok {
+		return nil, fmt.Errorf("decode entry: kind %d of learned figures is not known", c.GetLearned().GetKind())
+	}
+	out := &correlate.Command{
 		Kind: correlate.CommandKind(c.GetKind()), Incident: c.GetIncident(), Actor: c.GetActor(), Text: c.GetText(),
-	}, nil
+		Service: fromRef(c.GetService()), Into: c.GetInto(),
+		Learned: correlate.FigureSelection{Kind: correlate.FigureKind(c.GetLearned().GetKind()), Subject: c.GetLearned().GetSubject()},
+	}
+	for _, id := range c.GetAlerts() {
+		out.Alerts = append(out.Alerts, correlate.AlertID{Fingerprint: id.GetFingerprint(), StartsAt: id.GetStartsAtUnixNano()})
+	}
+	for _, s := range c.GetServices() {
+		out.Services = append(out.Services, fromRef(s))
+	}
+	return out, nil
 }
 
 func toRef(r topology.Ref) *streamv1.ServiceRef {

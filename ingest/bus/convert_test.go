@@ -29,7 +29,8 @@ type generator struct {
 var enumSizes = map[reflect.Type]int{
 	reflect.TypeFor[correlate.AlertStatus]():  int(correlate.Resolved),
 	reflect.TypeFor[correlate.HealthStatus](): int(correlate.HealthFailing),
-	reflect.TypeFor[correlate.CommandKind]():  int(correlate.CommandAddNote),
+	reflect.TypeFor[correlate.CommandKind]():  int(correlate.CommandResetLearned),
+	reflect.TypeFor[correlate.FigureKind]():   int(correlate.FigureAlerted),
 	reflect.TypeFor[topology.Kind]():          len(topology.KindNames()) - 1,
 	reflect.TypeFor[topology.Mode]():          len(topology.ModeNames()) - 1,
 }

@@ -61,7 +61,7 @@ func (g *generator) delta(t *rapid.T) *correlate.Delta {
 		})
 	}
 	if rapid.Bool().Draw(t, "stat") {
-		d.Stats = append(d.Stats, correlate.Stat{Key: "covered/" + g.name(t), Count: float64(g.pos), At: g.now()})
+		d.Stats = append(d.Stats, correlate.Stat{Key: "spoke/" + g.name(t), Count: float64(g.pos * rapid.Uint64Range(0, 1).Draw(t, "seen")), At: g.now()})
 	}
 	if rapid.IntRange(0, 4).Draw(t, "topology") == 0 {
 		d.Topology = &topology.Spec{

@@ -101,7 +101,11 @@ func (m *Memory) apply(d *correlate.Delta) {
 		m.changes[c.Pos] = c
 	}
 	for _, s := range d.Stats {
-		m.stats[s.Key] = s
+		if s.Count == 0 {
+			delete(m.stats, s.Key)
+		} else {
+			m.stats[s.Key] = s
+		}
 	}
 	for _, p := range d.Pages {
 		if m.page(p.Key()) == nil {

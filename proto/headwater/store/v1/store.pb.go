@@ -162,7 +162,9 @@ type AlertState struct {
 	// Set on the alerts that the incident's opening page spoke of.
 	Opening bool `protobuf:"varint,22,opt,name=opening,proto3" json:"opening,omitempty"`
 	// Alerts that the sender left out of the notification that brought this one.
-	Truncated     int64 `protobuf:"varint,23,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	Truncated int64 `protobuf:"varint,23,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	// Names the decision that put it together with others. 0: none did.
+	Bond          uint64 `protobuf:"varint,24,opt,name=bond,proto3" json:"bond,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -358,6 +360,13 @@ func (x *AlertState) GetTruncated() int64 {
 	return 0
 }
 
+func (x *AlertState) GetBond() uint64 {
+	if x != nil {
+		return x.Bond
+	}
+	return 0
+}
+
 // Fate is what became of an alert.
 type Fate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -488,7 +497,13 @@ type Incident struct {
 	// When its last firing alert ended. 0: one fires.
 	QuietSinceUnixNano int64 `protobuf:"varint,31,opt,name=quiet_since_unix_nano,json=quietSinceUnixNano,proto3" json:"quiet_since_unix_nano,omitempty"`
 	// Evidence changed since it was last judged.
-	Unsettled     bool `protobuf:"varint,32,opt,name=unsettled,proto3" json:"unsettled,omitempty"`
+	Unsettled bool `protobuf:"varint,32,opt,name=unsettled,proto3" json:"unsettled,omitempty"`
+	// Id of the incident that its first alerts were taken from. Empty: none.
+	SplitFrom string `protobuf:"bytes,33,opt,name=split_from,json=splitFrom,proto3" json:"split_from,omitempty"`
+	// Incidents that it is kept apart from.
+	Apart []*Parting `protobuf:"bytes,34,rep,name=apart,proto3" json:"apart,omitempty"`
+	// What an operator said of its origin. Unset: nothing.
+	SetOrigin     *OriginStatement `protobuf:"bytes,35,opt,name=set_origin,json=setOrigin,proto3" json:"set_origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -747,6 +762,164 @@ func (x *Incident) GetUnsettled() bool {
 	return false
 }
 
+func (x *Incident) GetSplitFrom() string {
+	if x != nil {
+		return x.SplitFrom
+	}
+	return ""
+}
+
+func (x *Incident) GetApart() []*Parting {
+	if x != nil {
+		return x.Apart
+	}
+	return nil
+}
+
+func (x *Incident) GetSetOrigin() *OriginStatement {
+	if x != nil {
+		return x.SetOrigin
+	}
+	return nil
+}
+
+// Parting keeps two incidents apart.
+type Parting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the other one.
+	Incident string `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// When they were divided.
+	AtUnixNano int64 `protobuf:"varint,2,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	// Who divided them. Empty: the engine.
+	By            string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Parting) Reset() {
+	*x = Parting{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Parting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Parting) ProtoMessage() {}
+
+func (x *Parting) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Parting.ProtoReflect.Descriptor instead.
+func (*Parting) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Parting) GetIncident() string {
+	if x != nil {
+		return x.Incident
+	}
+	return ""
+}
+
+func (x *Parting) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *Parting) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+// OriginStatement is an operator's word about where an incident began.
+type OriginStatement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service.
+	Service *Ref `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// When it was said.
+	AtUnixNano int64 `protobuf:"varint,2,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	// Who said it.
+	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// What they said with it. May be empty.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OriginStatement) Reset() {
+	*x = OriginStatement{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OriginStatement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OriginStatement) ProtoMessage() {}
+
+func (x *OriginStatement) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OriginStatement.ProtoReflect.Descriptor instead.
+func (*OriginStatement) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *OriginStatement) GetService() *Ref {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+func (x *OriginStatement) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *OriginStatement) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *OriginStatement) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // Origin is a candidate for the service at which a failure began.
 type Origin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -768,7 +941,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +953,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +966,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Origin) GetService() *Ref {
@@ -851,7 +1024,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +1036,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +1049,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Reason) GetText() string {
@@ -918,7 +1091,7 @@ type ServiceImpact struct {
 
 func (x *ServiceImpact) Reset() {
 	*x = ServiceImpact{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +1103,7 @@ func (x *ServiceImpact) String() string {
 func (*ServiceImpact) ProtoMessage() {}
 
 func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1116,7 @@ func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceImpact.ProtoReflect.Descriptor instead.
 func (*ServiceImpact) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ServiceImpact) GetService() *Ref {
@@ -1019,7 +1192,7 @@ type PathEdge struct {
 
 func (x *PathEdge) Reset() {
 	*x = PathEdge{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1204,7 @@ func (x *PathEdge) String() string {
 func (*PathEdge) ProtoMessage() {}
 
 func (x *PathEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1217,7 @@ func (x *PathEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
 func (*PathEdge) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PathEdge) GetCause() *Ref {
@@ -1092,7 +1265,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1277,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1290,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TimelineEntry) GetAtUnixNano() int64 {
@@ -1163,7 +1336,7 @@ type Acknowledgement struct {
 
 func (x *Acknowledgement) Reset() {
 	*x = Acknowledgement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1175,7 +1348,7 @@ func (x *Acknowledgement) String() string {
 func (*Acknowledgement) ProtoMessage() {}
 
 func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1188,7 +1361,7 @@ func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Acknowledgement) GetAtUnixNano() int64 {
@@ -1241,7 +1414,7 @@ type Paging struct {
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1253,7 +1426,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1266,7 +1439,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Paging) GetDueAtUnixNano() int64 {
@@ -1360,7 +1533,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1545,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1558,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Change) GetService() *Ref {
@@ -1445,7 +1618,7 @@ type ChangeState struct {
 
 func (x *ChangeState) Reset() {
 	*x = ChangeState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1457,7 +1630,7 @@ func (x *ChangeState) String() string {
 func (*ChangeState) ProtoMessage() {}
 
 func (x *ChangeState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1470,7 +1643,7 @@ func (x *ChangeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeState.ProtoReflect.Descriptor instead.
 func (*ChangeState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ChangeState) GetChange() *Change {
@@ -1523,7 +1696,7 @@ type HealthState struct {
 
 func (x *HealthState) Reset() {
 	*x = HealthState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1708,7 @@ func (x *HealthState) String() string {
 func (*HealthState) ProtoMessage() {}
 
 func (x *HealthState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1721,7 @@ func (x *HealthState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthState.ProtoReflect.Descriptor instead.
 func (*HealthState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HealthState) GetService() *Ref {
@@ -1634,7 +1807,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1646,7 +1819,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1659,7 +1832,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -1691,7 +1864,7 @@ type Stat struct {
 
 func (x *Stat) Reset() {
 	*x = Stat{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1876,7 @@ func (x *Stat) String() string {
 func (*Stat) ProtoMessage() {}
 
 func (x *Stat) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1889,7 @@ func (x *Stat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stat.ProtoReflect.Descriptor instead.
 func (*Stat) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Stat) GetKey() string {
@@ -1750,7 +1923,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\rnow_unix_nano\x18\x02 \x01(\x03R\vnowUnixNano\x12#\n" +
 	"\rnext_incident\x18\x03 \x01(\x04R\fnextIncident\x12)\n" +
 	"\x10topology_version\x18\x04 \x01(\tR\x0ftopologyVersion\x12-\n" +
-	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\"\xa9\x06\n" +
+	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\"\xbd\x06\n" +
 	"\n" +
 	"AlertState\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x16\n" +
@@ -1776,12 +1949,14 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\barchived\x18\x14 \x01(\bR\barchived\x12\x1a\n" +
 	"\brevision\x18\x15 \x01(\x04R\brevision\x12\x18\n" +
 	"\aopening\x18\x16 \x01(\bR\aopening\x12\x1c\n" +
-	"\ttruncated\x18\x17 \x01(\x03R\ttruncated\"P\n" +
+	"\ttruncated\x18\x17 \x01(\x03R\ttruncated\x12\x12\n" +
+	"\x04bond\x18\x18 \x01(\x04R\x04bond\"P\n" +
 	"\x04Fate\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\xc1\t\n" +
+	"atUnixNano\"\xd7\n" +
+	"\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -1817,7 +1992,23 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\vresolved_by\x18\x1e \x01(\tR\n" +
 	"resolvedBy\x121\n" +
 	"\x15quiet_since_unix_nano\x18\x1f \x01(\x03R\x12quietSinceUnixNano\x12\x1c\n" +
-	"\tunsettled\x18  \x01(\bR\tunsettled\"\xd5\x01\n" +
+	"\tunsettled\x18  \x01(\bR\tunsettled\x12\x1d\n" +
+	"\n" +
+	"split_from\x18! \x01(\tR\tsplitFrom\x121\n" +
+	"\x05apart\x18\" \x03(\v2\x1b.headwater.store.v1.PartingR\x05apart\x12B\n" +
+	"\n" +
+	"set_origin\x18# \x01(\v2#.headwater.store.v1.OriginStatementR\tsetOrigin\"W\n" +
+	"\aParting\x12\x1a\n" +
+	"\bincident\x18\x01 \x01(\tR\bincident\x12 \n" +
+	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
+	"atUnixNano\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\"\x8a\x01\n" +
+	"\x0fOriginStatement\x121\n" +
+	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12 \n" +
+	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
+	"atUnixNano\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xd5\x01\n" +
 	"\x06Origin\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x14\n" +
@@ -1913,53 +2104,58 @@ func file_headwater_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_headwater_store_v1_store_proto_rawDescData
 }
 
-var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_headwater_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),            // 0: headwater.store.v1.Meta
 	(*AlertState)(nil),      // 1: headwater.store.v1.AlertState
 	(*Fate)(nil),            // 2: headwater.store.v1.Fate
 	(*Incident)(nil),        // 3: headwater.store.v1.Incident
-	(*Origin)(nil),          // 4: headwater.store.v1.Origin
-	(*Reason)(nil),          // 5: headwater.store.v1.Reason
-	(*ServiceImpact)(nil),   // 6: headwater.store.v1.ServiceImpact
-	(*PathEdge)(nil),        // 7: headwater.store.v1.PathEdge
-	(*TimelineEntry)(nil),   // 8: headwater.store.v1.TimelineEntry
-	(*Acknowledgement)(nil), // 9: headwater.store.v1.Acknowledgement
-	(*Paging)(nil),          // 10: headwater.store.v1.Paging
-	(*Change)(nil),          // 11: headwater.store.v1.Change
-	(*ChangeState)(nil),     // 12: headwater.store.v1.ChangeState
-	(*HealthState)(nil),     // 13: headwater.store.v1.HealthState
-	(*AlertId)(nil),         // 14: headwater.store.v1.AlertId
-	(*Stat)(nil),            // 15: headwater.store.v1.Stat
-	(*Ref)(nil),             // 16: headwater.store.v1.Ref
+	(*Parting)(nil),         // 4: headwater.store.v1.Parting
+	(*OriginStatement)(nil), // 5: headwater.store.v1.OriginStatement
+	(*Origin)(nil),          // 6: headwater.store.v1.Origin
+	(*Reason)(nil),          // 7: headwater.store.v1.Reason
+	(*ServiceImpact)(nil),   // 8: headwater.store.v1.ServiceImpact
+	(*PathEdge)(nil),        // 9: headwater.store.v1.PathEdge
+	(*TimelineEntry)(nil),   // 10: headwater.store.v1.TimelineEntry
+	(*Acknowledgement)(nil), // 11: headwater.store.v1.Acknowledgement
+	(*Paging)(nil),          // 12: headwater.store.v1.Paging
+	(*Change)(nil),          // 13: headwater.store.v1.Change
+	(*ChangeState)(nil),     // 14: headwater.store.v1.ChangeState
+	(*HealthState)(nil),     // 15: headwater.store.v1.HealthState
+	(*AlertId)(nil),         // 16: headwater.store.v1.AlertId
+	(*Stat)(nil),            // 17: headwater.store.v1.Stat
+	(*Ref)(nil),             // 18: headwater.store.v1.Ref
 }
 var file_headwater_store_v1_store_proto_depIdxs = []int32{
-	16, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
-	16, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
+	18, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
+	18, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
 	2,  // 2: headwater.store.v1.AlertState.fate:type_name -> headwater.store.v1.Fate
-	4,  // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
-	6,  // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
-	16, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
-	7,  // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
-	11, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
-	9,  // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
-	8,  // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
-	10, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
-	16, // 11: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
-	5,  // 12: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
-	16, // 13: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
-	16, // 14: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
-	16, // 15: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
-	16, // 16: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
-	16, // 17: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
-	11, // 18: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
-	16, // 19: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
-	14, // 20: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	6,  // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
+	8,  // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
+	18, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
+	9,  // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
+	13, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
+	11, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
+	10, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
+	12, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
+	4,  // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
+	5,  // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
+	18, // 13: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
+	18, // 14: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
+	7,  // 15: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
+	18, // 16: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
+	18, // 17: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
+	18, // 18: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
+	18, // 19: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
+	18, // 20: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
+	13, // 21: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
+	18, // 22: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
+	16, // 23: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_store_proto_init() }
@@ -1974,7 +2170,7 @@ func file_headwater_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_store_v1_store_proto_rawDesc), len(file_headwater_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -144,6 +144,67 @@ func (HealthStatus) EnumDescriptor() ([]byte, []int) {
 	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{1}
 }
 
+// LearnedKind is what a learned figure is about.
+type LearnedKind int32
+
+const (
+	// All kinds.
+	LearnedKind_LEARNED_KIND_UNSPECIFIED LearnedKind = 0
+	// Of a service: how often it raised an alert of its own when it was impaired.
+	LearnedKind_LEARNED_KIND_COVERAGE LearnedKind = 1
+	// Of a dependency: how often the caller was hit when the callee failed.
+	LearnedKind_LEARNED_KIND_EDGE LearnedKind = 2
+	// Of an alert rule: how often it fired outside of any cascade.
+	LearnedKind_LEARNED_KIND_NOISE LearnedKind = 3
+	// Of a service: alerts about it, ever.
+	LearnedKind_LEARNED_KIND_ALERTED LearnedKind = 4
+)
+
+// Enum value maps for LearnedKind.
+var (
+	LearnedKind_name = map[int32]string{
+		0: "LEARNED_KIND_UNSPECIFIED",
+		1: "LEARNED_KIND_COVERAGE",
+		2: "LEARNED_KIND_EDGE",
+		3: "LEARNED_KIND_NOISE",
+		4: "LEARNED_KIND_ALERTED",
+	}
+	LearnedKind_value = map[string]int32{
+		"LEARNED_KIND_UNSPECIFIED": 0,
+		"LEARNED_KIND_COVERAGE":    1,
+		"LEARNED_KIND_EDGE":        2,
+		"LEARNED_KIND_NOISE":       3,
+		"LEARNED_KIND_ALERTED":     4,
+	}
+)
+
+func (x LearnedKind) Enum() *LearnedKind {
+	p := new(LearnedKind)
+	*p = x
+	return p
+}
+
+func (x LearnedKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LearnedKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_headwater_stream_v1_stream_proto_enumTypes[2].Descriptor()
+}
+
+func (LearnedKind) Type() protoreflect.EnumType {
+	return &file_headwater_stream_v1_stream_proto_enumTypes[2]
+}
+
+func (x LearnedKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LearnedKind.Descriptor instead.
+func (LearnedKind) EnumDescriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{2}
+}
+
 // CommandKind is what an operator wants done.
 type CommandKind int32
 
@@ -156,6 +217,14 @@ const (
 	CommandKind_COMMAND_KIND_RESOLVE CommandKind = 2
 	// A line for the timeline.
 	CommandKind_COMMAND_KIND_ADD_NOTE CommandKind = 3
+	// The failure began at a service.
+	CommandKind_COMMAND_KIND_SET_ORIGIN CommandKind = 4
+	// Two incidents are one failure.
+	CommandKind_COMMAND_KIND_MERGE CommandKind = 5
+	// Some alerts of an incident are another failure.
+	CommandKind_COMMAND_KIND_SPLIT CommandKind = 6
+	// Forget learned figures. About no incident.
+	CommandKind_COMMAND_KIND_RESET_LEARNED CommandKind = 7
 )
 
 // Enum value maps for CommandKind.
@@ -165,12 +234,20 @@ var (
 		1: "COMMAND_KIND_ACKNOWLEDGE",
 		2: "COMMAND_KIND_RESOLVE",
 		3: "COMMAND_KIND_ADD_NOTE",
+		4: "COMMAND_KIND_SET_ORIGIN",
+		5: "COMMAND_KIND_MERGE",
+		6: "COMMAND_KIND_SPLIT",
+		7: "COMMAND_KIND_RESET_LEARNED",
 	}
 	CommandKind_value = map[string]int32{
-		"COMMAND_KIND_UNSPECIFIED": 0,
-		"COMMAND_KIND_ACKNOWLEDGE": 1,
-		"COMMAND_KIND_RESOLVE":     2,
-		"COMMAND_KIND_ADD_NOTE":    3,
+		"COMMAND_KIND_UNSPECIFIED":   0,
+		"COMMAND_KIND_ACKNOWLEDGE":   1,
+		"COMMAND_KIND_RESOLVE":       2,
+		"COMMAND_KIND_ADD_NOTE":      3,
+		"COMMAND_KIND_SET_ORIGIN":    4,
+		"COMMAND_KIND_MERGE":         5,
+		"COMMAND_KIND_SPLIT":         6,
+		"COMMAND_KIND_RESET_LEARNED": 7,
 	}
 )
 
@@ -185,11 +262,11 @@ func (x CommandKind) String() string {
 }
 
 func (CommandKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_stream_v1_stream_proto_enumTypes[2].Descriptor()
+	return file_headwater_stream_v1_stream_proto_enumTypes[3].Descriptor()
 }
 
 func (CommandKind) Type() protoreflect.EnumType {
-	return &file_headwater_stream_v1_stream_proto_enumTypes[2]
+	return &file_headwater_stream_v1_stream_proto_enumTypes[3]
 }
 
 func (x CommandKind) Number() protoreflect.EnumNumber {
@@ -198,7 +275,7 @@ func (x CommandKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CommandKind.Descriptor instead.
 func (CommandKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{2}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{3}
 }
 
 // ServiceKind is what a node of the dependency graph is.
@@ -274,11 +351,11 @@ func (x ServiceKind) String() string {
 }
 
 func (ServiceKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_stream_v1_stream_proto_enumTypes[3].Descriptor()
+	return file_headwater_stream_v1_stream_proto_enumTypes[4].Descriptor()
 }
 
 func (ServiceKind) Type() protoreflect.EnumType {
-	return &file_headwater_stream_v1_stream_proto_enumTypes[3]
+	return &file_headwater_stream_v1_stream_proto_enumTypes[4]
 }
 
 func (x ServiceKind) Number() protoreflect.EnumNumber {
@@ -287,7 +364,7 @@ func (x ServiceKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ServiceKind.Descriptor instead.
 func (ServiceKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{3}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{4}
 }
 
 // DependencyMode is how much the one that depends needs the other.
@@ -331,11 +408,11 @@ func (x DependencyMode) String() string {
 }
 
 func (DependencyMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_stream_v1_stream_proto_enumTypes[4].Descriptor()
+	return file_headwater_stream_v1_stream_proto_enumTypes[5].Descriptor()
 }
 
 func (DependencyMode) Type() protoreflect.EnumType {
-	return &file_headwater_stream_v1_stream_proto_enumTypes[4]
+	return &file_headwater_stream_v1_stream_proto_enumTypes[5]
 }
 
 func (x DependencyMode) Number() protoreflect.EnumNumber {
@@ -344,7 +421,7 @@ func (x DependencyMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DependencyMode.Descriptor instead.
 func (DependencyMode) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{4}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{5}
 }
 
 // Entry is one message of the ordered stream. Its position is the stream's
@@ -497,7 +574,7 @@ type Entry_Change struct {
 }
 
 type Entry_Command struct {
-	// An operator's wish about one incident.
+	// An operator's wish.
 	Command *Command `protobuf:"bytes,6,opt,name=command,proto3,oneof"`
 }
 
@@ -1029,7 +1106,7 @@ func (x *Change) GetSource() string {
 	return ""
 }
 
-// Command is an operator's wish about one incident.
+// Command is an operator's wish, nearly always about one incident.
 type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is wanted.
@@ -1039,7 +1116,17 @@ type Command struct {
 	// Who asked, as authenticated.
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// The note, or the reason.
-	Text          string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// Of SET_ORIGIN: where the failure began. Without a name: the word is withdrawn.
+	Service *ServiceRef `protobuf:"bytes,5,opt,name=service,proto3" json:"service,omitempty"`
+	// Of MERGE: id of the other incident.
+	Into string `protobuf:"bytes,6,opt,name=into,proto3" json:"into,omitempty"`
+	// Of SPLIT: alerts that leave.
+	Alerts []*AlertId `protobuf:"bytes,7,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	// Of SPLIT: services whose alerts leave.
+	Services []*ServiceRef `protobuf:"bytes,8,rep,name=services,proto3" json:"services,omitempty"`
+	// Of RESET_LEARNED: the figures that are forgotten.
+	Learned       *LearnedSelection `protobuf:"bytes,9,opt,name=learned,proto3" json:"learned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1102,6 +1189,151 @@ func (x *Command) GetText() string {
 	return ""
 }
 
+func (x *Command) GetService() *ServiceRef {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+func (x *Command) GetInto() string {
+	if x != nil {
+		return x.Into
+	}
+	return ""
+}
+
+func (x *Command) GetAlerts() []*AlertId {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *Command) GetServices() []*ServiceRef {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *Command) GetLearned() *LearnedSelection {
+	if x != nil {
+		return x.Learned
+	}
+	return nil
+}
+
+// AlertId names one alert instance.
+type AlertId struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifies the label set, as in Alert.
+	Fingerprint string `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// When it began to fire. Here 0 is 1970-01-01T00:00:00Z.
+	StartsAtUnixNano int64 `protobuf:"varint,2,opt,name=starts_at_unix_nano,json=startsAtUnixNano,proto3" json:"starts_at_unix_nano,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *AlertId) Reset() {
+	*x = AlertId{}
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertId) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertId) ProtoMessage() {}
+
+func (x *AlertId) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
+func (*AlertId) Descriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AlertId) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *AlertId) GetStartsAtUnixNano() int64 {
+	if x != nil {
+		return x.StartsAtUnixNano
+	}
+	return 0
+}
+
+// LearnedSelection selects learned figures.
+type LearnedSelection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Kind of the figures.
+	Kind LearnedKind `protobuf:"varint,1,opt,name=kind,proto3,enum=headwater.stream.v1.LearnedKind" json:"kind,omitempty"`
+	// What they are about. Empty: everything.
+	Subject       string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LearnedSelection) Reset() {
+	*x = LearnedSelection{}
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LearnedSelection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LearnedSelection) ProtoMessage() {}
+
+func (x *LearnedSelection) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LearnedSelection.ProtoReflect.Descriptor instead.
+func (*LearnedSelection) Descriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LearnedSelection) GetKind() LearnedKind {
+	if x != nil {
+		return x.Kind
+	}
+	return LearnedKind_LEARNED_KIND_UNSPECIFIED
+}
+
+func (x *LearnedSelection) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
 // TopologyReport replaces the dependency graph.
 type TopologyReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1121,7 +1353,7 @@ type TopologyReport struct {
 
 func (x *TopologyReport) Reset() {
 	*x = TopologyReport{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1365,7 @@ func (x *TopologyReport) String() string {
 func (*TopologyReport) ProtoMessage() {}
 
 func (x *TopologyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1378,7 @@ func (x *TopologyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopologyReport.ProtoReflect.Descriptor instead.
 func (*TopologyReport) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{8}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TopologyReport) GetSource() string {
@@ -1211,7 +1443,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1223,7 +1455,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1236,7 +1468,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{9}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Service) GetName() string {
@@ -1319,7 +1551,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1563,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1576,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{10}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Dependency) GetFrom() *ServiceRef {
@@ -1390,7 +1622,7 @@ type RedundancyGroup struct {
 
 func (x *RedundancyGroup) Reset() {
 	*x = RedundancyGroup{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1634,7 @@ func (x *RedundancyGroup) String() string {
 func (*RedundancyGroup) ProtoMessage() {}
 
 func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1647,7 @@ func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedundancyGroup.ProtoReflect.Descriptor instead.
 func (*RedundancyGroup) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RedundancyGroup) GetFrom() *ServiceRef {
@@ -1448,7 +1680,7 @@ type Tick struct {
 
 func (x *Tick) Reset() {
 	*x = Tick{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1460,7 +1692,7 @@ func (x *Tick) String() string {
 func (*Tick) ProtoMessage() {}
 
 func (x *Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1473,7 +1705,7 @@ func (x *Tick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tick.ProtoReflect.Descriptor instead.
 func (*Tick) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
 }
 
 // DeadLetter is one message of the dead-letter stream: a request body that could
@@ -1498,7 +1730,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1742,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1755,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeadLetter) GetSource() string {
@@ -1624,12 +1856,23 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04link\x18\x04 \x01(\tR\x04link\x12 \n" +
 	"\fat_unix_nano\x18\x05 \x01(\x03R\n" +
 	"atUnixNano\x12\x16\n" +
-	"\x06source\x18\x06 \x01(\tR\x06source\"\x85\x01\n" +
+	"\x06source\x18\x06 \x01(\tR\x06source\"\x88\x03\n" +
 	"\aCommand\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .headwater.stream.v1.CommandKindR\x04kind\x12\x1a\n" +
 	"\bincident\x18\x02 \x01(\tR\bincident\x12\x14\n" +
 	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\"\xff\x01\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x129\n" +
+	"\aservice\x18\x05 \x01(\v2\x1f.headwater.stream.v1.ServiceRefR\aservice\x12\x12\n" +
+	"\x04into\x18\x06 \x01(\tR\x04into\x124\n" +
+	"\x06alerts\x18\a \x03(\v2\x1c.headwater.stream.v1.AlertIdR\x06alerts\x12;\n" +
+	"\bservices\x18\b \x03(\v2\x1f.headwater.stream.v1.ServiceRefR\bservices\x12?\n" +
+	"\alearned\x18\t \x01(\v2%.headwater.stream.v1.LearnedSelectionR\alearned\"Z\n" +
+	"\aAlertId\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12-\n" +
+	"\x13starts_at_unix_nano\x18\x02 \x01(\x03R\x10startsAtUnixNano\"b\n" +
+	"\x10LearnedSelection\x124\n" +
+	"\x04kind\x18\x01 \x01(\x0e2 .headwater.stream.v1.LearnedKindR\x04kind\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\"\xff\x01\n" +
 	"\x0eTopologyReport\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x128\n" +
@@ -1683,12 +1926,22 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x15HEALTH_STATUS_UNKNOWN\x10\x01\x12\x19\n" +
 	"\x15HEALTH_STATUS_PASSING\x10\x02\x12\x1a\n" +
 	"\x16HEALTH_STATUS_DEGRADED\x10\x03\x12\x19\n" +
-	"\x15HEALTH_STATUS_FAILING\x10\x04*~\n" +
+	"\x15HEALTH_STATUS_FAILING\x10\x04*\x8f\x01\n" +
+	"\vLearnedKind\x12\x1c\n" +
+	"\x18LEARNED_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15LEARNED_KIND_COVERAGE\x10\x01\x12\x15\n" +
+	"\x11LEARNED_KIND_EDGE\x10\x02\x12\x16\n" +
+	"\x12LEARNED_KIND_NOISE\x10\x03\x12\x18\n" +
+	"\x14LEARNED_KIND_ALERTED\x10\x04*\xeb\x01\n" +
 	"\vCommandKind\x12\x1c\n" +
 	"\x18COMMAND_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18COMMAND_KIND_ACKNOWLEDGE\x10\x01\x12\x18\n" +
 	"\x14COMMAND_KIND_RESOLVE\x10\x02\x12\x19\n" +
-	"\x15COMMAND_KIND_ADD_NOTE\x10\x03*\xbd\x02\n" +
+	"\x15COMMAND_KIND_ADD_NOTE\x10\x03\x12\x1b\n" +
+	"\x17COMMAND_KIND_SET_ORIGIN\x10\x04\x12\x16\n" +
+	"\x12COMMAND_KIND_MERGE\x10\x05\x12\x16\n" +
+	"\x12COMMAND_KIND_SPLIT\x10\x06\x12\x1e\n" +
+	"\x1aCOMMAND_KIND_RESET_LEARNED\x10\a*\xbd\x02\n" +
 	"\vServiceKind\x12\x1c\n" +
 	"\x18SERVICE_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SERVICE_KIND_SERVICE\x10\x01\x12\x19\n" +
@@ -1721,60 +1974,68 @@ func file_headwater_stream_v1_stream_proto_rawDescGZIP() []byte {
 	return file_headwater_stream_v1_stream_proto_rawDescData
 }
 
-var file_headwater_stream_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_headwater_stream_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_headwater_stream_v1_stream_proto_goTypes = []any{
-	(AlertStatus)(0),        // 0: headwater.stream.v1.AlertStatus
-	(HealthStatus)(0),       // 1: headwater.stream.v1.HealthStatus
-	(CommandKind)(0),        // 2: headwater.stream.v1.CommandKind
-	(ServiceKind)(0),        // 3: headwater.stream.v1.ServiceKind
-	(DependencyMode)(0),     // 4: headwater.stream.v1.DependencyMode
-	(*Entry)(nil),           // 5: headwater.stream.v1.Entry
-	(*AlertBatch)(nil),      // 6: headwater.stream.v1.AlertBatch
-	(*Alert)(nil),           // 7: headwater.stream.v1.Alert
-	(*ServiceRef)(nil),      // 8: headwater.stream.v1.ServiceRef
-	(*HealthBatch)(nil),     // 9: headwater.stream.v1.HealthBatch
-	(*HealthResult)(nil),    // 10: headwater.stream.v1.HealthResult
-	(*Change)(nil),          // 11: headwater.stream.v1.Change
-	(*Command)(nil),         // 12: headwater.stream.v1.Command
-	(*TopologyReport)(nil),  // 13: headwater.stream.v1.TopologyReport
-	(*Service)(nil),         // 14: headwater.stream.v1.Service
-	(*Dependency)(nil),      // 15: headwater.stream.v1.Dependency
-	(*RedundancyGroup)(nil), // 16: headwater.stream.v1.RedundancyGroup
-	(*Tick)(nil),            // 17: headwater.stream.v1.Tick
-	(*DeadLetter)(nil),      // 18: headwater.stream.v1.DeadLetter
-	nil,                     // 19: headwater.stream.v1.Service.LabelsEntry
-	nil,                     // 20: headwater.stream.v1.Service.LinksEntry
+	(AlertStatus)(0),         // 0: headwater.stream.v1.AlertStatus
+	(HealthStatus)(0),        // 1: headwater.stream.v1.HealthStatus
+	(LearnedKind)(0),         // 2: headwater.stream.v1.LearnedKind
+	(CommandKind)(0),         // 3: headwater.stream.v1.CommandKind
+	(ServiceKind)(0),         // 4: headwater.stream.v1.ServiceKind
+	(DependencyMode)(0),      // 5: headwater.stream.v1.DependencyMode
+	(*Entry)(nil),            // 6: headwater.stream.v1.Entry
+	(*AlertBatch)(nil),       // 7: headwater.stream.v1.AlertBatch
+	(*Alert)(nil),            // 8: headwater.stream.v1.Alert
+	(*ServiceRef)(nil),       // 9: headwater.stream.v1.ServiceRef
+	(*HealthBatch)(nil),      // 10: headwater.stream.v1.HealthBatch
+	(*HealthResult)(nil),     // 11: headwater.stream.v1.HealthResult
+	(*Change)(nil),           // 12: headwater.stream.v1.Change
+	(*Command)(nil),          // 13: headwater.stream.v1.Command
+	(*AlertId)(nil),          // 14: headwater.stream.v1.AlertId
+	(*LearnedSelection)(nil), // 15: headwater.stream.v1.LearnedSelection
+	(*TopologyReport)(nil),   // 16: headwater.stream.v1.TopologyReport
+	(*Service)(nil),          // 17: headwater.stream.v1.Service
+	(*Dependency)(nil),       // 18: headwater.stream.v1.Dependency
+	(*RedundancyGroup)(nil),  // 19: headwater.stream.v1.RedundancyGroup
+	(*Tick)(nil),             // 20: headwater.stream.v1.Tick
+	(*DeadLetter)(nil),       // 21: headwater.stream.v1.DeadLetter
+	nil,                      // 22: headwater.stream.v1.Service.LabelsEntry
+	nil,                      // 23: headwater.stream.v1.Service.LinksEntry
 }
 var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
-	6,  // 0: headwater.stream.v1.Entry.alerts:type_name -> headwater.stream.v1.AlertBatch
-	9,  // 1: headwater.stream.v1.Entry.health:type_name -> headwater.stream.v1.HealthBatch
-	11, // 2: headwater.stream.v1.Entry.change:type_name -> headwater.stream.v1.Change
-	12, // 3: headwater.stream.v1.Entry.command:type_name -> headwater.stream.v1.Command
-	13, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
-	17, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
-	7,  // 6: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
+	7,  // 0: headwater.stream.v1.Entry.alerts:type_name -> headwater.stream.v1.AlertBatch
+	10, // 1: headwater.stream.v1.Entry.health:type_name -> headwater.stream.v1.HealthBatch
+	12, // 2: headwater.stream.v1.Entry.change:type_name -> headwater.stream.v1.Change
+	13, // 3: headwater.stream.v1.Entry.command:type_name -> headwater.stream.v1.Command
+	16, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
+	20, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
+	8,  // 6: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
 	0,  // 7: headwater.stream.v1.Alert.status:type_name -> headwater.stream.v1.AlertStatus
-	10, // 8: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
-	8,  // 9: headwater.stream.v1.HealthResult.service:type_name -> headwater.stream.v1.ServiceRef
+	11, // 8: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
+	9,  // 9: headwater.stream.v1.HealthResult.service:type_name -> headwater.stream.v1.ServiceRef
 	1,  // 10: headwater.stream.v1.HealthResult.status:type_name -> headwater.stream.v1.HealthStatus
-	8,  // 11: headwater.stream.v1.Change.service:type_name -> headwater.stream.v1.ServiceRef
-	2,  // 12: headwater.stream.v1.Command.kind:type_name -> headwater.stream.v1.CommandKind
-	14, // 13: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
-	15, // 14: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	16, // 15: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	3,  // 16: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
-	19, // 17: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
-	20, // 18: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
-	8,  // 19: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
-	8,  // 20: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
-	4,  // 21: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
-	8,  // 22: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	9,  // 11: headwater.stream.v1.Change.service:type_name -> headwater.stream.v1.ServiceRef
+	3,  // 12: headwater.stream.v1.Command.kind:type_name -> headwater.stream.v1.CommandKind
+	9,  // 13: headwater.stream.v1.Command.service:type_name -> headwater.stream.v1.ServiceRef
+	14, // 14: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
+	9,  // 15: headwater.stream.v1.Command.services:type_name -> headwater.stream.v1.ServiceRef
+	15, // 16: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
+	2,  // 17: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
+	17, // 18: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
+	18, // 19: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	19, // 20: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	4,  // 21: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
+	22, // 22: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
+	23, // 23: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
+	9,  // 24: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
+	9,  // 25: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
+	5,  // 26: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
+	9,  // 27: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_headwater_stream_v1_stream_proto_init() }
@@ -1795,8 +2056,8 @@ func file_headwater_stream_v1_stream_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_stream_v1_stream_proto_rawDesc), len(file_headwater_stream_v1_stream_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   16,
+			NumEnums:      6,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
