@@ -279,11 +279,20 @@ func (e *Engine) endPartings(gone *incident) {
 	e.editIncident(gone).Apart = nil
 }
 
+// maxRejoins is how often the engine may join what it divided and still divide it again:
+// on-call must not see two pages become one and two again all night. A lower bound pages
+// less and joins hasty divisions for good. On the suite of "make gate", 2 instead of 6
+// takes opening pages per fault from 1.50 to 1.43, and the calibration error from .28 to .34.
+const maxRejoins = 6
+
 // succeed hands what was said and decided about gone on to the incident that it was
-// merged into. When an operator merged them, or the engine had divided them before, the
-// alerts of both stay together: an operator is obeyed, and the engine changes its mind once.
+// merged into. The alerts of both stay together when an operator merged them, or when
+// the engine has changed its mind often enough.
 func (e *Engine) succeed(gone, into *incident, actor string) {
-	if actor != "" || gone.row.partingFrom(into.row.ID) != nil {
+	if into.row.partingFrom(gone.row.ID) != nil {
+		e.editIncident(into).Rejoined = max(into.row.Rejoined, gone.row.Rejoined) + 1
+	}
+	if actor != "" || into.row.Rejoined > maxRejoins {
 		e.bind(into.items, gone.row.Number, true)
 	}
 	if row := e.editIncident(into); row.SetOrigin == nil {

@@ -278,6 +278,8 @@ type Incident struct {
 	Merged     []string // ids that were merged into this one
 	// SplitFrom is the id of the incident that its first alerts were taken from, by an operator or by the engine; empty: none.
 	SplitFrom string
+	// Rejoined counts how often the engine joined to it what it had divided from it before.
+	Rejoined int
 	// Apart are the incidents that it is kept apart from, see [Parting].
 	Apart []Parting
 	// SetOrigin is what an operator said of its origin; nil: nobody did, or the word was withdrawn.

@@ -42,6 +42,7 @@ func incidentToProto(i *correlate.Incident) *storev1.Incident {
 		QuietSinceUnixNano: timeToNano(i.QuietSince),
 		Unsettled:          i.Unsettled,
 		SplitFrom:          i.SplitFrom,
+		Rejoined:           int64(i.Rejoined),
 		Apart:              each(i.Apart, partingToProto),
 	}
 	if s := i.SetOrigin; s != nil {
@@ -87,6 +88,7 @@ func incidentFromProto(i *storev1.Incident) *correlate.Incident {
 		QuietSince:      timeFromNano(i.GetQuietSinceUnixNano()),
 		Unsettled:       i.GetUnsettled(),
 		SplitFrom:       i.GetSplitFrom(),
+		Rejoined:        int(i.GetRejoined()),
 		Apart:           each(i.GetApart(), partingFromProto),
 	}
 	if s := i.GetSetOrigin(); s != nil {

@@ -503,7 +503,9 @@ type Incident struct {
 	// Incidents that it is kept apart from.
 	Apart []*Parting `protobuf:"bytes,34,rep,name=apart,proto3" json:"apart,omitempty"`
 	// What an operator said of its origin. Unset: nothing.
-	SetOrigin     *OriginStatement `protobuf:"bytes,35,opt,name=set_origin,json=setOrigin,proto3" json:"set_origin,omitempty"`
+	SetOrigin *OriginStatement `protobuf:"bytes,35,opt,name=set_origin,json=setOrigin,proto3" json:"set_origin,omitempty"`
+	// How often the engine joined to it what it had divided from it before.
+	Rejoined      int64 `protobuf:"varint,36,opt,name=rejoined,proto3" json:"rejoined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -781,6 +783,13 @@ func (x *Incident) GetSetOrigin() *OriginStatement {
 		return x.SetOrigin
 	}
 	return nil
+}
+
+func (x *Incident) GetRejoined() int64 {
+	if x != nil {
+		return x.Rejoined
+	}
+	return 0
 }
 
 // Parting keeps two incidents apart.
@@ -1955,7 +1964,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\xd7\n" +
+	"atUnixNano\"\xf3\n" +
 	"\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -1997,7 +2006,8 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"split_from\x18! \x01(\tR\tsplitFrom\x121\n" +
 	"\x05apart\x18\" \x03(\v2\x1b.headwater.store.v1.PartingR\x05apart\x12B\n" +
 	"\n" +
-	"set_origin\x18# \x01(\v2#.headwater.store.v1.OriginStatementR\tsetOrigin\"W\n" +
+	"set_origin\x18# \x01(\v2#.headwater.store.v1.OriginStatementR\tsetOrigin\x12\x1a\n" +
+	"\brejoined\x18$ \x01(\x03R\brejoined\"W\n" +
 	"\aParting\x12\x1a\n" +
 	"\bincident\x18\x01 \x01(\tR\bincident\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
