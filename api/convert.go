@@ -51,7 +51,21 @@ func incidentToProto(i *correlate.Incident) *pb.Incident {
 		Revision:           i.Revision,
 		ResolvedBy:         i.ResolvedBy,
 		QuietSince:         timeToProto(i.QuietSince),
+		SetOrigin:          originStatementToProto(i.SetOrigin),
+		SplitFrom:          i.SplitFrom,
+		Apart:              mapped(i.Apart, partingToProto),
 	}
+}
+
+func originStatementToProto(s *correlate.OriginStatement) *pb.OriginStatement {
+	if s == nil {
+		return nil
+	}
+	return &pb.OriginStatement{Service: refToProto(s.Service), At: timeToProto(s.At), Actor: s.By, Note: s.Note}
+}
+
+func partingToProto(p correlate.Parting) *pb.Parting {
+	return &pb.Parting{Incident: p.Incident, At: timeToProto(p.At), Actor: p.By}
 }
 
 func originToProto(o correlate.Origin) *pb.Origin {

@@ -29,6 +29,7 @@ var conversions = []struct {
 		convert: func(v any) proto.Message { return incidentToProto(v.(*correlate.Incident)) },
 		hidden: map[string]string{
 			"Unsettled":           "the engine's own: to be judged again within the settling time",
+			"Rejoined":            "the engine's own: how often it changed its mind",
 			"Paging.SaidOrigin":   "Page.headline shows what was said",
 			"Paging.SaidSeverity": "as above",
 			"Paging.SaidServices": "as above",
@@ -50,6 +51,7 @@ var conversions = []struct {
 		hidden: map[string]string{
 			"Alert.Status": "how one notification had it; Active() is what holds",
 			"Truncated":    "counted on the incident",
+			"Bond":         "the engine's own: what a merge or a split put together stays together",
 			"Opening":      "the engine's own: which incident keeps its id when alerts are divided anew",
 		},
 	},

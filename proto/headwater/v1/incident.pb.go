@@ -764,6 +764,145 @@ func (x *Acknowledgement) GetNote() string {
 	return ""
 }
 
+// OriginStatement is an operator's word about where an incident began. It leads the
+// candidates with probability 1 for as long as it stands.
+type OriginStatement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service.
+	Service *ServiceRef `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// When it was said.
+	At *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// Who said it.
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What they said with it; may be empty.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OriginStatement) Reset() {
+	*x = OriginStatement{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OriginStatement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OriginStatement) ProtoMessage() {}
+
+func (x *OriginStatement) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OriginStatement.ProtoReflect.Descriptor instead.
+func (*OriginStatement) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *OriginStatement) GetService() *ServiceRef {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+func (x *OriginStatement) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *OriginStatement) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *OriginStatement) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// Parting keeps an incident and another apart: they are not divided anew as one.
+type Parting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the other incident.
+	Incident string `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// When they were divided.
+	At *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// Who divided them. Empty: Headwater, which may join them again when alerts that came
+	// later show that they are one failure. What an operator divided only an operator merges.
+	Actor         string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Parting) Reset() {
+	*x = Parting{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Parting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Parting) ProtoMessage() {}
+
+func (x *Parting) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Parting.ProtoReflect.Descriptor instead.
+func (*Parting) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Parting) GetIncident() string {
+	if x != nil {
+		return x.Incident
+	}
+	return ""
+}
+
+func (x *Parting) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Parting) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
 // TimelineEntry is one line of an incident's history.
 type TimelineEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -781,7 +920,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[6]
+	mi := &file_headwater_v1_incident_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +932,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[6]
+	mi := &file_headwater_v1_incident_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +945,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{6}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -860,7 +999,7 @@ type Paging struct {
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[7]
+	mi := &file_headwater_v1_incident_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1011,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[7]
+	mi := &file_headwater_v1_incident_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1024,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{7}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Paging) GetDueAt() *timestamppb.Timestamp {
@@ -963,7 +1102,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[8]
+	mi := &file_headwater_v1_incident_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1114,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[8]
+	mi := &file_headwater_v1_incident_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1127,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{8}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Delivery) GetReceiver() string {
@@ -1072,7 +1211,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[9]
+	mi := &file_headwater_v1_incident_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1223,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[9]
+	mi := &file_headwater_v1_incident_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1236,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{9}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Page) GetSeq() uint64 {
@@ -1227,14 +1366,21 @@ type Incident struct {
 	// Operator who resolved it; empty while it is open and when it ended by itself.
 	ResolvedBy string `protobuf:"bytes,33,opt,name=resolved_by,json=resolvedBy,proto3" json:"resolved_by,omitempty"`
 	// When its last firing alert ended; unset while one fires.
-	QuietSince    *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=quiet_since,json=quietSince,proto3" json:"quiet_since,omitempty"`
+	QuietSince *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=quiet_since,json=quietSince,proto3" json:"quiet_since,omitempty"`
+	// What an operator said of its origin; unset: nobody did, or the word was withdrawn.
+	SetOrigin *OriginStatement `protobuf:"bytes,35,opt,name=set_origin,json=setOrigin,proto3" json:"set_origin,omitempty"`
+	// Id of the incident that its first alerts were taken from, by an operator or by
+	// Headwater; empty: none.
+	SplitFrom string `protobuf:"bytes,36,opt,name=split_from,json=splitFrom,proto3" json:"split_from,omitempty"`
+	// Incidents that it is kept apart from.
+	Apart         []*Parting `protobuf:"bytes,37,rep,name=apart,proto3" json:"apart,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
 	*x = Incident{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[10]
+	mi := &file_headwater_v1_incident_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1392,7 @@ func (x *Incident) String() string {
 func (*Incident) ProtoMessage() {}
 
 func (x *Incident) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[10]
+	mi := &file_headwater_v1_incident_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1405,7 @@ func (x *Incident) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Incident.ProtoReflect.Descriptor instead.
 func (*Incident) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{10}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Incident) GetId() string {
@@ -1500,6 +1646,27 @@ func (x *Incident) GetQuietSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Incident) GetSetOrigin() *OriginStatement {
+	if x != nil {
+		return x.SetOrigin
+	}
+	return nil
+}
+
+func (x *Incident) GetSplitFrom() string {
+	if x != nil {
+		return x.SplitFrom
+	}
+	return ""
+}
+
+func (x *Incident) GetApart() []*Parting {
+	if x != nil {
+		return x.Apart
+	}
+	return nil
+}
+
 // GetIncidentRequest names one incident.
 type GetIncidentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1511,7 +1678,7 @@ type GetIncidentRequest struct {
 
 func (x *GetIncidentRequest) Reset() {
 	*x = GetIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[11]
+	mi := &file_headwater_v1_incident_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1690,7 @@ func (x *GetIncidentRequest) String() string {
 func (*GetIncidentRequest) ProtoMessage() {}
 
 func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[11]
+	mi := &file_headwater_v1_incident_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1703,7 @@ func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentRequest.ProtoReflect.Descriptor instead.
 func (*GetIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{11}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetIncidentRequest) GetId() string {
@@ -1559,7 +1726,7 @@ type GetIncidentResponse struct {
 
 func (x *GetIncidentResponse) Reset() {
 	*x = GetIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[12]
+	mi := &file_headwater_v1_incident_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1738,7 @@ func (x *GetIncidentResponse) String() string {
 func (*GetIncidentResponse) ProtoMessage() {}
 
 func (x *GetIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[12]
+	mi := &file_headwater_v1_incident_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1751,7 @@ func (x *GetIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentResponse.ProtoReflect.Descriptor instead.
 func (*GetIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{12}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetIncidentResponse) GetIncident() *Incident {
@@ -1639,7 +1806,7 @@ type ListIncidentsRequest struct {
 
 func (x *ListIncidentsRequest) Reset() {
 	*x = ListIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[13]
+	mi := &file_headwater_v1_incident_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +1818,7 @@ func (x *ListIncidentsRequest) String() string {
 func (*ListIncidentsRequest) ProtoMessage() {}
 
 func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[13]
+	mi := &file_headwater_v1_incident_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +1831,7 @@ func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*ListIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{13}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListIncidentsRequest) GetPageSize() int32 {
@@ -1717,7 +1884,7 @@ type ListIncidentsResponse struct {
 
 func (x *ListIncidentsResponse) Reset() {
 	*x = ListIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[14]
+	mi := &file_headwater_v1_incident_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1896,7 @@ func (x *ListIncidentsResponse) String() string {
 func (*ListIncidentsResponse) ProtoMessage() {}
 
 func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[14]
+	mi := &file_headwater_v1_incident_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +1909,7 @@ func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*ListIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{14}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListIncidentsResponse) GetIncidents() []*Incident {
@@ -1782,7 +1949,7 @@ type WatchIncidentsRequest struct {
 
 func (x *WatchIncidentsRequest) Reset() {
 	*x = WatchIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[15]
+	mi := &file_headwater_v1_incident_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1961,7 @@ func (x *WatchIncidentsRequest) String() string {
 func (*WatchIncidentsRequest) ProtoMessage() {}
 
 func (x *WatchIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[15]
+	mi := &file_headwater_v1_incident_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1974,7 @@ func (x *WatchIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*WatchIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{15}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchIncidentsRequest) GetRevision() uint64 {
@@ -1850,7 +2017,7 @@ type WatchIncidentsResponse struct {
 
 func (x *WatchIncidentsResponse) Reset() {
 	*x = WatchIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[16]
+	mi := &file_headwater_v1_incident_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +2029,7 @@ func (x *WatchIncidentsResponse) String() string {
 func (*WatchIncidentsResponse) ProtoMessage() {}
 
 func (x *WatchIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[16]
+	mi := &file_headwater_v1_incident_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +2042,7 @@ func (x *WatchIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*WatchIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{16}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WatchIncidentsResponse) GetRevision() uint64 {
@@ -1921,7 +2088,7 @@ type AcknowledgeIncidentRequest struct {
 
 func (x *AcknowledgeIncidentRequest) Reset() {
 	*x = AcknowledgeIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[17]
+	mi := &file_headwater_v1_incident_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1933,7 +2100,7 @@ func (x *AcknowledgeIncidentRequest) String() string {
 func (*AcknowledgeIncidentRequest) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[17]
+	mi := &file_headwater_v1_incident_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1946,7 +2113,7 @@ func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{17}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AcknowledgeIncidentRequest) GetId() string {
@@ -1983,7 +2150,7 @@ type AcknowledgeIncidentResponse struct {
 
 func (x *AcknowledgeIncidentResponse) Reset() {
 	*x = AcknowledgeIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	mi := &file_headwater_v1_incident_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1995,7 +2162,7 @@ func (x *AcknowledgeIncidentResponse) String() string {
 func (*AcknowledgeIncidentResponse) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	mi := &file_headwater_v1_incident_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2008,7 +2175,7 @@ func (x *AcknowledgeIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{18}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AcknowledgeIncidentResponse) GetIncident() *Incident {
@@ -2040,7 +2207,7 @@ type ResolveIncidentRequest struct {
 
 func (x *ResolveIncidentRequest) Reset() {
 	*x = ResolveIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	mi := &file_headwater_v1_incident_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2219,7 @@ func (x *ResolveIncidentRequest) String() string {
 func (*ResolveIncidentRequest) ProtoMessage() {}
 
 func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	mi := &file_headwater_v1_incident_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2232,7 @@ func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentRequest.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{19}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ResolveIncidentRequest) GetId() string {
@@ -2102,7 +2269,7 @@ type ResolveIncidentResponse struct {
 
 func (x *ResolveIncidentResponse) Reset() {
 	*x = ResolveIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	mi := &file_headwater_v1_incident_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2281,7 @@ func (x *ResolveIncidentResponse) String() string {
 func (*ResolveIncidentResponse) ProtoMessage() {}
 
 func (x *ResolveIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	mi := &file_headwater_v1_incident_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2294,7 @@ func (x *ResolveIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentResponse.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{20}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResolveIncidentResponse) GetIncident() *Incident {
@@ -2159,7 +2326,7 @@ type AddIncidentNoteRequest struct {
 
 func (x *AddIncidentNoteRequest) Reset() {
 	*x = AddIncidentNoteRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[21]
+	mi := &file_headwater_v1_incident_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2171,7 +2338,7 @@ func (x *AddIncidentNoteRequest) String() string {
 func (*AddIncidentNoteRequest) ProtoMessage() {}
 
 func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[21]
+	mi := &file_headwater_v1_incident_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,7 +2351,7 @@ func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentNoteRequest.ProtoReflect.Descriptor instead.
 func (*AddIncidentNoteRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{21}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AddIncidentNoteRequest) GetId() string {
@@ -2221,7 +2388,7 @@ type AddIncidentNoteResponse struct {
 
 func (x *AddIncidentNoteResponse) Reset() {
 	*x = AddIncidentNoteResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[22]
+	mi := &file_headwater_v1_incident_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2233,7 +2400,7 @@ func (x *AddIncidentNoteResponse) String() string {
 func (*AddIncidentNoteResponse) ProtoMessage() {}
 
 func (x *AddIncidentNoteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[22]
+	mi := &file_headwater_v1_incident_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2246,7 +2413,7 @@ func (x *AddIncidentNoteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentNoteResponse.ProtoReflect.Descriptor instead.
 func (*AddIncidentNoteResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{22}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AddIncidentNoteResponse) GetIncident() *Incident {
@@ -2303,7 +2470,16 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x0fAcknowledgement\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04note\x18\x03 \x01(\tR\x04note\"\x95\x01\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\"\x9b\x01\n" +
+	"\x0fOriginStatement\x122\n" +
+	"\aservice\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\aservice\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"g\n" +
+	"\aParting\x12\x1a\n" +
+	"\bincident\x18\x01 \x01(\tR\bincident\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\"\x95\x01\n" +
 	"\rTimelineEntry\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12.\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.headwater.v1.TimelineKindR\x04kind\x12\x12\n" +
@@ -2341,7 +2517,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x04done\x18\a \x01(\bR\x04done\x12\x1e\n" +
 	"\n" +
 	"superseded\x18\b \x01(\bR\n" +
-	"superseded\"\xe2\v\n" +
+	"superseded\"\xec\f\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x121\n" +
@@ -2383,7 +2559,12 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\vresolved_by\x18! \x01(\tR\n" +
 	"resolvedBy\x12;\n" +
 	"\vquiet_since\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"quietSince\x1a>\n" +
+	"quietSince\x12<\n" +
+	"\n" +
+	"set_origin\x18# \x01(\v2\x1d.headwater.v1.OriginStatementR\tsetOrigin\x12\x1d\n" +
+	"\n" +
+	"split_from\x18$ \x01(\tR\tsplitFrom\x12+\n" +
+	"\x05apart\x18% \x03(\v2\x15.headwater.v1.PartingR\x05apart\x1a>\n" +
 	"\x10RouteLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +
@@ -2483,7 +2664,7 @@ func file_headwater_v1_incident_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_headwater_v1_incident_proto_goTypes = []any{
 	(IncidentState)(0),                  // 0: headwater.v1.IncidentState
 	(IncidentView)(0),                   // 1: headwater.v1.IncidentView
@@ -2495,97 +2676,104 @@ var file_headwater_v1_incident_proto_goTypes = []any{
 	(*PathEdge)(nil),                    // 7: headwater.v1.PathEdge
 	(*Change)(nil),                      // 8: headwater.v1.Change
 	(*Acknowledgement)(nil),             // 9: headwater.v1.Acknowledgement
-	(*TimelineEntry)(nil),               // 10: headwater.v1.TimelineEntry
-	(*Paging)(nil),                      // 11: headwater.v1.Paging
-	(*Delivery)(nil),                    // 12: headwater.v1.Delivery
-	(*Page)(nil),                        // 13: headwater.v1.Page
-	(*Incident)(nil),                    // 14: headwater.v1.Incident
-	(*GetIncidentRequest)(nil),          // 15: headwater.v1.GetIncidentRequest
-	(*GetIncidentResponse)(nil),         // 16: headwater.v1.GetIncidentResponse
-	(*ListIncidentsRequest)(nil),        // 17: headwater.v1.ListIncidentsRequest
-	(*ListIncidentsResponse)(nil),       // 18: headwater.v1.ListIncidentsResponse
-	(*WatchIncidentsRequest)(nil),       // 19: headwater.v1.WatchIncidentsRequest
-	(*WatchIncidentsResponse)(nil),      // 20: headwater.v1.WatchIncidentsResponse
-	(*AcknowledgeIncidentRequest)(nil),  // 21: headwater.v1.AcknowledgeIncidentRequest
-	(*AcknowledgeIncidentResponse)(nil), // 22: headwater.v1.AcknowledgeIncidentResponse
-	(*ResolveIncidentRequest)(nil),      // 23: headwater.v1.ResolveIncidentRequest
-	(*ResolveIncidentResponse)(nil),     // 24: headwater.v1.ResolveIncidentResponse
-	(*AddIncidentNoteRequest)(nil),      // 25: headwater.v1.AddIncidentNoteRequest
-	(*AddIncidentNoteResponse)(nil),     // 26: headwater.v1.AddIncidentNoteResponse
-	nil,                                 // 27: headwater.v1.Incident.RouteLabelsEntry
-	(*ServiceRef)(nil),                  // 28: headwater.v1.ServiceRef
-	(ServiceKind)(0),                    // 29: headwater.v1.ServiceKind
-	(Severity)(0),                       // 30: headwater.v1.Severity
-	(*timestamppb.Timestamp)(nil),       // 31: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),         // 32: google.protobuf.Duration
+	(*OriginStatement)(nil),             // 10: headwater.v1.OriginStatement
+	(*Parting)(nil),                     // 11: headwater.v1.Parting
+	(*TimelineEntry)(nil),               // 12: headwater.v1.TimelineEntry
+	(*Paging)(nil),                      // 13: headwater.v1.Paging
+	(*Delivery)(nil),                    // 14: headwater.v1.Delivery
+	(*Page)(nil),                        // 15: headwater.v1.Page
+	(*Incident)(nil),                    // 16: headwater.v1.Incident
+	(*GetIncidentRequest)(nil),          // 17: headwater.v1.GetIncidentRequest
+	(*GetIncidentResponse)(nil),         // 18: headwater.v1.GetIncidentResponse
+	(*ListIncidentsRequest)(nil),        // 19: headwater.v1.ListIncidentsRequest
+	(*ListIncidentsResponse)(nil),       // 20: headwater.v1.ListIncidentsResponse
+	(*WatchIncidentsRequest)(nil),       // 21: headwater.v1.WatchIncidentsRequest
+	(*WatchIncidentsResponse)(nil),      // 22: headwater.v1.WatchIncidentsResponse
+	(*AcknowledgeIncidentRequest)(nil),  // 23: headwater.v1.AcknowledgeIncidentRequest
+	(*AcknowledgeIncidentResponse)(nil), // 24: headwater.v1.AcknowledgeIncidentResponse
+	(*ResolveIncidentRequest)(nil),      // 25: headwater.v1.ResolveIncidentRequest
+	(*ResolveIncidentResponse)(nil),     // 26: headwater.v1.ResolveIncidentResponse
+	(*AddIncidentNoteRequest)(nil),      // 27: headwater.v1.AddIncidentNoteRequest
+	(*AddIncidentNoteResponse)(nil),     // 28: headwater.v1.AddIncidentNoteResponse
+	nil,                                 // 29: headwater.v1.Incident.RouteLabelsEntry
+	(*ServiceRef)(nil),                  // 30: headwater.v1.ServiceRef
+	(ServiceKind)(0),                    // 31: headwater.v1.ServiceKind
+	(Severity)(0),                       // 32: headwater.v1.Severity
+	(*timestamppb.Timestamp)(nil),       // 33: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),         // 34: google.protobuf.Duration
 }
 var file_headwater_v1_incident_proto_depIdxs = []int32{
-	28, // 0: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
-	29, // 1: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
+	30, // 0: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
+	31, // 1: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
 	4,  // 2: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
-	28, // 3: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
-	29, // 4: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
-	30, // 5: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
-	31, // 6: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
-	28, // 7: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
-	28, // 8: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
-	32, // 9: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
-	28, // 10: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
-	31, // 11: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
-	31, // 12: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
-	31, // 13: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	2,  // 14: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
-	31, // 15: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
-	31, // 16: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
-	31, // 17: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
-	31, // 18: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
-	31, // 19: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
-	31, // 20: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
-	3,  // 21: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	31, // 22: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
-	12, // 23: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
-	0,  // 24: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	30, // 25: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	31, // 26: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	31, // 27: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	31, // 28: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	31, // 29: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	5,  // 30: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
-	6,  // 31: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	28, // 32: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
-	7,  // 33: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
-	8,  // 34: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
-	9,  // 35: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
-	10, // 36: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
-	11, // 37: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
-	13, // 38: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	27, // 39: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	31, // 40: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
-	14, // 41: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
-	1,  // 42: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	14, // 43: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	1,  // 44: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	14, // 45: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	14, // 46: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
-	14, // 47: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
-	14, // 48: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	15, // 49: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	17, // 50: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	19, // 51: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	21, // 52: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	23, // 53: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	25, // 54: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	16, // 55: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	18, // 56: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	20, // 57: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	22, // 58: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	24, // 59: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	26, // 60: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	55, // [55:61] is the sub-list for method output_type
-	49, // [49:55] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	30, // 3: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
+	31, // 4: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
+	32, // 5: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
+	33, // 6: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
+	30, // 7: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
+	30, // 8: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
+	34, // 9: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
+	30, // 10: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
+	33, // 11: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
+	33, // 12: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
+	30, // 13: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
+	33, // 14: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
+	33, // 15: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
+	33, // 16: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	2,  // 17: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
+	33, // 18: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
+	33, // 19: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
+	33, // 20: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
+	33, // 21: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
+	33, // 22: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
+	33, // 23: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	3,  // 24: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
+	33, // 25: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	14, // 26: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
+	0,  // 27: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
+	32, // 28: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	33, // 29: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	33, // 30: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	33, // 31: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	33, // 32: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	5,  // 33: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
+	6,  // 34: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
+	30, // 35: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	7,  // 36: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
+	8,  // 37: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
+	9,  // 38: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
+	12, // 39: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
+	13, // 40: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
+	15, // 41: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
+	29, // 42: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	33, // 43: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	10, // 44: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
+	11, // 45: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
+	16, // 46: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
+	1,  // 47: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	16, // 48: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	1,  // 49: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	16, // 50: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	16, // 51: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
+	16, // 52: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
+	16, // 53: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
+	17, // 54: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	19, // 55: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	21, // 56: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	23, // 57: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	25, // 58: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	27, // 59: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	18, // 60: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	20, // 61: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	22, // 62: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	24, // 63: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	26, // 64: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	28, // 65: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	60, // [60:66] is the sub-list for method output_type
+	54, // [54:60] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }
@@ -2602,7 +2790,7 @@ func file_headwater_v1_incident_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_incident_proto_rawDesc), len(file_headwater_v1_incident_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
