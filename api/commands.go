@@ -60,47 +60,45 @@ func (s *incidentService) AddIncidentNote(ctx context.Context, req *pb.AddIncide
 // The look at the incident before publishing is for a good error, not for correctness:
 // the engine judges the command again, at its place in the stream.
 func (s *incidentService) command(ctx context.Context, c correlate.Command, textField string) (*pb.Incident, uint64, error) {
-	c.Actor = actor(ctx, c.Actor)
-	if err := checkText("actor", c.Actor, maxActorBytes); err != nil {
-		return nil, 0, err
-	}
-	if err := checkText(textField, c.Text, maxNoteBytes); err != nil {
-		return nil, 0, err
-	}
-	before, _, err := s.incident(ctx, c.Incident)
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := s.checkNotMerged(ctx, before); err != nil {
+	if err := s.admit(ctx, &c, textField); err != nil {
 		return nil, 0, err
 	}
 	if err := s.carryOut(ctx, &c); err != nil {
 		return nil, 0, err
 	}
-	after, revision, err := s.incident(ctx, c.Incident)
+	return s.whole(ctx, c.Incident)
+}
+
+// admit fills in who gives the command and refuses what can be seen to be wrong with it.
+func (s *incidentService) admit(ctx context.Context, c *correlate.Command, textField string) error {
+	c.Actor = actor(ctx, c.Actor)
+	if err := checkText("actor", c.Actor, maxActorBytes); err != nil {
+		return err
+	}
+	if err := checkText(textField, c.Text, maxNoteBytes); err != nil {
+		return err
+	}
+	before, _, err := s.incident(ctx, c.Incident)
+	if err != nil {
+		return err
+	}
+	return s.checkNotMerged(ctx, before)
+}
+
+// whole reads an incident in full view.
+func (s *incidentService) whole(ctx context.Context, id string) (*pb.Incident, uint64, error) {
+	i, revision, err := s.incident(ctx, id)
 	if err != nil {
 		return nil, 0, err
 	}
-	full, err := s.view(ctx, after, pb.IncidentView_INCIDENT_VIEW_FULL)
+	full, err := s.view(ctx, i, pb.IncidentView_INCIDENT_VIEW_FULL)
 	return full, revision, err
 }
 
 func (s *incidentService) carryOut(ctx context.Context, c *correlate.Command) error {
-	pos, err := s.options.Commands.Publish(ctx, c)
-	if err != nil {
-		return publishError(ctx, err)
-	}
-	rejected, err := s.options.Waiter.Wait(ctx, pos)
-	if err != nil {
-		code := codes.Unavailable
-		if ctx.Err() != nil {
-			code = codes.DeadlineExceeded
-		}
-		text := fmt.Sprintf("accepted and will be carried out, but not seen to be within the time given; look again at revision %d or later: %v", pos, err)
-		return fault(code, reasonNotApplied, text, map[string]string{"revision": strconv.FormatUint(pos, 10)})
-	}
-	if rejected == "" {
-		return nil
+	rejected, err := s.publish(ctx, c)
+	if err != nil || rejected == "" {
+		return err
 	}
 	// It may have been merged between our look at it and the command's turn.
 	if now, _, err := s.incident(ctx, c.Incident); err == nil {
@@ -111,25 +109,48 @@ func (s *incidentService) carryOut(ctx context.Context, c *correlate.Command) er
 	return fault(codes.FailedPrecondition, reasonRejected, rejected, map[string]string{"incident": c.Incident})
 }
 
+// publish puts a command on the stream and waits until it has been applied. rejected says
+// why it was not carried out; empty when it was.
+func (s *Server) publish(ctx context.Context, c *correlate.Command) (rejected string, err error) {
+	pos, err := s.options.Commands.Publish(ctx, c)
+	if err != nil {
+		return "", publishError(ctx, err)
+	}
+	if rejected, err = s.options.Waiter.Wait(ctx, pos); err != nil {
+		code := codes.Unavailable
+		if ctx.Err() != nil {
+			code = codes.DeadlineExceeded
+		}
+		text := fmt.Sprintf("accepted and will be carried out, but not seen to be within the time given; look again at revision %d or later: %v", pos, err)
+		return "", fault(code, reasonNotApplied, text, map[string]string{"revision": strconv.FormatUint(pos, 10)})
+	}
+	return rejected, nil
+}
+
 // checkNotMerged names the incident that continues, at the end of the chain if that was
 // merged too.
 func (s *incidentService) checkNotMerged(ctx context.Context, i *correlate.Incident) error {
 	if i.State != correlate.IncidentMerged {
 		return nil
 	}
-	id, into := i.ID, i.MergedInto
-	// Each merge goes into an incident that lives on, so chains are short and have no
-	// circles; the bound is for a damaged store.
-	for range 100 {
-		next, _, err := s.incident(ctx, into)
-		if err != nil || next.State != correlate.IncidentMerged {
-			break
-		}
-		into = next.MergedInto
-	}
+	id, into := i.ID, s.end(ctx, i.MergedInto)
 	return fault(codes.FailedPrecondition, reasonMerged,
 		fmt.Sprintf("%s was merged and continues as %s; send the command there", id, into),
 		map[string]string{"incident": id, "merged_into": into})
+}
+
+// end is the incident at the end of a chain of merges that begins at id.
+func (s *incidentService) end(ctx context.Context, id string) string {
+	// Each merge goes into an incident that lives on, so chains are short and have no
+	// circles; the bound is for a damaged store.
+	for range 100 {
+		next, _, err := s.incident(ctx, id)
+		if err != nil || next.State != correlate.IncidentMerged {
+			break
+		}
+		id = next.MergedInto
+	}
+	return id
 }
 
 func checkText(field, text string, limit int) error {

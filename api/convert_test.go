@@ -165,6 +165,13 @@ func TestEnumsAreNamedAlike(t *testing.T) {
 	check(pb.TimelineKind(0).Descriptor(), "TIMELINE_KIND_", 1, timeline, domain(0, timeline))
 	health := func(i int) string { return correlate.HealthStatus(i).String() }
 	check(pb.HealthStatus(0).Descriptor(), "HEALTH_STATUS_", 1, health, domain(0, health))
+	figure := func(i int) string {
+		if i == 0 {
+			return "unspecified"
+		}
+		return correlate.FigureKind(i).String()
+	}
+	check(pb.LearnedKind(0).Descriptor(), "LEARNED_KIND_", 0, figure, domain(0, figure))
 	page := func(i int) string { return strings.TrimSuffix(correlate.PageKind(i).String(), "d") } // "resolved" is a resolve
 	check(pb.PageKind(0).Descriptor(), "PAGE_KIND_", 1, page, domain(0, page))
 	mode := func(i int) string { return topology.Mode(i).String() }
@@ -190,6 +197,7 @@ func TestFilterWordsAreTheDomains(t *testing.T) {
 		"state":    {stateWords, func(i int) string { return correlate.IncidentState(i).String() }},
 		"class":    {classWords, func(i int) string { return correlate.Class(i).String() }},
 		"fate":     {fateWords, func(i int) string { return correlate.FateKind(i).String() }},
+		"kind":     {figureWords, func(i int) string { return correlate.FigureKind(i).String() }},
 		"status":   {healthWords, func(i int) string { return correlate.HealthStatus(i).String() }},
 	} {
 		for i := range len(c.words) + 1 {

@@ -59,6 +59,9 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handl
 		func() error {
 			return pb.RegisterTopologyServiceHandlerClient(ctx, mux, pb.NewTopologyServiceClient(conn))
 		},
+		func() error {
+			return pb.RegisterLearningServiceHandlerClient(ctx, mux, pb.NewLearningServiceClient(conn))
+		},
 	} {
 		if err := register(); err != nil {
 			return nil, fmt.Errorf("register REST paths: %w", err)

@@ -48,6 +48,9 @@ type Reader interface {
 
 	ScanHealth(ctx context.Context, fn func(*correlate.HealthState) bool) (uint64, error)
 
+	// ScanStats goes through what was learned, in no order that means anything.
+	ScanStats(ctx context.Context, fn func(correlate.Stat) bool) (uint64, error)
+
 	Graph() (*topology.Graph, uint64)
 }
 
@@ -185,6 +188,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterAlertServiceServer(r, &alertService{Server: s})
 	pb.RegisterHealthServiceServer(r, &healthService{Server: s})
 	pb.RegisterTopologyServiceServer(r, &topologyService{Server: s})
+	pb.RegisterLearningServiceServer(r, &learningService{Server: s})
 }
 
 // readyInterval is how often readiness is looked at for grpc.health.v1.
@@ -231,6 +235,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.AlertService_ServiceDesc.ServiceName,
 		pb.HealthService_ServiceDesc.ServiceName,
 		pb.TopologyService_ServiceDesc.ServiceName,
+		pb.LearningService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(name, status)
 	}

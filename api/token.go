@@ -26,6 +26,7 @@ type pageToken struct {
 	Incident place             `json:"i,omitzero"`
 	Alert    correlate.AlertID `json:"a,omitzero"`
 	Check    checkKey          `json:"c,omitzero"`
+	Figure   figureKey         `json:"f,omitzero"`
 }
 
 // checkKey is a health check's place in the order of the list.

@@ -261,5 +261,5 @@ func (f *Figure) String() string {
 		return fmt.Sprintf("fired %s times outside of any cascade, or %s a day; allowed for are %s", times(f.For), times(f.Estimate), times(f.Prior))
 	case FigureAlerted, FigureAny:
 	}
-	return fmt.Sprintf("%s alerts about it, ever", times(f.For))
+	return plural(int(f.For), "alert") + " about it, ever"
 }

@@ -26,6 +26,7 @@ type fakeServer struct {
 	headwaterv1.UnimplementedAlertServiceServer
 	headwaterv1.UnimplementedHealthServiceServer
 	headwaterv1.UnimplementedTopologyServiceServer
+	headwaterv1.UnimplementedLearningServiceServer
 
 	address string
 	// watch, when set, is the whole of WatchIncidents.
@@ -52,6 +53,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	headwaterv1.RegisterAlertServiceServer(s, f)
 	headwaterv1.RegisterHealthServiceServer(s, f)
 	headwaterv1.RegisterTopologyServiceServer(s, f)
+	headwaterv1.RegisterLearningServiceServer(s, f)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -139,6 +141,30 @@ func (f *fakeServer) ResolveIncident(_ context.Context, req *headwaterv1.Resolve
 func (f *fakeServer) AddIncidentNote(_ context.Context, req *headwaterv1.AddIncidentNoteRequest) (*headwaterv1.AddIncidentNoteResponse, error) {
 	i, err := f.after(req.GetId())
 	return &headwaterv1.AddIncidentNoteResponse{Incident: i, Revision: 900}, err
+}
+
+func (f *fakeServer) SetIncidentOrigin(_ context.Context, req *headwaterv1.SetIncidentOriginRequest) (*headwaterv1.SetIncidentOriginResponse, error) {
+	i, err := f.after(req.GetId())
+	return &headwaterv1.SetIncidentOriginResponse{Incident: i, Revision: 900}, err
+}
+
+func (f *fakeServer) MergeIncidents(_ context.Context, req *headwaterv1.MergeIncidentsRequest) (*headwaterv1.MergeIncidentsResponse, error) {
+	i, err := f.after(req.GetInto())
+	return &headwaterv1.MergeIncidentsResponse{Incident: i, Revision: 900}, err
+}
+
+func (f *fakeServer) SplitIncident(_ context.Context, req *headwaterv1.SplitIncidentRequest) (*headwaterv1.SplitIncidentResponse, error) {
+	i, err := f.after(req.GetId())
+	left := &headwaterv1.Incident{Id: "INC-42", Headline: "[ERROR] ratings failing · 1 alert", SplitFrom: req.GetId()}
+	return &headwaterv1.SplitIncidentResponse{Incident: i, SplitIncident: left, Revision: 900}, err
+}
+
+func (f *fakeServer) ListLearned(context.Context, *headwaterv1.ListLearnedRequest) (*headwaterv1.ListLearnedResponse, error) {
+	return canned("learned", &headwaterv1.ListLearnedResponse{})
+}
+
+func (f *fakeServer) ResetLearned(context.Context, *headwaterv1.ResetLearnedRequest) (*headwaterv1.ResetLearnedResponse, error) {
+	return &headwaterv1.ResetLearnedResponse{Revision: 902}, nil
 }
 
 // after is the incident that a command is answered with.

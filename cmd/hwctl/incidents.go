@@ -19,6 +19,9 @@ func (a *app) addIncidents() {
 	a.addIncidentsAck(group.Command("ack", "Say that you have an incident. It holds until the incident ends.").Alias("acknowledge"))
 	a.addIncidentsResolve(group.Command("resolve", "End an incident, whatever its alerts say."))
 	a.addIncidentsNote(group.Command("note", "Write a line into an incident's timeline."))
+	a.addIncidentsSetOrigin(group.Command("set-origin", "Say where an incident began. It leads from then on, whatever the evidence."))
+	a.addIncidentsMerge(group.Command("merge", "Make one incident of two. The one that on-call was paged for goes on, else the older."))
+	a.addIncidentsSplit(group.Command("split", "Move alerts into an incident of their own. Only a merge joins the two again."))
 }
 
 func (a *app) addIncidentsList(cmd *kingpin.CmdClause) {

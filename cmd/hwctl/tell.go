@@ -45,6 +45,14 @@ func (a *app) circumstances(i *headwaterv1.Incident) string {
 	if note := i.GetAcknowledgement().GetNote(); note != "" {
 		add("", fmt.Sprintf("%q", clean(note)))
 	}
+	add("split from ", i.GetSplitFrom())
+	if len(i.GetApart()) > 0 {
+		var ids []string
+		for _, p := range i.GetApart() {
+			ids = append(ids, p.GetIncident())
+		}
+		add("kept apart from ", strings.Join(ids, ", "))
+	}
 	if len(i.GetMerged()) > 0 {
 		add("includes ", strings.Join(i.GetMerged(), ", "))
 	}

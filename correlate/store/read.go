@@ -184,6 +184,13 @@ func (s *Store) ScanHealth(ctx context.Context, fn func(*correlate.HealthState) 
 	})
 }
 
+// ScanStats calls fn for each learned figure, until fn returns false. Their order is that of the length of their keys.
+func (s *Store) ScanStats(ctx context.Context, fn func(correlate.Stat) bool) (uint64, error) {
+	return s.view(ctx, func(txn *badger.Txn) error {
+		return scanMessages(txn, []byte{tableStat}, every(ctx, statFromProto, fn))
+	})
+}
+
 // ChangedIncidents calls fn for each incident, archived ones included, whose
 // [correlate.Incident.Revision] is above after, in the order of revisions, until
 // fn returns false. Each is met once, in its latest state: who calls again with

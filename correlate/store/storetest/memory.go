@@ -301,6 +301,21 @@ func (m *Memory) ScanHealth(ctx context.Context, fn func(*correlate.HealthState)
 	return m.meta.Pos, nil
 }
 
+// ScanStats goes by key.
+func (m *Memory) ScanStats(ctx context.Context, fn func(correlate.Stat) bool) (uint64, error) {
+	unlock, err := m.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	for _, k := range slices.Sorted(maps.Keys(m.stats)) {
+		if !fn(m.stats[k]) {
+			break
+		}
+	}
+	return m.meta.Pos, nil
+}
+
 // ScanChanges goes from the newest position down.
 func (m *Memory) ScanChanges(ctx context.Context, beforePos uint64, fn func(*correlate.ChangeState) bool) (uint64, error) {
 	unlock, err := m.read(ctx)

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,6 +127,7 @@ func (m *machine) compare() {
 	wantGraph, _ := m.model.Graph()
 	m.same("graph", gotGraph.Version(), wantGraph.Version())
 	m.same("health", scanned(m, health(m.real), 0), scanned(m, health(m.model), 0))
+	m.same("stats", scanned(m, stats(m.real), 0), scanned(m, stats(m.model), 0))
 	for n := range 8 {
 		id := fmt.Sprint("INC-", n)
 		got, gotRev, gotErr := m.real.Incident(m.ctx, id)
@@ -157,6 +160,19 @@ func Diff(want, got any) string {
 func health(s Store) func(context.Context, int, func(*correlate.HealthState) bool) (uint64, error) {
 	return func(ctx context.Context, _ int, fn func(*correlate.HealthState) bool) (uint64, error) {
 		return s.ScanHealth(ctx, fn)
+	}
+}
+
+// stats sorts: a store is free to choose their order.
+func stats(s Store) func(context.Context, int, func(correlate.Stat) bool) (uint64, error) {
+	return func(ctx context.Context, _ int, fn func(correlate.Stat) bool) (uint64, error) {
+		var all []correlate.Stat
+		revision, err := s.ScanStats(ctx, func(st correlate.Stat) bool { all = append(all, st); return true })
+		slices.SortFunc(all, func(a, b correlate.Stat) int { return strings.Compare(a.Key, b.Key) })
+		for _, st := range all {
+			fn(st)
+		}
+		return revision, err
 	}
 }
 

@@ -26,6 +26,7 @@ type Store interface {
 	Alert(ctx context.Context, id correlate.AlertID) (*correlate.AlertState, uint64, error)
 	ScanAlerts(ctx context.Context, scan store.AlertScan, fn func(*correlate.AlertState) bool) (uint64, error)
 	ScanHealth(ctx context.Context, fn func(*correlate.HealthState) bool) (uint64, error)
+	ScanStats(ctx context.Context, fn func(correlate.Stat) bool) (uint64, error)
 	ScanChanges(ctx context.Context, beforePos uint64, fn func(*correlate.ChangeState) bool) (uint64, error)
 
 	PendingPages(ctx context.Context, limit int) ([]*correlate.OutboxEntry, error)

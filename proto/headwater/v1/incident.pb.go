@@ -2430,6 +2430,409 @@ func (x *AddIncidentNoteResponse) GetRevision() uint64 {
 	return 0
 }
 
+// SetIncidentOriginRequest names an incident and the service at which it began.
+type SetIncidentOriginRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// "namespace/name" or "name". Empty: the word that stands is withdrawn.
+	Service string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
+	// Who says so. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What to say with it, at most 16 KiB; may be empty.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIncidentOriginRequest) Reset() {
+	*x = SetIncidentOriginRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIncidentOriginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIncidentOriginRequest) ProtoMessage() {}
+
+func (x *SetIncidentOriginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIncidentOriginRequest.ProtoReflect.Descriptor instead.
+func (*SetIncidentOriginRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SetIncidentOriginRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetIncidentOriginRequest) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *SetIncidentOriginRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *SetIncidentOriginRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// SetIncidentOriginResponse is the incident after the command.
+type SetIncidentOriginResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIncidentOriginResponse) Reset() {
+	*x = SetIncidentOriginResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIncidentOriginResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIncidentOriginResponse) ProtoMessage() {}
+
+func (x *SetIncidentOriginResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIncidentOriginResponse.ProtoReflect.Descriptor instead.
+func (*SetIncidentOriginResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *SetIncidentOriginResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *SetIncidentOriginResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// MergeIncidentsRequest names two incidents that are one failure.
+type MergeIncidentsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The other incident, "INC-42". Required.
+	Into string `protobuf:"bytes,2,opt,name=into,proto3" json:"into,omitempty"`
+	// Who merges. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What to say with it, at most 16 KiB; may be empty.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MergeIncidentsRequest) Reset() {
+	*x = MergeIncidentsRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MergeIncidentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MergeIncidentsRequest) ProtoMessage() {}
+
+func (x *MergeIncidentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MergeIncidentsRequest.ProtoReflect.Descriptor instead.
+func (*MergeIncidentsRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *MergeIncidentsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *MergeIncidentsRequest) GetInto() string {
+	if x != nil {
+		return x.Into
+	}
+	return ""
+}
+
+func (x *MergeIncidentsRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *MergeIncidentsRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// MergeIncidentsResponse is the incident that goes on.
+type MergeIncidentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MergeIncidentsResponse) Reset() {
+	*x = MergeIncidentsResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MergeIncidentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MergeIncidentsResponse) ProtoMessage() {}
+
+func (x *MergeIncidentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MergeIncidentsResponse.ProtoReflect.Descriptor instead.
+func (*MergeIncidentsResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *MergeIncidentsResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *MergeIncidentsResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// SplitIncidentRequest names what leaves an incident.
+type SplitIncidentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Ids of alerts in it, "<fingerprint>@<start, RFC 3339>", at most 1000. Each takes the
+	// other firings of its label set along.
+	Alerts []string `protobuf:"bytes,2,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	// Services that it hit, "namespace/name" or "name", at most 1000: all their alerts leave.
+	Services []string `protobuf:"bytes,3,rep,name=services,proto3" json:"services,omitempty"`
+	// Who splits. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What to say with it, at most 16 KiB; may be empty.
+	Note          string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SplitIncidentRequest) Reset() {
+	*x = SplitIncidentRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SplitIncidentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SplitIncidentRequest) ProtoMessage() {}
+
+func (x *SplitIncidentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SplitIncidentRequest.ProtoReflect.Descriptor instead.
+func (*SplitIncidentRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SplitIncidentRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SplitIncidentRequest) GetAlerts() []string {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *SplitIncidentRequest) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *SplitIncidentRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *SplitIncidentRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// SplitIncidentResponse is both incidents after the command.
+type SplitIncidentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident that the alerts left, in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// The incident that they are in now, in full view.
+	SplitIncident *Incident `protobuf:"bytes,2,opt,name=split_incident,json=splitIncident,proto3" json:"split_incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SplitIncidentResponse) Reset() {
+	*x = SplitIncidentResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SplitIncidentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SplitIncidentResponse) ProtoMessage() {}
+
+func (x *SplitIncidentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SplitIncidentResponse.ProtoReflect.Descriptor instead.
+func (*SplitIncidentResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *SplitIncidentResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *SplitIncidentResponse) GetSplitIncident() *Incident {
+	if x != nil {
+		return x.SplitIncident
+	}
+	return nil
+}
+
+func (x *SplitIncidentResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_headwater_v1_incident_proto protoreflect.FileDescriptor
 
 const file_headwater_v1_incident_proto_rawDesc = "" +
@@ -2614,7 +3017,33 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x04note\x18\x03 \x01(\tR\x04note\"i\n" +
 	"\x17AddIncidentNoteResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision*\x80\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"n\n" +
+	"\x18SetIncidentOriginRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"k\n" +
+	"\x19SetIncidentOriginResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"e\n" +
+	"\x15MergeIncidentsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04into\x18\x02 \x01(\tR\x04into\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"h\n" +
+	"\x16MergeIncidentsResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x84\x01\n" +
+	"\x14SplitIncidentRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06alerts\x18\x02 \x03(\tR\x06alerts\x12\x1a\n" +
+	"\bservices\x18\x03 \x03(\tR\bservices\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\"\xa6\x01\n" +
+	"\x15SplitIncidentResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12=\n" +
+	"\x0esplit_incident\x18\x02 \x01(\v2\x16.headwater.v1.IncidentR\rsplitIncident\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision*\x80\x01\n" +
 	"\rIncidentState\x12\x1e\n" +
 	"\x1aINCIDENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13INCIDENT_STATE_OPEN\x10\x01\x12\x1b\n" +
@@ -2642,14 +3071,17 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePAGE_KIND_OPEN\x10\x01\x12\x14\n" +
 	"\x10PAGE_KIND_UPDATE\x10\x02\x12\x15\n" +
-	"\x11PAGE_KIND_RESOLVE\x10\x032\xca\x04\n" +
+	"\x11PAGE_KIND_RESOLVE\x10\x032\xe7\x06\n" +
 	"\x0fIncidentService\x12R\n" +
 	"\vGetIncident\x12 .headwater.v1.GetIncidentRequest\x1a!.headwater.v1.GetIncidentResponse\x12X\n" +
 	"\rListIncidents\x12\".headwater.v1.ListIncidentsRequest\x1a#.headwater.v1.ListIncidentsResponse\x12]\n" +
 	"\x0eWatchIncidents\x12#.headwater.v1.WatchIncidentsRequest\x1a$.headwater.v1.WatchIncidentsResponse0\x01\x12j\n" +
 	"\x13AcknowledgeIncident\x12(.headwater.v1.AcknowledgeIncidentRequest\x1a).headwater.v1.AcknowledgeIncidentResponse\x12^\n" +
 	"\x0fResolveIncident\x12$.headwater.v1.ResolveIncidentRequest\x1a%.headwater.v1.ResolveIncidentResponse\x12^\n" +
-	"\x0fAddIncidentNote\x12$.headwater.v1.AddIncidentNoteRequest\x1a%.headwater.v1.AddIncidentNoteResponseBCZAgithub.com/headwater-sre/headwater/proto/headwater/v1;headwaterv1b\x06proto3"
+	"\x0fAddIncidentNote\x12$.headwater.v1.AddIncidentNoteRequest\x1a%.headwater.v1.AddIncidentNoteResponse\x12d\n" +
+	"\x11SetIncidentOrigin\x12&.headwater.v1.SetIncidentOriginRequest\x1a'.headwater.v1.SetIncidentOriginResponse\x12[\n" +
+	"\x0eMergeIncidents\x12#.headwater.v1.MergeIncidentsRequest\x1a$.headwater.v1.MergeIncidentsResponse\x12X\n" +
+	"\rSplitIncident\x12\".headwater.v1.SplitIncidentRequest\x1a#.headwater.v1.SplitIncidentResponseBCZAgithub.com/headwater-sre/headwater/proto/headwater/v1;headwaterv1b\x06proto3"
 
 var (
 	file_headwater_v1_incident_proto_rawDescOnce sync.Once
@@ -2664,7 +3096,7 @@ func file_headwater_v1_incident_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_headwater_v1_incident_proto_goTypes = []any{
 	(IncidentState)(0),                  // 0: headwater.v1.IncidentState
 	(IncidentView)(0),                   // 1: headwater.v1.IncidentView
@@ -2695,58 +3127,64 @@ var file_headwater_v1_incident_proto_goTypes = []any{
 	(*ResolveIncidentResponse)(nil),     // 26: headwater.v1.ResolveIncidentResponse
 	(*AddIncidentNoteRequest)(nil),      // 27: headwater.v1.AddIncidentNoteRequest
 	(*AddIncidentNoteResponse)(nil),     // 28: headwater.v1.AddIncidentNoteResponse
-	nil,                                 // 29: headwater.v1.Incident.RouteLabelsEntry
-	(*ServiceRef)(nil),                  // 30: headwater.v1.ServiceRef
-	(ServiceKind)(0),                    // 31: headwater.v1.ServiceKind
-	(Severity)(0),                       // 32: headwater.v1.Severity
-	(*timestamppb.Timestamp)(nil),       // 33: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),         // 34: google.protobuf.Duration
+	(*SetIncidentOriginRequest)(nil),    // 29: headwater.v1.SetIncidentOriginRequest
+	(*SetIncidentOriginResponse)(nil),   // 30: headwater.v1.SetIncidentOriginResponse
+	(*MergeIncidentsRequest)(nil),       // 31: headwater.v1.MergeIncidentsRequest
+	(*MergeIncidentsResponse)(nil),      // 32: headwater.v1.MergeIncidentsResponse
+	(*SplitIncidentRequest)(nil),        // 33: headwater.v1.SplitIncidentRequest
+	(*SplitIncidentResponse)(nil),       // 34: headwater.v1.SplitIncidentResponse
+	nil,                                 // 35: headwater.v1.Incident.RouteLabelsEntry
+	(*ServiceRef)(nil),                  // 36: headwater.v1.ServiceRef
+	(ServiceKind)(0),                    // 37: headwater.v1.ServiceKind
+	(Severity)(0),                       // 38: headwater.v1.Severity
+	(*timestamppb.Timestamp)(nil),       // 39: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),         // 40: google.protobuf.Duration
 }
 var file_headwater_v1_incident_proto_depIdxs = []int32{
-	30, // 0: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
-	31, // 1: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
+	36, // 0: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
+	37, // 1: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
 	4,  // 2: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
-	30, // 3: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
-	31, // 4: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
-	32, // 5: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
-	33, // 6: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
-	30, // 7: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
-	30, // 8: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
-	34, // 9: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
-	30, // 10: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
-	33, // 11: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
-	33, // 12: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
-	30, // 13: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
-	33, // 14: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
-	33, // 15: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
-	33, // 16: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	36, // 3: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
+	37, // 4: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
+	38, // 5: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
+	39, // 6: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
+	36, // 7: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
+	36, // 8: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
+	40, // 9: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
+	36, // 10: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
+	39, // 11: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
+	39, // 12: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
+	36, // 13: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
+	39, // 14: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
+	39, // 15: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
+	39, // 16: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
 	2,  // 17: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
-	33, // 18: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
-	33, // 19: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
-	33, // 20: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
-	33, // 21: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
-	33, // 22: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
-	33, // 23: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	39, // 18: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
+	39, // 19: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
+	39, // 20: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
+	39, // 21: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
+	39, // 22: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
+	39, // 23: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
 	3,  // 24: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	33, // 25: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	39, // 25: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
 	14, // 26: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
 	0,  // 27: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	32, // 28: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	33, // 29: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	33, // 30: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	33, // 31: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	33, // 32: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	38, // 28: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	39, // 29: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	39, // 30: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	39, // 31: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	39, // 32: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
 	5,  // 33: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
 	6,  // 34: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	30, // 35: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	36, // 35: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
 	7,  // 36: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
 	8,  // 37: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
 	9,  // 38: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
 	12, // 39: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
 	13, // 40: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
 	15, // 41: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	29, // 42: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	33, // 43: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	35, // 42: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	39, // 43: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
 	10, // 44: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
 	11, // 45: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
 	16, // 46: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
@@ -2757,23 +3195,33 @@ var file_headwater_v1_incident_proto_depIdxs = []int32{
 	16, // 51: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
 	16, // 52: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
 	16, // 53: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	17, // 54: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	19, // 55: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	21, // 56: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	23, // 57: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	25, // 58: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	27, // 59: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	18, // 60: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	20, // 61: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	22, // 62: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	24, // 63: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	26, // 64: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	28, // 65: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	60, // [60:66] is the sub-list for method output_type
-	54, // [54:60] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	16, // 54: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
+	16, // 55: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
+	16, // 56: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
+	16, // 57: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
+	17, // 58: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	19, // 59: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	21, // 60: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	23, // 61: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	25, // 62: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	27, // 63: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	29, // 64: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
+	31, // 65: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
+	33, // 66: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
+	18, // 67: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	20, // 68: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	22, // 69: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	24, // 70: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	26, // 71: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	28, // 72: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	30, // 73: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
+	32, // 74: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
+	34, // 75: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
+	67, // [67:76] is the sub-list for method output_type
+	58, // [58:67] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }
@@ -2790,7 +3238,7 @@ func file_headwater_v1_incident_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_incident_proto_rawDesc), len(file_headwater_v1_incident_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   26,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

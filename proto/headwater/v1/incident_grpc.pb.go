@@ -27,6 +27,9 @@ const (
 	IncidentService_AcknowledgeIncident_FullMethodName = "/headwater.v1.IncidentService/AcknowledgeIncident"
 	IncidentService_ResolveIncident_FullMethodName     = "/headwater.v1.IncidentService/ResolveIncident"
 	IncidentService_AddIncidentNote_FullMethodName     = "/headwater.v1.IncidentService/AddIncidentNote"
+	IncidentService_SetIncidentOrigin_FullMethodName   = "/headwater.v1.IncidentService/SetIncidentOrigin"
+	IncidentService_MergeIncidents_FullMethodName      = "/headwater.v1.IncidentService/MergeIncidents"
+	IncidentService_SplitIncident_FullMethodName       = "/headwater.v1.IncidentService/SplitIncident"
 )
 
 // IncidentServiceClient is the client API for IncidentService service.
@@ -65,6 +68,23 @@ type IncidentServiceClient interface {
 	// may still be reopened. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
 	// FAILED_PRECONDITION when it was merged or is history, UNAVAILABLE.
 	AddIncidentNote(ctx context.Context, in *AddIncidentNoteRequest, opts ...grpc.CallOption) (*AddIncidentNoteResponse, error)
+	// SetIncidentOrigin says where an incident began. The word leads the candidates from
+	// then on, whatever the evidence, until it is withdrawn; on-call's page is edited.
+	// Errors: NOT_FOUND; FAILED_PRECONDITION when the graph does not have the service and
+	// neither has the incident, when there is no word to withdraw, and as AcknowledgeIncident
+	// when the incident was merged or is history; UNAVAILABLE.
+	SetIncidentOrigin(ctx context.Context, in *SetIncidentOriginRequest, opts ...grpc.CallOption) (*SetIncidentOriginResponse, error)
+	// MergeIncidents makes one incident of two. The one that on-call was paged for goes on,
+	// of two equals the older one, whichever is named first; the answer holds it. Their
+	// alerts stay together. Errors: NOT_FOUND; FAILED_PRECONDITION when both are the same or
+	// either has ended or was merged; UNAVAILABLE.
+	MergeIncidents(ctx context.Context, in *MergeIncidentsRequest, opts ...grpc.CallOption) (*MergeIncidentsResponse, error)
+	// SplitIncident moves alerts into an incident of their own. Headwater does not join the
+	// two again, MergeIncidents does. When the incident was acknowledged, so is the new one.
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when nothing is named or an alert's id is none;
+	// FAILED_PRECONDITION when something named is not in the incident, when nothing would be
+	// left in it, and when it has ended or was merged; UNAVAILABLE.
+	SplitIncident(ctx context.Context, in *SplitIncidentRequest, opts ...grpc.CallOption) (*SplitIncidentResponse, error)
 }
 
 type incidentServiceClient struct {
@@ -144,6 +164,36 @@ func (c *incidentServiceClient) AddIncidentNote(ctx context.Context, in *AddInci
 	return out, nil
 }
 
+func (c *incidentServiceClient) SetIncidentOrigin(ctx context.Context, in *SetIncidentOriginRequest, opts ...grpc.CallOption) (*SetIncidentOriginResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetIncidentOriginResponse)
+	err := c.cc.Invoke(ctx, IncidentService_SetIncidentOrigin_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *incidentServiceClient) MergeIncidents(ctx context.Context, in *MergeIncidentsRequest, opts ...grpc.CallOption) (*MergeIncidentsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MergeIncidentsResponse)
+	err := c.cc.Invoke(ctx, IncidentService_MergeIncidents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *incidentServiceClient) SplitIncident(ctx context.Context, in *SplitIncidentRequest, opts ...grpc.CallOption) (*SplitIncidentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SplitIncidentResponse)
+	err := c.cc.Invoke(ctx, IncidentService_SplitIncident_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // IncidentServiceServer is the server API for IncidentService service.
 // All implementations must embed UnimplementedIncidentServiceServer
 // for forward compatibility.
@@ -180,6 +230,23 @@ type IncidentServiceServer interface {
 	// may still be reopened. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
 	// FAILED_PRECONDITION when it was merged or is history, UNAVAILABLE.
 	AddIncidentNote(context.Context, *AddIncidentNoteRequest) (*AddIncidentNoteResponse, error)
+	// SetIncidentOrigin says where an incident began. The word leads the candidates from
+	// then on, whatever the evidence, until it is withdrawn; on-call's page is edited.
+	// Errors: NOT_FOUND; FAILED_PRECONDITION when the graph does not have the service and
+	// neither has the incident, when there is no word to withdraw, and as AcknowledgeIncident
+	// when the incident was merged or is history; UNAVAILABLE.
+	SetIncidentOrigin(context.Context, *SetIncidentOriginRequest) (*SetIncidentOriginResponse, error)
+	// MergeIncidents makes one incident of two. The one that on-call was paged for goes on,
+	// of two equals the older one, whichever is named first; the answer holds it. Their
+	// alerts stay together. Errors: NOT_FOUND; FAILED_PRECONDITION when both are the same or
+	// either has ended or was merged; UNAVAILABLE.
+	MergeIncidents(context.Context, *MergeIncidentsRequest) (*MergeIncidentsResponse, error)
+	// SplitIncident moves alerts into an incident of their own. Headwater does not join the
+	// two again, MergeIncidents does. When the incident was acknowledged, so is the new one.
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when nothing is named or an alert's id is none;
+	// FAILED_PRECONDITION when something named is not in the incident, when nothing would be
+	// left in it, and when it has ended or was merged; UNAVAILABLE.
+	SplitIncident(context.Context, *SplitIncidentRequest) (*SplitIncidentResponse, error)
 	mustEmbedUnimplementedIncidentServiceServer()
 }
 
@@ -207,6 +274,15 @@ func (UnimplementedIncidentServiceServer) ResolveIncident(context.Context, *Reso
 }
 func (UnimplementedIncidentServiceServer) AddIncidentNote(context.Context, *AddIncidentNoteRequest) (*AddIncidentNoteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AddIncidentNote not implemented")
+}
+func (UnimplementedIncidentServiceServer) SetIncidentOrigin(context.Context, *SetIncidentOriginRequest) (*SetIncidentOriginResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetIncidentOrigin not implemented")
+}
+func (UnimplementedIncidentServiceServer) MergeIncidents(context.Context, *MergeIncidentsRequest) (*MergeIncidentsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method MergeIncidents not implemented")
+}
+func (UnimplementedIncidentServiceServer) SplitIncident(context.Context, *SplitIncidentRequest) (*SplitIncidentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SplitIncident not implemented")
 }
 func (UnimplementedIncidentServiceServer) mustEmbedUnimplementedIncidentServiceServer() {}
 func (UnimplementedIncidentServiceServer) testEmbeddedByValue()                         {}
@@ -330,6 +406,60 @@ func _IncidentService_AddIncidentNote_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IncidentService_SetIncidentOrigin_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetIncidentOriginRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).SetIncidentOrigin(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_SetIncidentOrigin_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).SetIncidentOrigin(ctx, req.(*SetIncidentOriginRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IncidentService_MergeIncidents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MergeIncidentsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).MergeIncidents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_MergeIncidents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).MergeIncidents(ctx, req.(*MergeIncidentsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IncidentService_SplitIncident_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SplitIncidentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).SplitIncident(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_SplitIncident_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).SplitIncident(ctx, req.(*SplitIncidentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // IncidentService_ServiceDesc is the grpc.ServiceDesc for IncidentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -356,6 +486,18 @@ var IncidentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AddIncidentNote",
 			Handler:    _IncidentService_AddIncidentNote_Handler,
+		},
+		{
+			MethodName: "SetIncidentOrigin",
+			Handler:    _IncidentService_SetIncidentOrigin_Handler,
+		},
+		{
+			MethodName: "MergeIncidents",
+			Handler:    _IncidentService_MergeIncidents_Handler,
+		},
+		{
+			MethodName: "SplitIncident",
+			Handler:    _IncidentService_SplitIncident_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

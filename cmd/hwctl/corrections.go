@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alecthomas/kingpin/v2"
+	"google.golang.org/grpc"
+
+	headwaterv1 "github.com/headwater-sre/headwater/proto/headwater/v1"
+)
+
+func (a *app) addIncidentsSetOrigin(cmd *kingpin.CmdClause) {
+	req := &headwaterv1.SetIncidentOriginRequest{}
+	var withdraw bool
+	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&req.Id)
+	cmd.Arg("service", "Where it began: NAME or NAMESPACE/NAME.").StringVar(&req.Service)
+	cmd.Flag("withdraw", "Take the word back: the evidence decides again.").BoolVar(&withdraw)
+	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
+	actorFlag(cmd, &req.Actor)
+	a.command(cmd, func(ctx context.Context) error {
+		if withdraw != (req.GetService() == "") {
+			return usagef("give either the service or --withdraw")
+		}
+		done := "origin of " + req.GetId() + " left to the evidence"
+		if !withdraw {
+			done = "origin of " + req.GetId() + " set to " + req.GetService()
+		}
+		return a.steer(ctx, done, func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
+			return client.SetIncidentOrigin(ctx, req)
+		})
+	})
+}
+
+func (a *app) addIncidentsMerge(cmd *kingpin.CmdClause) {
+	req := &headwaterv1.MergeIncidentsRequest{}
+	cmd.Arg("id", "Such as INC-42.").Required().StringVar(&req.Id)
+	cmd.Arg("into", "The other incident, such as INC-41.").Required().StringVar(&req.Into)
+	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
+	actorFlag(cmd, &req.Actor)
+	a.command(cmd, func(ctx context.Context) error {
+		var answer *headwaterv1.MergeIncidentsResponse
+		err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+			answer, err = headwaterv1.NewIncidentServiceClient(conn).MergeIncidents(ctx, req)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if a.json() {
+			return a.printJSON(answer)
+		}
+		i := answer.GetIncident()
+		fmt.Fprintf(a.out, "%s and %s go on as %s: %s\n", req.GetId(), req.GetInto(), i.GetId(), clean(i.GetHeadline()))
+		return nil
+	})
+}
+
+func (a *app) addIncidentsSplit(cmd *kingpin.CmdClause) {
+	req := &headwaterv1.SplitIncidentRequest{}
+	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&req.Id)
+	cmd.Arg("alert", "Ids of alerts that leave, as hwctl alerts list -o wide has them.").StringsVar(&req.Alerts)
+	cmd.Flag("service", "All alerts of this service leave. May be given several times.").Short('s').PlaceHolder("SERVICE").StringsVar(&req.Services)
+	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
+	actorFlag(cmd, &req.Actor)
+	a.command(cmd, func(ctx context.Context) error {
+		if len(req.GetAlerts())+len(req.GetServices()) == 0 {
+			return usagef("name the alerts that leave, or --service")
+		}
+		return a.split(ctx, req)
+	})
+}
+
+func (a *app) split(ctx context.Context, req *headwaterv1.SplitIncidentRequest) error {
+	var answer *headwaterv1.SplitIncidentResponse
+	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+		answer, err = headwaterv1.NewIncidentServiceClient(conn).SplitIncident(ctx, req)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(answer)
+	}
+	rest, left := answer.GetIncident(), answer.GetSplitIncident()
+	fmt.Fprintf(a.out, "%s split off %s: %s\n%s goes on: %s\n", left.GetId(), rest.GetId(), clean(left.GetHeadline()), rest.GetId(), clean(rest.GetHeadline()))
+	return nil
+}
