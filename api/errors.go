@@ -25,6 +25,7 @@ const (
 	reasonUnavailable    = "STREAM_UNAVAILABLE" //
 	reasonFutureRevision = "REVISION_AHEAD"     // metadata: revision, requested
 	reasonWatchLimit     = "WATCH_LIMIT"        // metadata: limit
+	reasonRecordLimit    = "RECORDING_LIMIT"    // metadata: limit
 	reasonShutdown       = "SHUTTING_DOWN"      // metadata: revision
 )
 

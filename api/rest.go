@@ -62,6 +62,9 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handl
 		func() error {
 			return pb.RegisterLearningServiceHandlerClient(ctx, mux, pb.NewLearningServiceClient(conn))
 		},
+		func() error {
+			return pb.RegisterRecordingServiceHandlerClient(ctx, mux, pb.NewRecordingServiceClient(conn))
+		},
 	} {
 		if err := register(); err != nil {
 			return nil, fmt.Errorf("register REST paths: %w", err)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -72,12 +73,22 @@ type HealthReporter interface {
 	Report(ctx context.Context, batch *correlate.HealthBatch) (pos uint64, err error)
 }
 
+// Recorder writes a range of the stream as a scenario.
+type Recorder interface {
+	// Record writes the entries from since on and before until to w; a zero time is no
+	// bound. What it has written is of use only when it returns nil. Its error means
+	// that the stream could not be read, unless it is w's.
+	Record(ctx context.Context, w io.Writer, name string, since, until time.Time) error
+}
+
 // Options of [NewServer]. Those without a default are required.
 type Options struct {
 	Reader   Reader
 	Commands Publisher
 	Waiter   Waiter
 	Health   HealthReporter
+	// Recorder writes recordings of the stream. Default: there is no stream to record.
+	Recorder Recorder
 	// Ready tells whether the server should get traffic: it sets the serving status of
 	// grpc.health.v1. Default: always ready.
 	Ready func() error
@@ -131,10 +142,11 @@ type Server struct {
 	metrics *metrics
 	health  *health.Server
 
-	watchSlots chan struct{} // one element for each running watch; its capacity is the limit
+	watchSlots  chan struct{} // one element for each running watch; its capacity is the limit
+	recordSlots chan struct{} // likewise for recordings
 
 	stop     sync.Once
-	stopping chan struct{} // closed by Stop: ends the watches
+	stopping chan struct{} // closed by Stop: ends the watches and recordings
 }
 
 // NewServer makes a Server. It starts nothing; see [Server.Run].
@@ -144,11 +156,12 @@ func NewServer(options Options) (*Server, error) {
 	}
 	options.setDefaults()
 	s := &Server{
-		options:    options,
-		metrics:    newMetrics(options.Registerer),
-		health:     health.NewServer(),
-		watchSlots: make(chan struct{}, options.MaxWatches),
-		stopping:   make(chan struct{}),
+		options:     options,
+		metrics:     newMetrics(options.Registerer),
+		health:      health.NewServer(),
+		watchSlots:  make(chan struct{}, options.MaxWatches),
+		recordSlots: make(chan struct{}, maxRecordings),
+		stopping:    make(chan struct{}),
 	}
 	s.setServing(healthpb.HealthCheckResponse_NOT_SERVING)
 	return s, nil
@@ -189,6 +202,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterHealthServiceServer(r, &healthService{Server: s})
 	pb.RegisterTopologyServiceServer(r, &topologyService{Server: s})
 	pb.RegisterLearningServiceServer(r, &learningService{Server: s})
+	pb.RegisterRecordingServiceServer(r, &recordingService{Server: s})
 }
 
 // readyInterval is how often readiness is looked at for grpc.health.v1.
@@ -236,6 +250,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.HealthService_ServiceDesc.ServiceName,
 		pb.TopologyService_ServiceDesc.ServiceName,
 		pb.LearningService_ServiceDesc.ServiceName,
+		pb.RecordingService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(name, status)
 	}

@@ -19,8 +19,8 @@ func (a *app) addReplay() {
 }
 
 func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
-	r := &replayer{app: a, names: map[string]string{}}
-	cmd.Arg("path", "Scenario files, or directories with .json and .json.gz files.").Required().StringsVar(&r.paths)
+	r := &replayer{app: a, names: map[string]string{}, recorder: recorder{app: a}}
+	cmd.Arg("path", "Scenario files, or directories with .json and .json.gz files.").StringsVar(&r.paths)
 	cmd.Flag("output.dir", "Write each result to <dir>/<scenario name>.json. The directory is made when it is missing.").PlaceHolder("DIR").StringVar(&r.dir)
 	cmd.Flag("score", "Compare with the truth that labelled scenarios carry, and print the score.").BoolVar(&r.opts.Score)
 	cmd.Flag("goals", "Also print how the figures stand against the project's goals and against the baselines beside the scenarios' directory, and the worst cases. Implies --score.").BoolVar(&r.goals)
@@ -33,6 +33,8 @@ func (a *app) addReplayCommand(cmd *kingpin.CmdClause) {
 	cmd.Flag("gate.rewrite", "Write the file of --gate anew, from what is reached now.").BoolVar(&r.gateRewrite)
 	cmd.Flag("perturb", "Make every scenario worse first: jitter=60s, drop-edges=0.2, drop-alerts=0.2 or shuffle=5m; repeatable.").PlaceHolder("HOW").StringsVar(&r.perturb)
 	cmd.Flag("robustness", "Score the scenarios as they are and under each perturbation, and fail when one costs more than a tenth of F1 or of top-1.").BoolVar(&r.robustness)
+	cmd.Flag("record", "Replay nothing, but write what a live server has seen to this file, as hwctl record does.").PlaceHolder("FILE").StringVar(&r.recorder.file)
+	r.recorder.register(cmd, "record.")
 	cmd.Flag("workers", "How many scenarios to run at once; 0: one for each processor.").IntVar(&r.opts.Workers)
 	a.command(cmd, r.run)
 }
@@ -48,6 +50,8 @@ type replayer struct {
 
 	perturb    []string
 	robustness bool
+
+	recorder recorder // its file is empty unless one is wanted
 
 	gateFile    string
 	gateRewrite bool
@@ -67,6 +71,12 @@ type replayer struct {
 }
 
 func (r *replayer) run(ctx context.Context) error {
+	if r.recorder.file != "" {
+		if len(r.paths) > 0 {
+			return usagef("--record asks a server and replays nothing; leave out %s", r.paths[0])
+		}
+		return r.recorder.run(ctx)
+	}
 	files, err := r.prepare()
 	if err != nil {
 		return err
@@ -97,6 +107,9 @@ func (r *replayer) run(ctx context.Context) error {
 
 // prepare checks the command line and finds what it means.
 func (r *replayer) prepare() ([]string, error) {
+	if len(r.paths) == 0 {
+		return nil, usagef("required argument 'path' not provided")
+	}
 	if r.opts.Workers < 0 {
 		return nil, usagef("--workers: %d is less than none", r.opts.Workers)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -131,7 +132,18 @@ func (o *object) milliseconds(field string) time.Duration {
 	if ms < 0 || ms > maxMilliseconds {
 		o.d.fail(o.at(field), "want between 0 and %g ms, got %g", float64(maxMilliseconds), ms)
 	}
-	return time.Duration(ms * float64(time.Millisecond))
+	return time.Duration(math.Round(ms * float64(time.Millisecond)))
+}
+
+// whole reads a whole number that is not negative; zero when it is absent.
+func (o *object) whole(field string) (n int64) {
+	if raw := o.take(field); raw != nil {
+		o.d.unmarshal(o.at(field), raw, &n, "a whole number")
+	}
+	if n < 0 || n > math.MaxInt32 && field != "id" {
+		o.d.fail(o.at(field), "want a whole number of at most %d, got %d", math.MaxInt32, n)
+	}
+	return n
 }
 
 // maxMilliseconds is a day: no response takes longer, and more could overflow.

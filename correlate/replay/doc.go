@@ -20,6 +20,9 @@
 // plus one; a slow receiver slows it down. A file that cannot be replayed is a
 // case with an error, and the others go on.
 //
+// A [Recorder] goes the other way: it writes the entries of a server's stream as a
+// scenario, and a replay of that has the incidents that the server had.
+//
 // # A scenario
 //
 // A scenario is one JSON object. Its name is unique among those that are
@@ -33,6 +36,16 @@
 // acceptable origins), alerts (instance name to the faults that caused it; none
 // is noise) and meta for slicing. An alert instance is named
 // <fingerprint>@<startsAt>, the start exactly as written.
+//
+// Recordings say more, in fields that other readers of the format pass over. An
+// event may have a request (id, source, receiver, group_key, external_url,
+// truncated): alerts, or results of checks, that follow one another with one id arrived
+// together. Services have owner, tier, runbook, links and runs_on, the topology a version
+// and redundancy_groups (from, name, need). Next to the name of a service stands its namespace,
+// in dependencies from_namespace and to_namespace; a name without one is that of the service
+// which is called so. Two more types of events are a command (kind, incident, actor, text, service, into,
+// alerts, services, learned), as operators give them, and a topology, which replaces
+// the one in force.
 //
 // # The score
 //

@@ -23,6 +23,7 @@ type narrator struct {
 	timeline map[string]int                    // entries told, by incident
 	origins  map[string]string                 // told last, by incident
 	rows     map[correlate.AlertID]*correlate.AlertState
+	graphs   int
 }
 
 type tellLine struct {
@@ -55,6 +56,10 @@ func (n *narrator) step(in correlate.Input, d *correlate.Delta) {
 	}
 	n.decisions(d, func(at time.Time) bool { return at.Before(in.At) })
 	n.hear(in)
+	if d.Rejected != "" {
+		n.flush()
+		n.told = append(n.told, tellLine{at: in.At, decided: true, text: "refused: " + d.Rejected})
+	}
 	n.decisions(d, func(time.Time) bool { return true })
 }
 
@@ -73,6 +78,12 @@ func (n *narrator) hear(in correlate.Input) {
 		}
 	case *correlate.Change:
 		n.add(in.At, "changed: "+n.s.written(sig.Service), strings.TrimSpace(sig.Kind+" "+sig.Summary))
+	case *correlate.Command:
+		n.add(in.At, "command: "+sig.Incident, strings.TrimSpace(sig.Kind.String()+" "+sig.Text))
+	case *correlate.TopologyReport:
+		if n.graphs++; n.graphs > 1 { // the first is the scenario's own
+			n.add(in.At, "topology:", fmt.Sprintf("%s, %s", counted(len(sig.Spec.Services), "service"), counted(len(sig.Spec.Dependencies), "dependency")))
+		}
 	}
 }
 

@@ -69,10 +69,41 @@ func (s *Scenario) Perturbed(p Perturbation) *Scenario {
 	seed := fnv.New64a()
 	_, _ = seed.Write([]byte(s.Name + "\x00" + p.text))
 	c := *s
-	c.Events = slices.Clone(s.Events)
+	c.Events = s.alone()
 	c.instances = slices.Clone(s.instances)
 	p.apply(rand.New(rand.NewPCG(seed.Sum64(), 0)), &c)
 	return &c
+}
+
+// alone lists the events with each alert and each result of a check in one of its own.
+func (s *Scenario) alone() []Event {
+	events := make([]Event, 0, len(s.Events))
+	for _, ev := range s.Events {
+		switch sig := ev.Signal.(type) {
+		case *correlate.AlertBatch:
+			for _, one := range apart(sig.Alerts) {
+				b := *sig
+				b.Alerts = one
+				events = append(events, Event{At: ev.At, Signal: &b})
+			}
+		case *correlate.HealthBatch:
+			for _, one := range apart(sig.Results) {
+				events = append(events, Event{At: ev.At, Signal: &correlate.HealthBatch{Source: sig.Source, Results: one}})
+			}
+		default:
+			events = append(events, ev)
+		}
+	}
+	return events
+}
+
+// apart puts each element into a slice of its own, none shared with all.
+func apart[T any](all []T) [][]T {
+	out := make([][]T, len(all))
+	for i := range all {
+		out[i] = slices.Clone(all[i : i+1])
+	}
+	return out
 }
 
 // alert is the alert that the event brings; nil when it brings none.
@@ -233,10 +264,7 @@ func (s *Scenario) moveStarts(moved map[correlate.AlertID]time.Time) {
 		if a == nil {
 			continue
 		}
-		b := *s.Events[i].Signal.(*correlate.AlertBatch)
-		b.Alerts = []correlate.Alert{*a}
-		b.Alerts[0].StartsAt = moved[a.ID()]
-		s.Events[i].Signal = &b
+		a.StartsAt = moved[a.ID()] // the copy that alone made
 	}
 	name := func(inst instance) string {
 		return inst.id.Fingerprint + "@" + moved[inst.id].UTC().Format(timeLayout)

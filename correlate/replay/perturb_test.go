@@ -193,19 +193,31 @@ func TestDropEdgesTakesDependenciesAlone(t *testing.T) {
 func TestShuffleDelaysWithinItsBoundAndLosesNoEnd(t *testing.T) {
 	eachSuiteCase(t, func(t *testing.T, s *Scenario) {
 		d := s.Perturbed(perturbation(t, "shuffle=5m"))
-		sent := map[correlate.Signal]time.Time{}
+		// What is sent, when it was to come. Repeats of one alert are told apart by their number.
+		type parcel struct {
+			subject any
+			n       int
+		}
+		sent, numbered := map[parcel]time.Time{}, map[any]int{}
+		next := func(ev *Event) parcel {
+			subject := ev.subject()
+			numbered[subject]++
+			return parcel{subject, numbered[subject]}
+		}
 		last := map[string]correlate.AlertStatus{}
 		for _, ev := range s.Events {
-			sent[ev.Signal] = ev.At
+			sent[next(&ev)] = ev.At
 			if a := ev.alert(); a != nil {
 				last[a.Fingerprint] = a.Status
 			}
 		}
 		var order []time.Time
 		became := map[string]correlate.AlertStatus{}
+		clear(numbered)
 		for i, ev := range d.Events {
-			at, known := sent[ev.Signal]
-			delete(sent, ev.Signal)
+			parcel := next(&ev)
+			at, known := sent[parcel]
+			delete(sent, parcel)
 			if delay := ev.At.Sub(at); !known || delay < 0 || delay > 5*time.Minute {
 				t.Errorf("an event that was to come at %s came %s later", at, delay)
 			}

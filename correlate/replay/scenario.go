@@ -1,12 +1,14 @@
 package replay
 
 import (
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/headwater-sre/headwater/correlate"
@@ -33,7 +35,9 @@ type Scenario struct {
 // Event is one thing that Headwater receives.
 type Event struct {
 	At time.Time // when it receives it
-	// Signal is an [*correlate.AlertBatch] of one alert, a [*correlate.HealthBatch] of one result or a [*correlate.Change].
+	// Signal is a [*correlate.AlertBatch] or a [*correlate.HealthBatch], of one alert or
+	// result unless the scenario says that several arrived together, a [*correlate.Change],
+	// a [*correlate.Command] or a [*correlate.TopologyReport].
 	Signal correlate.Signal
 }
 
@@ -108,7 +112,9 @@ func decodeScenario(data []byte) (*Scenario, error) {
 		declared: map[string]topology.Ref{},
 		seen:     map[string]int{},
 	}
-	in.topology(doc.child("topology"))
+	graph := doc.child("topology")
+	in.s.Topology = in.topology(graph)
+	graph.done()
 	doc.needList("events", in.event)
 	in.s.truth = doc.take("truth")
 	return in.s, d.err
@@ -120,18 +126,23 @@ type scenarioReader struct {
 	s        *Scenario
 	declared map[string]topology.Ref // by written name
 	seen     map[string]int          // instance name to its index
+	request  int64                   // of the event before; 0: it came alone
 }
 
-func (in *scenarioReader) topology(o *object) {
-	spec := &in.s.Topology
-	spec.Version = in.s.Name
+// topology reads a whole graph.
+func (in *scenarioReader) topology(o *object) topology.Spec {
+	var spec topology.Spec
 	o.list("services", func(path string, raw json.RawMessage) {
 		spec.Services = append(spec.Services, in.service(in.d.object(path, raw)))
 	})
 	o.list("dependencies", func(path string, raw json.RawMessage) {
 		spec.Dependencies = append(spec.Dependencies, in.dependency(in.d.object(path, raw)))
 	})
-	o.done()
+	o.list("redundancy_groups", func(path string, raw json.RawMessage) {
+		spec.Groups = append(spec.Groups, in.group(in.d.object(path, raw)))
+	})
+	spec.Version = cmp.Or(o.optionalText("version"), in.s.Name)
+	return spec
 }
 
 func (in *scenarioReader) service(o *object) topology.Service {
@@ -140,7 +151,16 @@ func (in *scenarioReader) service(o *object) topology.Service {
 		Kind:      word(o, "kind", o.optionalText("kind"), topology.ParseKind),
 		Namespace: o.optionalText("namespace"),
 		Labels:    o.texts("labels"),
+		Owner:     o.optionalText("owner"),
+		Tier:      int(o.whole("tier")),
+		Runbook:   o.optionalText("runbook"),
+		Links:     o.texts("links"),
 	}
+	o.list("runs_on", func(path string, raw json.RawMessage) {
+		var place string
+		in.d.unmarshal(path, raw, &place, "a string")
+		svc.RunsOn = append(svc.RunsOn, place)
+	})
 	o.done()
 	if _, twice := in.declared[svc.Name]; !twice {
 		in.declared[svc.Name] = svc.Ref()
@@ -151,14 +171,36 @@ func (in *scenarioReader) service(o *object) topology.Service {
 }
 
 func (in *scenarioReader) dependency(o *object) topology.Dependency {
+	from, to := o.text("from"), o.text("to")
 	dep := topology.Dependency{
-		From:  in.ref(o.text("from")),
-		To:    in.ref(o.text("to")),
 		Mode:  word(o, "mode", o.optionalText("mode"), topology.ParseMode),
 		Group: o.optionalText("redundancy_group"),
 	}
+	dep.From, dep.To = in.refIn(o, from, "from_namespace"), in.refIn(o, to, "to_namespace")
 	o.done()
 	return dep
+}
+
+// group reads how many members of a redundancy group must work.
+func (in *scenarioReader) group(o *object) topology.Group {
+	g := topology.Group{Name: o.text("name"), Need: int(o.whole("need"))}
+	g.From = in.refIn(o, o.text("from"), "from_namespace")
+	o.done()
+	return g
+}
+
+// refIn is the service of that name in the namespace that a field gives; without
+// the field it is what [scenarioReader.ref] makes of the name.
+func (in *scenarioReader) refIn(o *object, name, field string) topology.Ref {
+	namespace := o.take(field)
+	if namespace == nil {
+		return in.ref(name)
+	}
+	r := topology.Ref{Namespace: o.textOr(field, namespace), Name: name}
+	if _, ok := in.s.services[r]; !ok {
+		in.s.services[r] = r.String()
+	}
+	return r
 }
 
 // ref is the service that a scenario means by a name. A name that the topology
@@ -180,21 +222,89 @@ func (in *scenarioReader) event(path string, raw json.RawMessage) {
 	if n := len(in.s.Events); n > 0 && ev.At.Before(in.s.Events[n-1].At) {
 		in.d.fail(o.at("at"), "is earlier than the event before it; events are in the order in which they arrive")
 	}
-	switch kind := o.text("type"); kind {
+	kind := o.text("type")
+	req := in.requestOf(o)
+	switch body := func() *object { return o.child(kind) }; kind {
 	case "alert":
-		ev.Signal = in.alert(o.child(kind), ev.At)
+		ev.Signal = req.alerts(in.alert(body(), ev.At))
 	case "health":
-		ev.Signal = in.health(o.child(kind), ev.At)
+		ev.Signal = req.health(in.health(body(), ev.At))
 	case "change":
-		ev.Signal = in.change(o.child(kind))
+		ev.Signal = in.change(body())
+	case "command":
+		ev.Signal = in.command(body())
+	case "topology":
+		ev.Signal = in.report(body())
 	default:
-		in.d.fail(o.at("type"), "want alert, health or change, got %q", kind)
+		in.d.fail(o.at("type"), "want alert, health, change, command or topology, got %q", kind)
 	}
 	o.done()
-	in.s.Events = append(in.s.Events, ev)
+	if n := len(in.s.Events); n == 0 || !in.together(req, &in.s.Events[n-1], &ev) {
+		in.s.Events = append(in.s.Events, ev)
+	}
+	in.request = req.id
 }
 
-func (in *scenarioReader) alert(o *object, at time.Time) *correlate.AlertBatch {
+// request is what a scenario says of the request that brought an event.
+type request struct {
+	id                                      int64 // the events of one request follow one another and share it; 0: none
+	source, receiver, groupKey, externalURL string
+	truncated                               int
+}
+
+func (in *scenarioReader) requestOf(o *object) request {
+	raw := o.take("request")
+	if raw == nil {
+		return request{source: signalSource}
+	}
+	r := in.d.object(o.at("request"), raw)
+	req := request{
+		id:          r.whole("id"),
+		source:      r.optionalText("source"),
+		receiver:    r.optionalText("receiver"),
+		groupKey:    r.optionalText("group_key"),
+		externalURL: r.optionalText("external_url"),
+		truncated:   int(r.whole("truncated")),
+	}
+	if req.id == 0 {
+		in.d.fail(r.at("id"), "want a number above 0")
+	}
+	r.done()
+	return req
+}
+
+func (r request) alerts(a correlate.Alert) *correlate.AlertBatch {
+	return &correlate.AlertBatch{
+		Source: r.source, Receiver: r.receiver, GroupKey: r.groupKey, ExternalURL: r.externalURL, Truncated: r.truncated,
+		Alerts: []correlate.Alert{a},
+	}
+}
+
+func (r request) health(h correlate.HealthResult) *correlate.HealthBatch {
+	return &correlate.HealthBatch{Source: r.source, Results: []correlate.HealthResult{h}}
+}
+
+// together adds ev to the event before it when one request brought both.
+func (in *scenarioReader) together(req request, before, ev *Event) bool {
+	if req.id == 0 || req.id != in.request || !before.At.Equal(ev.At) {
+		return false
+	}
+	switch sig := before.Signal.(type) {
+	case *correlate.AlertBatch:
+		if more, same := ev.Signal.(*correlate.AlertBatch); same {
+			sig.Alerts = append(sig.Alerts, more.Alerts...)
+			return true
+		}
+	case *correlate.HealthBatch:
+		if more, same := ev.Signal.(*correlate.HealthBatch); same {
+			sig.Results = append(sig.Results, more.Results...)
+			return true
+		}
+	}
+	return false
+}
+
+func (in *scenarioReader) alert(o *object, at time.Time) correlate.Alert {
 	startsAt := o.text("startsAt")
 	a := correlate.Alert{
 		Fingerprint:  o.text("fingerprint"),
@@ -207,7 +317,7 @@ func (in *scenarioReader) alert(o *object, at time.Time) *correlate.AlertBatch {
 	}
 	o.done()
 	in.mention(a, a.Fingerprint+"@"+startsAt, at)
-	return &correlate.AlertBatch{Source: signalSource, Alerts: []correlate.Alert{a}}
+	return a
 }
 
 // mention records an alert instance under the name that results give it.
@@ -223,29 +333,98 @@ func (in *scenarioReader) mention(a correlate.Alert, name string, at time.Time) 
 	}
 }
 
-func (in *scenarioReader) health(o *object, at time.Time) *correlate.HealthBatch {
+func (in *scenarioReader) health(o *object, at time.Time) correlate.HealthResult {
+	name := o.text("service")
 	res := correlate.HealthResult{
-		Service: in.ref(o.text("service")),
-		Check:   o.optionalText("check"),
-		Status:  word(o, "status", o.text("status"), correlate.ParseHealthStatus),
-		Latency: o.milliseconds("latency_ms"),
-		At:      at,
-		Message: o.optionalText("message"),
+		Check:            o.optionalText("check"),
+		Status:           word(o, "status", o.text("status"), correlate.ParseHealthStatus),
+		Latency:          o.milliseconds("latency_ms"),
+		At:               o.optionalTime("at"),
+		Message:          o.optionalText("message"),
+		FailureThreshold: int(o.whole("failure_threshold")),
 	}
+	if res.At.IsZero() {
+		res.At = at
+	}
+	res.Service = in.refIn(o, name, "namespace")
 	o.done()
-	return &correlate.HealthBatch{Source: signalSource, Results: []correlate.HealthResult{res}}
+	return res
 }
 
 func (in *scenarioReader) change(o *object) *correlate.Change {
+	name := o.text("service")
 	c := &correlate.Change{
-		Service: in.ref(o.text("service")),
 		Kind:    o.text("kind"),
 		Summary: o.optionalText("summary"),
+		Link:    o.optionalText("link"),
 		At:      o.optionalTime("at"),
 		Source:  signalSource,
 	}
+	if source := o.take("source"); source != nil {
+		c.Source = o.textOr("source", source)
+	}
+	c.Service = in.refIn(o, name, "namespace")
 	o.done()
 	return c
+}
+
+// command reads an operator's command. Whether the incident exists is the engine's to say.
+func (in *scenarioReader) command(o *object) *correlate.Command {
+	c := &correlate.Command{
+		Kind:     word(o, "kind", o.text("kind"), parseCommand),
+		Incident: o.optionalText("incident"),
+		Actor:    o.optionalText("actor"),
+		Text:     o.optionalText("text"),
+		Into:     o.optionalText("into"),
+	}
+	if raw := o.take("service"); raw != nil {
+		c.Service = in.named(in.d.object(o.at("service"), raw))
+	}
+	o.list("alerts", func(path string, raw json.RawMessage) { c.Alerts = append(c.Alerts, in.alertID(path, raw)) })
+	o.list("services", func(path string, raw json.RawMessage) {
+		c.Services = append(c.Services, in.named(in.d.object(path, raw)))
+	})
+	if raw := o.take("learned"); raw != nil {
+		l := in.d.object(o.at("learned"), raw)
+		c.Learned = correlate.FigureSelection{Kind: word(l, "kind", l.text("kind"), correlate.ParseFigureKind), Subject: l.optionalText("subject")}
+		l.done()
+	}
+	o.done()
+	return c
+}
+
+// named reads a service that is an object of its own.
+func (in *scenarioReader) named(o *object) topology.Ref {
+	r := in.refIn(o, o.text("service"), "namespace")
+	o.done()
+	return r
+}
+
+func (in *scenarioReader) alertID(path string, raw json.RawMessage) correlate.AlertID {
+	var text string
+	in.d.unmarshal(path, raw, &text, "an alert's id")
+	id, err := correlate.ParseAlertID(text)
+	if err != nil {
+		in.d.fail(path, "%s", err)
+	}
+	return id
+}
+
+// report reads a graph that replaces the one in force.
+func (in *scenarioReader) report(o *object) *correlate.TopologyReport {
+	r := &correlate.TopologyReport{Source: o.optionalText("source"), Spec: in.topology(o)}
+	o.done()
+	return r
+}
+
+// parseCommand accepts the words of [correlate.CommandKind.String].
+func parseCommand(s string) (correlate.CommandKind, error) {
+	for kind := correlate.CommandUnknown; kind.String() != strconv.Itoa(int(kind)); kind++ {
+		if kind.String() == s {
+			return kind, nil
+		}
+	}
+	return 0, fmt.Errorf("no command is called %q", s)
 }
 
 func parseStatus(s string) (correlate.AlertStatus, error) {

@@ -79,7 +79,7 @@ func TestReadScenarioNamesTheFieldThatIsWrong(t *testing.T) {
 		{"a misspelt field", `{"name": "n", "topology": {"dependencies": [{"from": "a", "to": "b", "group": "g"}]}}`, "topology.dependencies[0].group: is not a field here; those are from, to, mode, redundancy_group"},
 		{"a label that is no string", event(`"type": "alert", "alert": {"status": "firing", "startsAt": "2026-01-01T00:00:00Z", "fingerprint": "f", "labels": {"a": 1}}`), `events[0].alert.labels: want an object of strings, got {"a": 1}`},
 		{"a time that is none", head + `{"at": "yesterday"}]}`, `events[0].at: want an RFC 3339 time such as 2026-01-05T00:07:31.000Z, got "yesterday"`},
-		{"an unknown type", event(`"type": "rumour"`), `events[0].type: want alert, health or change, got "rumour"`},
+		{"an unknown type", event(`"type": "rumour"`), `events[0].type: want alert, health, change, command or topology, got "rumour"`},
 		{"a type without its body", event(`"type": "alert", "health": {}`), "events[0].alert: is missing"},
 		{"a second body", event(`"type": "change", "change": {"service": "a", "kind": "deploy"}, "alert": {}`), "events[0].alert: is not a field here"},
 		{"an unknown status", event(`"type": "health", "health": {"service": "a", "status": "fine"}`), `events[0].health.status: health status "fine"`},
