@@ -54,11 +54,11 @@ type Standing struct {
 	Family string `json:"family,omitempty"`
 	Figure string `json:"figure"`
 	// Ours is nil when there was nothing to compute the figure from; it then meets nothing.
-	Ours      *float64 `json:"ours"`
-	Close     float64  `json:"close"`
-	MeetsNear bool     `json:"meets_close"`
-	Goal      float64  `json:"goal"`
-	MeetsGoal bool     `json:"meets_goal"`
+	Ours       *float64 `json:"ours"`
+	Close      float64  `json:"close"`
+	MeetsClose bool     `json:"meets_close"`
+	Goal       float64  `json:"goal"`
+	MeetsGoal  bool     `json:"meets_goal"`
 	// Reference is the best that a method of the baselines reached in this figure, and Method its name; nil without baselines.
 	Reference *float64 `json:"reference,omitempty"`
 	Method    string   `json:"method,omitempty"`
@@ -91,7 +91,7 @@ func standings(cases []*CaseScore, of string, goals []goal, slack float64, b *Ba
 	for _, g := range goals {
 		f := figureOf(g.figure)
 		s := Standing{Family: of, Figure: f.name, Ours: f.of(d), Close: g.near, Goal: g.far, figure: f}
-		s.MeetsNear, s.MeetsGoal = f.meets(s.Ours, g.near, slack), f.meets(s.Ours, g.far, 0)
+		s.MeetsClose, s.MeetsGoal = f.meets(s.Ours, g.near, slack), f.meets(s.Ours, g.far, 0)
 		s.Reference, s.Method = b.best(of, f)
 		all = append(all, s)
 	}
@@ -120,7 +120,7 @@ func WriteStandings(w io.Writer, all []Standing, slack float64) error {
 			fmt.Fprintf(&b, "\n%-48s %7s  %-11s %-11s %s\n", strings.TrimSpace("goals "+s.Family), "ours", "close", "goal", "best reference")
 		}
 		s.write(&b)
-		near, far = near+met(s.MeetsNear), far+met(s.MeetsGoal)
+		near, far = near+met(s.MeetsClose), far+met(s.MeetsGoal)
 	}
 	leave := ""
 	if slack > 0 {
@@ -141,7 +141,7 @@ func (s *Standing) write(b *strings.Builder) {
 	target := func(v float64, meets bool) string {
 		return fmt.Sprintf("%7s %-3s", number(&v), map[bool]string{true: "yes", false: "no"}[meets])
 	}
-	row := fmt.Sprintf("%-48s %7s  %s %s", s.Figure, number(s.Ours), target(s.Close, s.MeetsNear), target(s.Goal, s.MeetsGoal))
+	row := fmt.Sprintf("%-48s %7s  %s %s", s.Figure, number(s.Ours), target(s.Close, s.MeetsClose), target(s.Goal, s.MeetsGoal))
 	if s.Reference != nil {
 		row += fmt.Sprintf(" %7s %s", number(s.Reference), s.Method)
 	}
