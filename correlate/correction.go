@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -229,23 +228,35 @@ const maxPartings = 64
 
 // part keeps a and b apart. Of two partings of a pair the stronger one stays.
 func (e *Engine) part(a, b *incident, how Parting) {
-	if a == b {
+	if p := a.row.partingFrom(b.row.ID); a == b || p != nil && (p.final() || !how.final()) {
 		return
 	}
 	for _, pair := range [2][2]*incident{{a, b}, {b, a}} {
+		e.dropParting(pair[0], pair[1].row.ID)
+		e.boundPartings(pair[0])
 		row := e.editIncident(pair[0])
 		how.Incident = pair[1].row.ID
-		if p := row.partingFrom(how.Incident); p != nil && (p.final() || !how.final()) {
-			continue
-		}
-		apart := slices.DeleteFunc(slices.Clone(row.Apart), func(p Parting) bool { return p.Incident == how.Incident })
-		if len(apart) >= maxPartings {
-			weakest := max(0, slices.IndexFunc(apart, func(p Parting) bool { return !p.final() }))
-			apart = slices.Delete(apart, weakest, weakest+1)
-		}
-		apart = append(apart, how)
-		slices.SortFunc(apart, func(p, q Parting) int { return cmp.Or(p.At.Compare(q.At), cmp.Compare(p.Incident, q.Incident)) })
-		row.Apart = apart
+		row.Apart = append(slices.Clip(row.Apart), how)
+	}
+}
+
+// boundPartings makes room for one more.
+func (e *Engine) boundPartings(inc *incident) {
+	apart := inc.row.Apart
+	if len(apart) < maxPartings {
+		return
+	}
+	weakest := apart[max(0, slices.IndexFunc(apart, func(p Parting) bool { return !p.final() }))].Incident
+	e.dropParting(inc, weakest)
+	if other := e.incidents[weakest]; other != nil {
+		e.dropParting(other, inc.row.ID)
+	}
+}
+
+func (e *Engine) dropParting(inc *incident, other string) {
+	if inc.row.partingFrom(other) != nil {
+		row := e.editIncident(inc)
+		row.Apart = slices.DeleteFunc(slices.Clone(row.Apart), func(p Parting) bool { return p.Incident == other })
 	}
 }
 
@@ -272,8 +283,7 @@ func (e *Engine) inheritPartings(heir, from *incident) {
 func (e *Engine) endPartings(gone *incident) {
 	for _, p := range gone.row.Apart {
 		if other := e.incidents[p.Incident]; other != nil {
-			row := e.editIncident(other)
-			row.Apart = slices.DeleteFunc(slices.Clone(row.Apart), func(q Parting) bool { return q.Incident == gone.row.ID })
+			e.dropParting(other, gone.row.ID)
 		}
 	}
 	e.editIncident(gone).Apart = nil

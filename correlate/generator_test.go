@@ -57,7 +57,7 @@ func (h *history) add(s correlate.Signal) {
 }
 
 func (h *history) event() {
-	switch kind := rapid.IntRange(0, 21).Draw(h.t, "event"); {
+	switch kind := rapid.IntRange(0, 25).Draw(h.t, "event"); {
 	case kind < 10:
 		h.burst()
 	case kind < 12:
@@ -66,13 +66,56 @@ func (h *history) event() {
 		h.add(h.health())
 	case kind < 16:
 		h.add(h.change())
-	case kind < 19:
+	case kind < 22:
 		h.add(h.command())
-	case kind < 20:
+	case kind < 23:
+		h.allOver()
+	case kind < 24:
 		h.add(drawTopology(h.t, len(h.inputs)))
 	default:
 		h.add(correlate.Tick{})
 	}
+}
+
+// drawCorrections draws what operators do to one cascade and another beside it: the
+// alerts are there from the start, so most commands can be carried out.
+func drawCorrections(t *rapid.T) []correlate.Input {
+	h := &history{t: t, now: epoch}
+	ref := func(name string) topology.Ref { return topology.Ref{Name: name} }
+	spec := topology.Spec{Version: "v1"}
+	for _, name := range []string{"s0", "s1", "s2", "s3", "s4", "s5"} {
+		spec.Services = append(spec.Services, topology.Service{Name: name, Kind: rapid.SampledFrom([]topology.Kind{topology.KindService, topology.KindDatabase}).Draw(t, "kind")})
+	}
+	for _, d := range [][2]string{{"s1", "s0"}, {"s2", "s0"}, {"s3", "s2"}, {"s5", "s4"}} {
+		spec.Dependencies = append(spec.Dependencies, topology.Dependency{From: ref(d[0]), To: ref(d[1])})
+	}
+	h.add(&correlate.TopologyReport{Source: "test", Spec: spec})
+	first := h.batch(nil)
+	for i, service := range []string{"s0", "s1", "s1", "s2", "s3", "s4", "s5"} {
+		s := &labelSet{labels: map[string]string{
+			"__fp": fmt.Sprintf("%016x", i), "alertname": rapid.SampledFrom(alertNames).Draw(t, "name"), "severity": "critical", "service": service,
+		}}
+		h.sets = append(h.sets, s)
+		if i > 0 || rapid.Bool().Draw(t, "the origin alerts") {
+			s.starts = h.now
+			first.Alerts = append(first.Alerts, s.alert(time.Time{}))
+		}
+	}
+	h.add(first)
+	for range rapid.IntRange(1, 12).Draw(t, "inputs") {
+		h.now = h.now.Add(rapid.SampledFrom([]time.Duration{time.Second, 2 * time.Second, 31 * time.Second, 11 * time.Minute}).Draw(t, "pause"))
+		switch kind := rapid.IntRange(0, 9).Draw(t, "event"); {
+		case kind < 5:
+			h.add(h.command())
+		case kind < 8:
+			h.burst()
+		case kind < 9:
+			h.add(h.health())
+		default:
+			h.allOver()
+		}
+	}
+	return h.inputs
 }
 
 // burst fires, confirms or ends some of the alerts, in one request.
@@ -99,6 +142,19 @@ func (h *history) burst() {
 		b.Truncated = 7
 	}
 	h.add(b)
+}
+
+// allOver ends everything that fires, and lets so much time pass that its incidents are history.
+func (h *history) allOver() {
+	b := h.batch(nil)
+	for _, s := range h.running() {
+		s.ended = h.now
+		b.Alerts = append(b.Alerts, s.alert(s.ended))
+		s.starts = time.Time{}
+	}
+	h.add(b)
+	h.now = h.now.Add(rapid.SampledFrom([]time.Duration{45 * time.Minute, 30 * 24 * time.Hour}).Draw(h.t, "until"))
+	h.add(correlate.Tick{})
 }
 
 func (h *history) running() []*labelSet {
@@ -172,9 +228,9 @@ func (h *history) command() *correlate.Command {
 		c.Into = h.incident()
 	case correlate.CommandSplit:
 		if rapid.Bool().Draw(h.t, "by service") {
-			c.Services = []topology.Ref{drawService(h.t)}
-		} else if s := rapid.SampledFrom(h.sets).Draw(h.t, "alert"); !s.starts.IsZero() {
-			a := s.alert(time.Time{})
+			c.Services = []topology.Ref{{Name: rapid.SampledFrom(h.sets).Draw(h.t, "alert on").labels["service"]}}
+		} else if running := h.running(); len(running) > 0 {
+			a := rapid.SampledFrom(running).Draw(h.t, "alert").alert(time.Time{})
 			c.Alerts = []correlate.AlertID{a.ID()}
 		}
 	case correlate.CommandResetLearned:
@@ -186,11 +242,12 @@ func (h *history) command() *correlate.Command {
 var commandKinds = []correlate.CommandKind{
 	correlate.CommandUnknown, correlate.CommandAcknowledge, correlate.CommandResolve, correlate.CommandAddNote,
 	correlate.CommandSetOrigin, correlate.CommandSetOrigin, correlate.CommandMerge, correlate.CommandMerge,
-	correlate.CommandSplit, correlate.CommandSplit, correlate.CommandSplit, correlate.CommandResetLearned,
+	correlate.CommandMerge, correlate.CommandSplit, correlate.CommandSplit, correlate.CommandSplit, correlate.CommandSplit,
+	correlate.CommandSetOrigin, correlate.CommandResetLearned,
 }
 
 func (h *history) incident() string {
-	return fmt.Sprintf("INC-%d", rapid.IntRange(1, 4).Draw(h.t, "incident"))
+	return fmt.Sprintf("INC-%d", rapid.SampledFrom([]int{1, 1, 1, 2, 2, 3, 4, 5}).Draw(h.t, "incident"))
 }
 
 // drawService names a node of the graph, or one that no graph has.

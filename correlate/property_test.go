@@ -84,28 +84,33 @@ func TestTheSameInputsGiveTheSameDeltas(t *testing.T) {
 // An engine that is restored before every single input decides what one that was
 // never restored decides. That covers each possible cut.
 func TestAnEngineRestoredAtAnyCutGoesOnAsIfNothingHadHappened(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		cfg, inputs := drawConfig(t), drawHistory(t)
-		steady, restored := newEngine(t, cfg), newEngine(t, cfg)
-		ledger := correlatetest.NewLedger()
-		for i, in := range inputs {
-			want, got := steady.Step(in), restored.Step(in)
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("input %d: the restored engine differs:\n%s", i, diff)
-			}
-			ledger.Apply(want)
-			snapshot := steady.Snapshot()
-			if diff := cmp.Diff(snapshot, ledger.Snapshot(), cmpopts.EquateEmpty()); diff != "" {
-				t.Fatalf("after input %d the union of the deltas is not the snapshot (-snapshot +deltas):\n%s", i, diff)
-			}
-			restored = restore(t, cfg, ledger.Snapshot())
-			wantAt, wantOK := steady.NextDeadline()
-			gotAt, gotOK := restored.NextDeadline()
-			if !wantAt.Equal(gotAt) || wantOK != gotOK {
-				t.Fatalf("after input %d: next deadline %s %t, restored %s %t", i, wantAt, wantOK, gotAt, gotOK)
-			}
+	rapid.Check(t, func(t *rapid.T) { checkRestored(t, drawConfig(t), drawHistory(t)) })
+}
+
+func TestCorrectionsAndWhatWasLearnedSurviveARestoreAtAnyCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { checkRestored(t, correlate.Config{}, drawCorrections(t)) })
+}
+
+func checkRestored(t *rapid.T, cfg correlate.Config, inputs []correlate.Input) {
+	steady, restored := newEngine(t, cfg), newEngine(t, cfg)
+	ledger := correlatetest.NewLedger()
+	for i, in := range inputs {
+		want, got := steady.Step(in), restored.Step(in)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("input %d: the restored engine differs:\n%s", i, diff)
 		}
-	})
+		ledger.Apply(want)
+		snapshot := steady.Snapshot()
+		if diff := cmp.Diff(snapshot, ledger.Snapshot(), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("after input %d the union of the deltas is not the snapshot (-snapshot +deltas):\n%s", i, diff)
+		}
+		restored = restore(t, cfg, ledger.Snapshot())
+		wantAt, wantOK := steady.NextDeadline()
+		gotAt, gotOK := restored.NextDeadline()
+		if !wantAt.Equal(gotAt) || wantOK != gotOK {
+			t.Fatalf("after input %d: next deadline %s %t, restored %s %t", i, wantAt, wantOK, gotAt, gotOK)
+		}
+	}
 }
 
 // The order of a snapshot's rows says nothing.
@@ -273,6 +278,10 @@ func TestThePromisesHoldAfterEveryStep(t *testing.T) {
 	rapid.Check(t, checkPromises)
 }
 
+func TestThePromisesHoldWhateverOperatorsDo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { promisesHold(t, correlate.Config{}, drawCorrections(t)) })
+}
+
 func FuzzStep(f *testing.F) {
 	for _, seed := range []string{"", "\x01\x02\x03\x04", strings.Repeat("\x00\x10\xff", 60), strings.Repeat("burst of alerts", 30)} {
 		f.Add([]byte(seed))
@@ -280,8 +289,9 @@ func FuzzStep(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(checkPromises))
 }
 
-func checkPromises(t *rapid.T) {
-	cfg, inputs := drawConfig(t), drawHistory(t)
+func checkPromises(t *rapid.T) { promisesHold(t, drawConfig(t), drawHistory(t)) }
+
+func promisesHold(t *rapid.T, cfg correlate.Config, inputs []correlate.Input) {
 	e, l := newEngine(t, cfg), correlatetest.NewLedger()
 	step := func(in correlate.Input) {
 		l.Apply(e.Step(in))
