@@ -389,6 +389,17 @@ func (m *Memory) RecordDelivery(ctx context.Context, key correlate.PageKey, deli
 	return nil
 }
 
+// noticeOnDisk takes note that the page, and with it all that were decided before, is on disk.
+func (m *Memory) noticeOnDisk(key correlate.PageKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, e := range m.pages {
+		if e.Page.Key() == key {
+			m.onDisk = max(m.onDisk, i+1)
+		}
+	}
+}
+
 // Close makes every later call fail.
 func (m *Memory) Close() error {
 	m.mu.Lock()
