@@ -141,7 +141,7 @@ func (e *Engine) mergeCommand(inc *incident, c *Command) string {
 	if survives(gone, into) {
 		gone, into = into, gone
 	}
-	e.mergeInto(gone, into, actorOr(c.Actor), withText("by "+actorOr(c.Actor), c.Text))
+	e.mergeInto(gone, into, actorOr(c.Actor), c.Text)
 	e.judge(into)
 	return ""
 }

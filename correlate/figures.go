@@ -81,6 +81,18 @@ func (s FigureSelection) selects(key string) bool {
 	return (s.Kind == FigureAny || s.Kind == kind) && (s.Subject == "" || s.Subject == subject)
 }
 
+// nothing says that nothing of the selection was learned.
+func (s FigureSelection) nothing() string {
+	text := "nothing was learned"
+	if s.Kind != FigureAny {
+		text += " of kind " + s.Kind.String()
+	}
+	if s.Subject != "" {
+		text += fmt.Sprintf(" about %q", s.Subject)
+	}
+	return text
+}
+
 // edgeSeparator parts caller and callee in the subject of an edge.
 const edgeSeparator = " -> "
 

@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -306,7 +305,7 @@ func (e *Engine) resetLearned(s FigureSelection) string {
 		}
 	}
 	if !found {
-		return fmt.Sprintf("nothing of kind %s was learned about %q", s.Kind, s.Subject)
+		return s.nothing()
 	}
 	e.indexLearned()
 	return ""

@@ -154,8 +154,12 @@ func TestResetFiguresAreThePriorsAgain(t *testing.T) {
 		}
 	}
 	e := taught(t, nil)
-	if d := e.Step(Input{Pos: 2, At: learnedAt, Signal: &Command{Kind: CommandResetLearned}}); d.Rejected == "" {
-		t.Error("there was nothing to forget, and nobody was told")
+	for want, selection := range map[string]FigureSelection{
+		"nothing was learned": {}, "nothing was learned of kind noise": {Kind: FigureNoise}, `nothing was learned of kind coverage about "cart"`: {Kind: FigureCoverage, Subject: "cart"},
+	} {
+		if got := e.resetLearned(selection); got != want {
+			t.Errorf("%+v: refused with %q, want %q", selection, got, want)
+		}
 	}
 }
 

@@ -285,7 +285,7 @@ func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[
 	}
 }
 
-// mergeInto lets gone go on as into, because of why; actor is the operator who said so, or nobody.
+// mergeInto lets gone go on as into, because of why; actor is the operator who said so, empty for the engine.
 func (e *Engine) mergeInto(gone, into *incident, actor, why string) {
 	for _, it := range gone.sorted() { // alerts that another cluster did not take
 		e.include(into, it)
@@ -293,12 +293,15 @@ func (e *Engine) mergeInto(gone, into *incident, actor, why string) {
 	}
 	e.evict(gone)
 	row := e.editIncident(gone)
-	text := fmt.Sprintf("merged into %s: %s", into.row.ID, why)
-	e.note(gone, TimelineMerged, actor, text)
+	text := "merged into " + into.row.ID
+	e.note(gone, TimelineMerged, actor, withText(text, why))
 	row.State, row.MergedInto, row.Firing, row.Unsettled = IncidentMerged, into.row.ID, 0, false
 	row.ResolvedAt, row.Archived = e.meta.Now, true
 	row.Paging.DueAt, row.Paging.UpdateDueAt = time.Time{}, time.Time{}
-	e.resolvePage(gone, text)
+	if actor != "" {
+		text += " by " + actor
+	}
+	e.resolvePage(gone, withText(text, why))
 	delete(e.incidents, row.ID)
 	kept := e.editIncident(into)
 	kept.Merged = append(slices.Clip(kept.Merged), row.ID)
@@ -307,7 +310,7 @@ func (e *Engine) mergeInto(gone, into *incident, actor, why string) {
 		kept.Ack = row.Ack
 	}
 	e.succeed(gone, into, actor)
-	e.note(into, TimelineMerged, actor, row.ID+" merged into this one: "+why)
+	e.note(into, TimelineMerged, actor, withText(row.ID+" merged into this one", why))
 }
 
 func sortedKeys[V any](m map[string]V) []string {
