@@ -2,6 +2,7 @@ package correlate_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,7 +130,7 @@ func TestLesson12_AMergeKeepsOneIDAndOnePageInOneStep(t *testing.T) {
 				t.Error("the other one's alert did not move in the step of the merge")
 			}
 			if !slices.ContainsFunc(merge.Pages, func(p *correlate.Page) bool {
-				return p.Kind == correlate.PageResolve && p.DedupKey() == "incident/INC-2"
+				return p.Kind == correlate.PageResolve && p.DedupKey() == "incident/INC-2" && strings.HasPrefix(p.Reason, "merged into INC-1")
 			}) {
 				t.Error("the other one's page was not closed in the step of the merge")
 			}

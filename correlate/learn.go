@@ -149,13 +149,14 @@ func (e *Engine) learnFrom(inc *incident) {
 		}
 		return
 	}
-	weight := inc.lesson()
+	weight := inc.trust()
 	if weight == 0 {
 		return
 	}
+	l := e.newLesson(inc, weight)
 	for _, n := range e.failedIn(inc) {
-		e.observeCoverage(inc, n, weight)
-		e.observeCallers(inc, n, weight)
+		l.observeCoverage(n)
+		l.observeCallers(n)
 	}
 }
 
@@ -169,8 +170,8 @@ func (i *incident) wasNoise() bool {
 	return o == nil || o.Service == row.Services[0].Service
 }
 
-// lesson is how much the incident's origin is to be believed, 0: not at all.
-func (i *incident) lesson() float64 {
+// trust is how much the incident's origin is to be believed, 0: not at all.
+func (i *incident) trust() float64 {
 	switch o := i.row.Origin(); {
 	case i.row.SetOrigin != nil:
 		return statedTimes
@@ -210,24 +211,41 @@ func (e *Engine) failedIn(inc *incident) []nodeID {
 	return out[:min(len(out), maxLessons)]
 }
 
+// lesson is an incident as it is learned from.
+type lesson struct {
+	e          *Engine
+	weight     float64
+	spoke, hit map[nodeID]bool    // had an alert of its own; suffered
+	way        map[[2]nodeID]bool // cause, effect
+}
+
+func (e *Engine) newLesson(inc *incident, weight float64) *lesson {
+	l := &lesson{e: e, weight: weight, spoke: map[nodeID]bool{}, hit: map[nodeID]bool{}, way: map[[2]nodeID]bool{}}
+	for _, it := range inc.items {
+		l.hit[it.hit()] = true
+		if !it.edge() {
+			l.spoke[it.node] = true
+		}
+	}
+	for _, p := range inc.row.Path {
+		l.way[[2]nodeID{e.nodes.id(p.Cause), e.nodes.id(p.Effect)}] = true
+	}
+	return l
+}
+
 // observeCoverage: n failed. Did it say so?
-func (e *Engine) observeCoverage(inc *incident, n nodeID, weight float64) {
+func (l *lesson) observeCoverage(n nodeID) {
 	word := keySilent
-	if slices.ContainsFunc(inc.items, func(it *item) bool { return it.node == n && !it.edge() }) {
+	if l.spoke[n] {
 		word = keySpoke
 	}
-	e.observe(statKey(word, e.nodes.ref(n).String()), weight)
+	l.e.observe(statKey(word, l.e.nodes.ref(n).String()), l.weight)
 }
 
 // observeCallers: callee failed. Which of those that depend on it directly were hit? A
 // caller that has never alerted says nothing by its silence.
-func (e *Engine) observeCallers(inc *incident, callee nodeID, weight float64) {
-	onWay := map[topology.Ref]bool{}
-	for _, p := range inc.row.Path {
-		if e.nodes.id(p.Cause) == callee {
-			onWay[p.Effect] = true
-		}
-	}
+func (l *lesson) observeCallers(callee nodeID) {
+	e := l.e
 	for i, edge := range e.nodes.in(callee) {
 		if i == quietSample {
 			return
@@ -235,12 +253,12 @@ func (e *Engine) observeCallers(inc *incident, callee nodeID, weight float64) {
 		caller := nodeID(edge.Node)
 		ref := e.nodes.ref(caller)
 		word := keyCarried
-		if !onWay[ref] && !slices.ContainsFunc(inc.items, func(it *item) bool { return it.hit() == caller }) {
+		if !l.hit[caller] && !l.way[[2]nodeID{callee, caller}] {
 			if word = keyHeld; e.stats[statKey(keyAlerted, ref.String())].Count == 0 {
 				continue
 			}
 		}
-		e.observe(statKey(word, edgeSubject(ref, e.nodes.ref(callee))), weight)
+		e.observe(statKey(word, edgeSubject(ref, e.nodes.ref(callee))), l.weight)
 	}
 }
 
