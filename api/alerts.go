@@ -74,7 +74,7 @@ func (s *alertService) ListAlerts(ctx context.Context, req *pb.ListAlertsRequest
 type alertRow = *correlate.AlertState
 
 var (
-	classWords = []string{"other", "crash", "error", "latency", "saturation", "surge", "traffic-gone", "lag", "client-pool", "probe", "edge", "chore"}
+	classWords = []string{"other", "crash", "error", "latency", "saturation", "surge", "traffic-gone", "lag", "client-pool", "probe", "edge", "chore", "down", "unready"}
 	fateWords  = []string{"pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged"}
 )
 

@@ -39,22 +39,40 @@ func ParseClass(s string) (Class, error) {
 
 // builtinWords are tried in order: the first expression found in the name wins.
 // The order resolves the overlaps: "UpstreamErrors" is about calls, not about
-// the caller's own errors; "DiskFull" has stopped something, "DiskFillingUp" has not.
+// the caller's own errors; "DiskFull" has stopped something, "DiskFillingUp" has not;
+// "NodeNotReady" is about a machine that is gone, "PodNotReady" about a probe that fails.
+//
+// delay is how many seconds later than an alert on errors such a rule usually fires for the
+// same trouble: a window to average over, a `for`, a quantile that moves slowly, a
+// controller that waits. See onset.go for what it is used for.
 var builtinWords = []struct {
 	class Class
+	delay float64
 	words *regexp.Regexp
 }{
-	{ClassChore, regexp.MustCompile(`(?i)watchdog|infoinhibitor|expir|filling ?up|will ?(be ?)?full|predict|job ?failed|cron ?job|backup|clock ?(skew|not)|image ?pull|overcommit|quota|hpa ?maxed|maxed ?out|version ?mismatch|update ?available|cpu ?throttling ?high|config ?reload`)},
-	{ClassTrafficGone, regexp.MustCompile(`(?i)no ?requests|no ?traffic|(traffic|requests?|throughput|rps|qps|request ?rate) ?(is )?(drop|dropped|gone|missing|absent|zero|stopped|too ?low|low)|low ?(total ?)?(request|traffic|throughput|rps|qps)|\bno ?\w+ ?(operations|messages|orders|events|calls)`)},
-	{ClassEdge, regexp.MustCompile(`(?i)circuit ?breaker|breaker ?open|upstream ?(request ?)?(error|fail|5xx|timeout|unavailable|connect)`)},
-	{ClassClientPool, regexp.MustCompile(`(?i)(conn|connection|hikari|jdbc|db|database|client) ?(conn)? ?pool|pool ?(pending|wait|exhaust)`)},
-	{ClassLag, regexp.MustCompile(`(?i)lag\b|lag ?high|consumer ?(group ?)?(lag|behind)|backlog|queue ?(depth|length|size|growing|high|full)|unacked|messages ?(ready|piling)`)},
-	{ClassProbe, regexp.MustCompile(`(?i)probe|blackbox|\bslo|error ?budget|burn|health ?check|synthetic|availability`)},
-	{ClassCrash, regexp.MustCompile(`(?i)down\b|crash|oom|out ?of ?memory|not ?ready|target ?missing|unreachable|unavailable|absent|replicas? ?mismatch|evicted|terminated|restart|panic|segfault|\bdead\b|died|not ?running|disk ?full|no ?space|out ?of ?disk|failover|degraded`)},
-	{ClassSurge, regexp.MustCompile(`(?i)(request|traffic|call|message)s? ?(rate|count|volume)? ?(too )?(high|spike|surge)|high ?(total ?)?(request ?rate|requests|traffic|throughput|rps|qps)|(traffic|request|load) ?(surge|spike)`)},
-	{ClassSaturation, regexp.MustCompile(`(?i)saturat|cpu|memory|\bmem\b|heap|disk|filesystem|inode|file ?descriptor|thread ?pool|worker ?pool|threads|connections? ?(near|max|limit|high|exhaust)|too ?many ?(conn|clients|threads|open)|max ?conn|evict|throttl|high ?load|load ?(average|high)|io ?wait|near ?limit|exhaust|garbage|gc ?(pause|time|overhead)`)},
-	{ClassLatency, regexp.MustCompile(`(?i)latenc|slow|duration|response ?time|\bp\d\d\b|p\d\d ?high|timeout|time ?out|apdex`)},
-	{ClassError, regexp.MustCompile(`(?i)error|5xx|4xx|fail|exception|deadlock|\b5\d\d\b|success ?rate|reject`)},
+	{ClassChore, 0, regexp.MustCompile(`(?i)watchdog|infoinhibitor|expir|filling ?up|will ?(be ?)?full|predict|job ?failed|cron ?job|backup|clock ?(skew|not)|image ?pull|overcommit|quota|hpa ?maxed|maxed ?out|version ?mismatch|update ?available|cpu ?throttling ?high|config ?reload`)},
+	{ClassTrafficGone, 200, regexp.MustCompile(`(?i)no ?requests|no ?traffic|(traffic|requests?|throughput|rps|qps|request ?rate) ?(is )?(drop|dropped|gone|missing|absent|zero|stopped|too ?low|low)|low ?(total ?)?(request|traffic|throughput|rps|qps)|\bno ?\w+ ?(operations|messages|orders|events|calls)`)},
+	{ClassEdge, 0, regexp.MustCompile(`(?i)circuit ?breaker|breaker ?open|upstream ?(request ?)?(error|fail|5xx|timeout|unavailable|connect)`)},
+	{ClassClientPool, 70, regexp.MustCompile(`(?i)(conn|connection|hikari|jdbc|db|database|client|thread|worker) ?(conn)? ?pool|pool ?(pending|wait|exhaust)`)},
+	{ClassLag, 60, regexp.MustCompile(`(?i)lag\b|lag ?high|consumer ?(group ?)?(lag|behind)|backlog|queue ?(depth|length|size|growing|high|full)|unacked|messages ?(ready|piling)`)},
+	{ClassProbe, 65, regexp.MustCompile(`(?i)\bslo\b|error ?budget|burn|availability`)},
+	{ClassProbe, 0, regexp.MustCompile(`(?i)probe|blackbox|health ?check|synthetic`)},
+	{ClassCrash, 20, regexp.MustCompile(`(?i)crash|oom|out ?of ?memory|evicted|terminated|restart|panic|segfault|died|disk ?full|no ?space|out ?of ?disk|failover`)},
+	{ClassUnready, 120, regexp.MustCompile(`(?i)replicas? ?mismatch|rollout ?stuck`)},
+	{ClassUnready, 60, regexp.MustCompile(`(?i)pods? ?(is ?)?not ?ready|not ?available|unavailable|degraded`)},
+	{ClassDown, 90, regexp.MustCompile(`(?i)(host|node|machine|instance) ?(is ?)?down`)},
+	{ClassDown, 60, regexp.MustCompile(`(?i)not ?ready|target ?down`)},
+	{ClassDown, 0, regexp.MustCompile(`(?i)down\b|target ?missing|unreachable|absent|\bdead\b|not ?running`)},
+	{ClassSurge, 60, regexp.MustCompile(`(?i)(request|traffic|call|message)s? ?(rate|count|volume)? ?(too )?(high|spike|surge)|high ?(total ?)?(request ?rate|requests|traffic|throughput|rps|qps)|(traffic|request|load) ?(surge|spike)`)},
+	{ClassSaturation, 100, regexp.MustCompile(`(?i)saturat|cpu|memory|\bmem\b|heap|disk|filesystem|inode|file ?descriptor|threads|connections? ?(near|max|limit|high|exhaust)|too ?many ?(conn|clients|threads|open)|max ?conn|evict|throttl|high ?load|load ?(average|high)|io ?wait|near ?limit|exhaust|garbage|gc ?(pause|time|overhead)`)},
+	{ClassLatency, 60, regexp.MustCompile(`(?i)latenc|slow|duration|response ?time|\bp\d\d\b|p\d\d ?high|timeout|time ?out|apdex`)},
+	{ClassError, 0, regexp.MustCompile(`(?i)error|5xx|4xx|fail|exception|deadlock|\b5\d\d\b|success ?rate|reject`)},
+}
+
+// classDelay is the delay where a class was given by a label or by an operator's rule.
+var classDelay = [...]float64{
+	ClassTrafficGone: 200, ClassClientPool: 70, ClassLag: 60, ClassCrash: 20, ClassUnready: 60,
+	ClassSurge: 60, ClassSaturation: 100, ClassLatency: 60, ClassDown: 0,
 }
 
 // Class returns the class of an alert.
@@ -69,7 +87,7 @@ func (c *Classifier) class(a *Alert, ofName func(string) verdict) Class {
 	if v := ofName(a.Labels["alertname"]); v.final {
 		return v.class
 	}
-	if class := classOfWords(a.Annotations["summary"]); class != ClassOther && class != ClassChore {
+	if class, _ := classOfWords(a.Annotations["summary"]); class != ClassOther && class != ClassChore {
 		return class
 	}
 	return ClassOther
@@ -78,17 +96,18 @@ func (c *Classifier) class(a *Alert, ofName func(string) verdict) Class {
 // verdict is what a name alone says.
 type verdict struct {
 	class Class
-	final bool // the summary is not asked
+	delay float64 // of a rule with this name, s
+	final bool    // the summary is not asked
 }
 
 func (c *Classifier) ofName(name string) verdict {
 	for _, r := range c.rules {
 		if m := r.AlertName.FindStringIndex(name); len(m) == 2 && m[0] == 0 && m[1] == len(name) {
-			return verdict{r.Class, true}
+			return verdict{r.Class, classDelay[r.Class], true}
 		}
 	}
-	class := classOfWords(spaced(name))
-	return verdict{class, class != ClassOther}
+	class, delay := classOfWords(spaced(name))
+	return verdict{class, delay, class != ClassOther}
 }
 
 // maxNames bounds the alert names whose class an engine remembers: more than anybody
@@ -97,29 +116,29 @@ const maxNames = 4096
 
 // classOf is the classifier's word. The same few names come again and again, and to
 // match them costs more than all else that is done for an alert when it arrives.
-func (e *Engine) classOf(a *Alert) Class {
-	return e.cfg.Classifier.class(a, func(name string) verdict {
-		v, ok := e.names[name]
-		if !ok {
-			if v = e.cfg.Classifier.ofName(name); len(e.names) >= maxNames {
-				clear(e.names)
-			}
-			e.names[name] = v
+func (e *Engine) classOf(a *Alert) Class { return e.cfg.Classifier.class(a, e.ofName) }
+
+func (e *Engine) ofName(name string) verdict {
+	v, ok := e.names[name]
+	if !ok {
+		if v = e.cfg.Classifier.ofName(name); len(e.names) >= maxNames {
+			clear(e.names)
 		}
-		return v
-	})
+		e.names[name] = v
+	}
+	return v
 }
 
-func classOfWords(text string) Class {
+func classOfWords(text string) (Class, float64) {
 	if text == "" {
-		return ClassOther
+		return ClassOther, 0
 	}
 	for _, b := range builtinWords {
 		if b.words.MatchString(text) {
-			return b.class
+			return b.class, b.delay
 		}
 	}
-	return ClassOther
+	return ClassOther, 0
 }
 
 // spaced turns CamelCase, snake_case and kebab-case into words: "KubePodNotReady" becomes

@@ -64,7 +64,7 @@ func members(l *correlatetest.Ledger, incident string) []correlate.AlertID {
 // that show it late.
 func bridge(t require) (*correlatetest.Ledger, func(correlate.Signal) *correlate.Delta) {
 	spec := topology.Spec{Version: "1", Services: []topology.Service{{Name: "sessions"}, {Name: "redis", Kind: topology.KindCache}}}
-	for _, d := range [][2]string{{"shop", "sessions"}, {"blog", "sessions"}, {"sessions", "redis"}} {
+	for _, d := range [][2]string{{"shop", "cart"}, {"cart", "sessions"}, {"blog", "profile"}, {"profile", "sessions"}, {"sessions", "redis"}} {
 		spec.Dependencies = append(spec.Dependencies, topology.Dependency{From: topology.Ref{Name: d[0]}, To: topology.Ref{Name: d[1]}})
 	}
 	e, l := newEngine(t, correlate.Config{}), correlatetest.NewLedger()
@@ -103,8 +103,8 @@ func TestLesson12_AMergeKeepsOneIDAndOnePageInOneStep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, step := bridge(t)
-			step(firing("0000000000000001", "shop", "PodCrashLooping", epoch))
-			step(firing("0000000000000002", "blog", "PodCrashLooping", epoch.Add(5*time.Second)))
+			step(firing("0000000000000001", "shop", "HighErrorRate", epoch))
+			step(firing("0000000000000002", "blog", "HighErrorRate", epoch.Add(5*time.Second)))
 			for range 9 {
 				step(correlate.Tick{})
 			}

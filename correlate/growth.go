@@ -12,6 +12,7 @@ type growth struct {
 	parent  []int32
 	via     []stepKind
 	forward []bool      // the way here already holds an overload step
+	surging []bool      // … of a surge
 	ref     []int32     // the nearest alerting member on the way; -1: none, time counts from the start
 	onsets  [][]float64 // per member: onsets of its alerts in the tree, ascending
 	ended   []float64   // per member: when its trouble ended; 0 while it lasts
@@ -33,7 +34,7 @@ type growth struct {
 
 func newGrowth(nodes, items int) growth {
 	g := growth{
-		dist: make([]float64, nodes), parent: make([]int32, nodes), via: make([]stepKind, nodes), forward: make([]bool, nodes),
+		dist: make([]float64, nodes), parent: make([]int32, nodes), via: make([]stepKind, nodes), forward: make([]bool, nodes), surging: make([]bool, nodes),
 		ref: make([]int32, nodes), onsets: make([][]float64, nodes), ended: make([]float64, nodes), until: make([]float64, nodes),
 		member: make([]bool, nodes), done: make([]bool, nodes), caller: make([]uint32, nodes),
 		taken: newItemSet(items), dropped: newItemSet(items), place: make([]int32, items),
@@ -46,7 +47,7 @@ func newGrowth(nodes, items int) growth {
 
 func (g *growth) reset() {
 	for _, n := range g.seen {
-		g.dist[n], g.member[n], g.done[n], g.forward[n] = math.Inf(1), false, false, false
+		g.dist[n], g.member[n], g.done[n], g.forward[n], g.surging[n] = math.Inf(1), false, false, false, false
 		g.onsets[n], g.ended[n], g.until[n] = g.onsets[n][:0], 0, math.Inf(-1)
 	}
 	g.seen, g.queue = g.seen[:0], g.queue[:0]

@@ -147,6 +147,9 @@ func (e *Engine) healthWeight(n nodeID, start time.Time) float64 {
 		}
 		switch h.Status {
 		case HealthFailing:
+			if h.Alert != (AlertID{}) {
+				continue // its alert is evidence of its own
+			}
 			weight = max(weight, healthFailing)
 		case HealthDegraded:
 			weight = max(weight, healthDegraded)

@@ -62,7 +62,7 @@ func (s *scene) mostWorth(n *sceneNode) float64 {
 
 func (s *scene) mostAsVictim(k int32) float64 {
 	w := classWeight[s.items[k].state.Class]
-	return s.items[k].gain + max(w.victim, w.ofHost)
+	return s.items[k].gain + max(0, w.victim, w.ofHost, w.loaded)
 }
 
 // ceiling bounds the score of any tree over the alerts in set, whatever its origin:

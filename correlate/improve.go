@@ -2,10 +2,25 @@ package correlate
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
 // This file improves a greedy partition: alerts change sides, parts are joined and divided.
+
+// maxRounds bounds how often parts are joined and divided in turn.
+const maxRounds = 3
+
+// improve joins parts and divides them until neither gains anything.
+func (p *partitioner) improve() {
+	p.merge()
+	for range maxRounds {
+		if !p.split() {
+			return
+		}
+		p.merge()
+	}
+}
 
 // move lets alerts change to a tree that explains them better, in two rounds.
 func (p *partitioner) move() {
@@ -68,6 +83,7 @@ func (p *partitioner) holder(k int32) *cluster {
 // merge joins parts that one origin explains nearly as well as two: failures are
 // rarer than consequences.
 func (p *partitioner) merge() {
+	p.apart = map[[2]*cluster]bool{}
 	for again := true; again; {
 		again = false
 		slices.SortFunc(p.clusters, func(a, b *cluster) int {
@@ -103,7 +119,7 @@ func (p *partitioner) joint(a, b *cluster) *tree {
 		return nil
 	}
 	t := p.regrow(union, origins...)
-	if t == nil || !p.carries(t, union) || t.score <= a.tree.score+b.tree.score-p.overlap(a.tree, b.tree)-addOrigin {
+	if t == nil || p.strays(t, union) > 0 || t.score <= a.tree.score+b.tree.score-p.overlap(a.tree, b.tree)-p.furtherOrigin(union) {
 		return nil
 	}
 	return t
@@ -132,42 +148,65 @@ func (p *partitioner) strangers(a, b *cluster) bool {
 	return strange
 }
 
-// carries reports whether t explains set but for further alerts of services that it
-// explains: those come along, although they add nothing to the score.
-func (p *partitioner) carries(t *tree, set itemSet) bool {
+// strays counts the alerts of set that t does not explain, but for further alerts of services
+// that it explains: those come along, although they add nothing to the score.
+func (p *partitioner) strays(t *tree, set itemSet) int {
 	member := map[int32]bool{}
 	for _, a := range t.attached {
 		member[a.node] = true
 	}
-	ok := true
+	n := 0
 	set.each(func(k int32) {
 		if !t.set.has(k) && !member[p.index[p.items[k].hit()]] && !member[p.index[p.items[k].node]] {
-			ok = false
+			n++
 		}
 	})
-	return ok
+	return n
 }
 
 // overlap is what two trees count twice: one service in one trouble is one
 // observation, also when its alerts are divided between them. Without it, dividing
-// would always gain: a service's further alerts count in part within one tree and in full in another.
+// would always gain: a service's further alerts count in part within one tree and in full in
+// another. What kind the later symptoms are counts for nothing where one tree would take
+// them for late ones, see lateSymptom.
 func (p *partitioner) overlap(a, b *tree) float64 {
-	worth := func(t *tree) map[int32]float64 {
-		m := map[int32]float64{}
-		for _, x := range t.attached {
-			m[x.node] += x.value
-		}
-		return m
-	}
-	inA, inB := worth(a), worth(b)
+	inA, inB := p.observed(a), p.observed(b)
 	sum, counted := 0.0, map[int32]bool{}
 	for _, y := range b.attached {
-		if inA[y.node] > 0 && !counted[y.node] && p.oneTrouble(a, y) {
-			counted[y.node] = true
-			sum += min(inA[y.node], inB[y.node])
+		x, y1 := inA[y.node], inB[y.node]
+		if x.worth <= 0 || counted[y.node] || !p.oneTrouble(a, y) {
+			continue
+		}
+		counted[y.node] = true
+		sum += min(x.worth, y1.worth)
+		if x.first < y1.first {
+			x, y1 = y1, x
+		}
+		if x.first-y1.first > lateSymptom {
+			sum += max(0, x.class)
 		}
 	}
 	return sum
+}
+
+// observation is what a tree makes of one service.
+type observation struct {
+	worth, class float64 // of all its alerts
+	first        float64 // the earliest onset
+}
+
+func (p *partitioner) observed(t *tree) map[int32]observation {
+	m := make(map[int32]observation, len(t.attached))
+	for _, x := range t.attached {
+		o, ok := m[x.node]
+		if on := p.onset[x.item]; !ok || on < o.first {
+			o.first = on
+		}
+		o.worth += x.value
+		o.class += x.class
+		m[x.node] = o
+	}
+	return m
 }
 
 // oneTrouble: an alert of t at y's service fired at the same time as y.
@@ -228,25 +267,51 @@ func (p *partitioner) touched(c *cluster) itemSet {
 	return c.touched
 }
 
-// split divides a part that two origins explain much better than one.
-func (p *partitioner) split() {
+// split divides parts that two origins explain much better than one.
+func (p *partitioner) split() (divided bool) {
 	for i := 0; i < len(p.clusters); i++ {
 		c := p.clusters[i]
-		if c.set.count() < 2 {
+		if c.whole || c.set.count() < 2 {
 			continue
 		}
-		if one, two := p.twoOrigins(c); one != nil {
-			p.clusters[i] = &cluster{tree: one, set: slices.Clone(one.set)}
-			p.clusters = append(p.clusters, &cluster{tree: two, set: slices.Clone(two.set)})
+		d := p.twoOrigins(c)
+		if d.gain <= 0 || d.gain <= p.countedTwice(c, d) {
+			c.whole = true
+			continue
 		}
+		first := slices.Clone(c.set)
+		first.subtract(d.second.set)
+		p.clusters[i] = &cluster{tree: d.first, set: first}
+		p.clusters = append(p.clusters, &cluster{tree: d.second, set: slices.Clone(d.second.set)})
+		divided = true
 	}
+	return divided
 }
 
-// maxSplit bounds the second origins tried for one part.
-const maxSplit = 12
+// division is a part in two. What neither tree explains stays with the first.
+type division struct {
+	first, second *tree
+	gain          float64 // over the undivided part and a further origin, nats
+}
 
-func (p *partitioner) twoOrigins(c *cluster) (one, two *tree) {
-	best := c.tree.score + splitOrigin
+const (
+	maxSplit  = 12  // second origins tried for one part
+	maxStrays = 2   // alerts that neither of two origins explains
+	strayCost = 1.0 // … each at this price
+)
+
+// twoOrigins looks for the best division of c: at the dearest steps and pauses of its
+// tree, see cut.go, and with the most promising other origins.
+func (p *partitioner) twoOrigins(c *cluster) division {
+	var best division
+	for _, part := range p.cuts(c) {
+		second := p.promising(part)
+		if second == nil {
+			continue
+		}
+		p.consider(c, second, &best)
+		p.consider(c, p.bestFrom(second.origin, c.set), &best)
+	}
 	tried := 0
 	for _, cand := range p.candidates(c.set) {
 		if tried == maxSplit {
@@ -256,25 +321,56 @@ func (p *partitioner) twoOrigins(c *cluster) (one, two *tree) {
 			continue
 		}
 		tried++
-		second := p.whole[cand.node]
+		second := p.entire[cand.node]
 		if second == nil || !c.set.equal(p.avail) {
 			second = p.bestFrom(cand.node, c.set)
 		}
-		rest := slices.Clone(c.set)
-		rest.subtract(second.set)
-		if rest.count() == 0 || second.set.count() == 0 {
-			continue
-		}
-		if p.ceiling(rest)+second.score-leastOverlap(second) < best-1e-6 {
-			continue // whatever explains the rest, it cannot be worth a second origin
-		}
-		first := p.best(rest, nil)
-		if first == nil || !first.set.equal(rest) {
-			continue
-		}
-		if both := first.score + second.score - p.overlap(first, second); both > best {
-			best, one, two = both, first, second
+		p.consider(c, second, &best)
+	}
+	return best
+}
+
+// consider weighs the division of c into what second explains and the rest.
+func (p *partitioner) consider(c *cluster, second *tree, best *division) {
+	rest := slices.Clone(c.set)
+	rest.subtract(second.set)
+	if second.set.count() == 0 || rest.count() == 0 {
+		return
+	}
+	price := c.tree.score + p.furtherOrigin(c.set)
+	if p.ceiling(rest)+second.score-leastOverlap(second)-price < best.gain-1e-6 {
+		return // whatever explains the rest, it cannot be worth a second origin
+	}
+	first := p.promising(rest)
+	if first == nil {
+		return
+	}
+	strays := p.strays(first, rest)
+	if strays > maxStrays {
+		return
+	}
+	gain := first.score + second.score - p.overlap(first, second) - strayCost*float64(strays) - price
+	if gain > best.gain {
+		*best = division{first, second, gain}
+	}
+}
+
+// furtherOrigin is what it costs that the alerts in set have one more origin than needed. The
+// more services are hit, the more places there are at which something may look like a failure
+// of its own, so the price grows with the logarithm of their number.
+func (p *partitioner) furtherOrigin(set itemSet) float64 {
+	services := map[nodeID]bool{}
+	set.each(func(k int32) { services[p.items[k].hit()] = true })
+	return addOrigin + addPerFold*math.Log1p(float64(len(services))/addServices)
+}
+
+// countedTwice is what dividing c makes the other parts count twice.
+func (p *partitioner) countedTwice(c *cluster, d division) float64 {
+	sum := 0.0
+	for _, o := range p.clusters {
+		if o != c {
+			sum += p.overlap(d.first, o.tree) + p.overlap(d.second, o.tree) - p.overlap(c.tree, o.tree)
 		}
 	}
-	return one, two
+	return sum
 }

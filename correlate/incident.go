@@ -47,20 +47,22 @@ type Class uint8
 // The classes of symptoms.
 const (
 	ClassOther       Class = iota // nothing recognised
-	ClassCrash                    // the thing itself is down: crash loop, OOM, target missing, node not ready
+	ClassCrash                    // the process itself died: crash loop, out of memory, panic, a full disk
 	ClassError                    // it answers with errors
 	ClassLatency                  // it answers slowly
 	ClassSaturation               // a resource of its own is used up: CPU, memory, disk, connections, threads
 	ClassSurge                    // more traffic than usual
 	ClassTrafficGone              // less traffic than usual: something above broke
 	ClassLag                      // work piles up in front of it: consumer lag, queue backlog
-	ClassClientPool               // its pool of connections to something else is used up
+	ClassClientPool               // its pool of connections, threads or workers is used up: mostly it waits for something else
 	ClassProbe                    // a probe, an objective or a health check over the whole of it failed
 	ClassEdge                     // calls from one service to another fail: upstream errors, breaker open
 	ClassChore                    // housekeeping that can wait: certificates, disks that fill up in days, failed jobs
+	ClassDown                     // it does not answer at all: target missing, instance or host down
+	ClassUnready                  // not ready to serve, perhaps for want of something else: readiness, missing replicas
 )
 
-var classNames = [...]string{"other", "crash", "error", "latency", "saturation", "surge", "traffic-gone", "lag", "client-pool", "probe", "edge", "chore"}
+var classNames = [...]string{"other", "crash", "error", "latency", "saturation", "surge", "traffic-gone", "lag", "client-pool", "probe", "edge", "chore", "down", "unready"}
 
 // String returns the lower-case name.
 func (c Class) String() string { return nameOf(classNames[:], int(c)) }

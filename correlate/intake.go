@@ -113,7 +113,8 @@ func (e *Engine) first(a *Alert, sender string) {
 
 // edgeClass: an alert with two ends is about the calls between them, whatever else its name says.
 func edgeClass(c Class) Class {
-	if c == ClassError || c == ClassOther || c == ClassCrash {
+	switch c {
+	case ClassError, ClassOther, ClassCrash, ClassDown, ClassUnready:
 		return ClassEdge
 	}
 	return c

@@ -15,6 +15,12 @@ func (b itemSet) has(i int32) bool { return b[i>>6]&(1<<(i&63)) != 0 }
 func (b itemSet) add(i int32)      { b[i>>6] |= 1 << (i & 63) }
 func (b itemSet) remove(i int32)   { b[i>>6] &^= 1 << (i & 63) }
 
+// removeBelow removes all that come before i.
+func (b itemSet) removeBelow(i int32) {
+	clear(b[:i>>6])
+	b[i>>6] &^= 1<<(i&63) - 1
+}
+
 func (b itemSet) hasAny(list []int32) bool {
 	for _, k := range list {
 		if b.has(k) {

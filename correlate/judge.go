@@ -48,7 +48,7 @@ func (e *Engine) originOf(p *partitioner, all []ranked, i int, r ranked) Origin 
 // describe fills the parts of the row that follow from the leading tree.
 func (e *Engine) describe(inc *incident, s *scene, ranking []ranked) {
 	row := e.editIncident(inc)
-	row.Severity, row.StartedAt = SeverityNone, s.items[0].state.StartsAt
+	row.Severity, row.StartedAt = SeverityNone, s.epoch
 	for _, it := range s.items {
 		row.Severity = max(row.Severity, it.state.Severity)
 	}

@@ -93,6 +93,15 @@ func (e *Engine) silenceOf(n nodeID) float64 {
 	return silence(e.nodes.kind(n))
 }
 
+// muteOf is what it costs, in nats, that a failure began at n, which raised no alert.
+func (e *Engine) muteOf(n nodeID) float64 {
+	prior := originCoverage(e.nodes.kind(n))
+	if t, ok := e.learned.coverage[n]; ok {
+		prior = t.posterior(prior, e.meta.Now)
+	}
+	return -math.Log(1 - prior)
+}
+
 // edgeFactor is the probability that a failure of to, on which from depends, is felt by from.
 func (e *Engine) edgeFactor(from, to nodeID, prior float64) float64 {
 	if t, ok := e.learned.edges[[2]nodeID{from, to}]; ok {

@@ -12,6 +12,7 @@ import (
 type cluster struct {
 	tree    *tree
 	set     itemSet // the tree's alerts, and riders
+	whole   bool    // no two origins explain it better than one
 	touched itemSet // the nodes that could explain any of the alerts, see [partitioner.touched]
 }
 
@@ -28,8 +29,8 @@ func (s *scene) partition() []*cluster {
 	p, riders := newPartitioner(s)
 	p.greedy()
 	p.move()
-	p.merge()
-	p.split()
+	p.improve()
+	p.relapse()
 	p.sweepStorm()
 	p.ride(riders)
 	slices.SortFunc(p.clusters, func(a, b *cluster) int { return cmp.Compare(firstItem(a), firstItem(b)) })
@@ -73,7 +74,8 @@ type partitioner struct {
 	avail     itemSet
 	explained [][]int32 // per node: alerts that it could explain, by onset
 	cache     map[int32]*tree
-	whole     map[int32]*tree // the best tree from a node over all of avail, where that was asked for
+	entire    map[int32]*tree // the best tree from a node over all of avail, where that was asked for
+	cost      [][]float64     // beside explained: of the cheapest way from the node to the alert
 	apart     map[[2]*cluster]bool
 	fortune   float64 // see [partitioner.ceiling]; below zero: not known yet
 	clusters  []*cluster
@@ -94,7 +96,7 @@ func newPartitioner(s *scene) (p *partitioner, riders []int32) {
 }
 
 func (p *partitioner) prepare() {
-	p.explained = make([][]int32, len(p.nodes))
+	p.explained, p.cost = make([][]int32, len(p.nodes)), make([][]float64, len(p.nodes))
 	for k, it := range p.items {
 		if !p.avail.has(int32(k)) {
 			continue
@@ -103,13 +105,13 @@ func (p *partitioner) prepare() {
 			for _, r := range c {
 				n := p.index[r.node]
 				if l := p.explained[n]; len(l) == 0 || l[len(l)-1] != int32(k) {
-					p.explained[n] = append(p.explained[n], int32(k))
+					p.explained[n], p.cost[n] = append(p.explained[n], int32(k)), append(p.cost[n], r.cost)
 				}
 			}
 		}
 	}
 	for _, c := range p.clients {
-		p.explained[c.node] = p.explained[c.shared]
+		p.explained[c.node], p.cost[c.node] = p.explained[c.shared], p.cost[c.shared]
 	}
 	p.cache, p.apart, p.fortune = map[int32]*tree{}, map[[2]*cluster]bool{}, -1
 }
@@ -144,8 +146,8 @@ func (p *partitioner) greedy() {
 		if best == nil {
 			break
 		}
-		if p.whole == nil {
-			p.whole = maps.Clone(p.cache)
+		if p.entire == nil {
+			p.entire = maps.Clone(p.cache)
 		}
 		p.clusters = append(p.clusters, &cluster{tree: best, set: slices.Clone(best.set)})
 		left.subtract(best.set)
@@ -214,11 +216,64 @@ func (p *partitioner) candidates(set itemSet) []candidate {
 			out = append(out, candidate{int32(n), b})
 		}
 	}
-	slices.SortFunc(out, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.bound, a.bound), cmp.Compare(a.node, b.node))
-	})
+	slices.SortFunc(out, compareCandidates)
 	return out
 }
+
+func compareCandidates(a, b candidate) int {
+	return cmp.Or(cmp.Compare(b.bound, a.bound), cmp.Compare(a.node, b.node))
+}
+
+// maxPromising bounds the origins tried for a part of a part.
+const maxPromising = 16
+
+// promising is the best tree over set from the origins that promise most: like
+// [partitioner.best], which asks all of them, but for the many small sets of [partitioner.split].
+func (p *partitioner) promising(set itemSet) *tree {
+	var most []candidate
+	for n := range p.nodes {
+		if v := p.promise(int32(n), set); v > 0 {
+			most = append(most, candidate{int32(n), v})
+		}
+	}
+	slices.SortFunc(most, compareCandidates)
+	var origins []int32
+	for _, c := range most[:min(len(most), maxPromising)] {
+		origins = append(origins, c.node)
+	}
+	if t := p.regrow(set, origins...); t != nil && t.set.count() > 0 {
+		return t
+	}
+	return nil
+}
+
+// promise guesses the score of the best tree from n over the alerts in set: their gains,
+// less a part of each way, since ways are shared, and the whole of the longest.
+func (p *partitioner) promise(n int32, set itemSet) float64 {
+	sum, longest, last := 0.0, 0.0, noNode
+	for i, k := range p.explained[n] {
+		if !set.has(k) {
+			continue
+		}
+		it, cost := p.items[k], p.cost[n][i]
+		if it.node == last {
+			sum += it.gain * repeatFactor
+		} else {
+			sum += max(0, it.gain-wayShare*cost)
+			longest = max(longest, cost)
+		}
+		if p.index[it.node] == n {
+			sum += ownPromise
+		}
+		last = it.node
+	}
+	return sum - longest
+}
+
+const (
+	wayShare   = .6
+	ownPromise = 1.0
+)
 
 // bestFrom tries the possible onsets of a failure at c and returns the best tree.
 func (p *partitioner) bestFrom(c int32, set itemSet) *tree {

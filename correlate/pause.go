@@ -86,30 +86,52 @@ func (t *tree) drop(a attachment) {
 	}
 }
 
-// deepen measures what a silent database, cache or queue reached directly from the
-// symptom before it, not from the first one: what is used up slowly takes its clients one
-// after the other, and the time between them is charged as a pause already.
-func (s *scene) deepen(g *growth, t *tree) {
-	if !t.silent || !s.nodes[t.origin].shared {
-		return
-	}
-	last := int32(-1) // the direct symptom before
-	t.set.each(func(k int32) {
+// retime measures each alert from the cause that fits it best, now that the whole tree is
+// known. While the tree grew, a service was measured from the alerting service on the one
+// way by which it was reached first; of several of its dependencies that fail, the last one may have
+// been one too many. What a silent database, cache or queue reached directly is measured from
+// the symptom before it: what is used up slowly takes its clients one after the other,
+// and the time between them is charged as a pause already.
+func (s *scene) retime(g *growth, t *tree) {
+	deep := t.silent && s.nodes[t.origin].shared
+	last := int32(-1)          // the direct symptom before
+	t.set.each(func(k int32) { // a scene's alerts are by onset
 		a := &t.attached[g.place[k]]
-		if a.ref >= 0 || a.node == t.origin {
+		if a.time == 0 || a.node == t.origin {
 			return
 		}
-		before := last
-		if last = k; before < 0 {
-			return
+		best := a.cost
+		if !s.ranking {
+			best = s.nearestCause(g, a)
 		}
-		was, is := s.timeCost(k, t.start, 0), s.timeCost(k, s.onset[before], 0)
-		if is >= was {
-			return
+		if deep && a.ref < 0 {
+			if last >= 0 {
+				best = min(best, s.timeCost(a.timed, s.onset[last], 0))
+			}
+			last = k
 		}
-		gain := a.time * (is/was - 1)
-		a.time += gain
-		a.value += gain
-		t.terms.time += gain
+		if was := a.cost; best < was {
+			a.shift(t, a.time*(best/was-1))
+			a.cost = best
+		}
 	})
+}
+
+// nearestCause is the least that the time of alert a costs, measured from any of its
+// service's dependencies that is in the tree and alerts.
+func (s *scene) nearestCause(g *growth, a *attachment) float64 {
+	best := a.cost
+	for _, d := range s.nodes[a.node].down {
+		if on := g.onsets[d.to]; g.member[d.to] && len(on) > 0 && on[0] <= s.onset[a.timed] {
+			best = min(best, s.timeCost(a.timed, latestUntil(on, s.onset[a.timed]), g.ended[d.to]))
+		}
+	}
+	return best
+}
+
+// shift adds gain to what a's time is worth.
+func (a *attachment) shift(t *tree, gain float64) {
+	a.time += gain
+	a.value += gain
+	t.terms.time += gain
 }

@@ -14,6 +14,7 @@ type item struct {
 	state *AlertState // copy-on-write, see [Engine.editAlert]
 	node  nodeID      // the service it is about; of an edge alert the callee
 	from  nodeID      // the caller of an edge alert, else noNode
+	began time.Time   // when its trouble probably began, see onset.go
 	gain  float64     // of explaining it, before roles and time
 	prev  *item       // the instance of the same label set before this one, if live
 	inc   *incident
@@ -54,7 +55,9 @@ type sceneNode struct {
 	own     []int32 // alerts about it, by onset
 	calls   []int32 // edge alerts whose callee it is, by onset
 	out     []int32 // edge alerts whose caller it is, by onset
-	silence float64
+	silence float64 // of passing it
+	mute    float64 // of its having failed first, and raised no alert
+	quiet   float64 // see [scene.quietCost]; below zero: not known yet
 	hope    float64 // see [scene.leadsNowhere]
 	shared  bool    // carries load of several callers
 	place   bool    // a host or a zone
@@ -100,11 +103,11 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 		s.index[i] = -1
 	}
 	slices.SortFunc(s.items, compareItems)
-	s.epoch = s.items[0].state.StartsAt
+	s.epoch = s.items[0].began
 	s.onset, s.ended = make([]float64, 0, len(items)), make([]float64, 0, len(items))
 	for _, it := range s.items {
 		it.gain = e.gainOf(it.state)
-		s.onset = append(s.onset, it.state.StartsAt.Sub(s.epoch).Seconds())
+		s.onset = append(s.onset, it.began.Sub(s.epoch).Seconds())
 		end := 0.0
 		if !it.state.EndedAt.IsZero() {
 			end = max(it.state.EndedAt.Sub(s.epoch).Seconds(), 1e-9)
@@ -120,8 +123,9 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 	return s
 }
 
+// compareItems orders alerts by onset.
 func compareItems(a, b *item) int {
-	return a.id.compare(b.id)
+	return cmp.Or(a.began.Compare(b.began), a.id.compare(b.id))
 }
 
 // onsetQuantum estimates the grain of time: the 10 % quantile of the differences between onsets.
@@ -166,7 +170,7 @@ func (s *scene) addNodes() {
 	for i, id := range ids {
 		s.index[id] = int32(i)
 		kind := s.e.nodes.kind(id)
-		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: s.e.silenceOf(id), shared: sharesLoad(kind), place: kind.IsPlace()})
+		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: s.e.silenceOf(id), mute: s.e.muteOf(id), quiet: -1, shared: sharesLoad(kind), place: kind.IsPlace()})
 	}
 	for _, c := range clients {
 		s.clients = append(s.clients, client{node: s.index[c[0]], shared: s.index[c[1]]})

@@ -76,7 +76,7 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 	for _, it := range items {
 		look(it)
 	}
-	earliest := slices.MinFunc(items, compareItems).state.StartsAt
+	earliest := slices.MinFunc(items, compareItems).began
 	rest := slices.DeleteFunc(e.incidentsNear(near), func(inc *incident) bool {
 		return !inc.open() || inc.row.Unsettled || !e.bearsOn(inc, near, earliest) // the unsettled ones are picked, or wait
 	})
@@ -122,7 +122,7 @@ func newest(inc *incident) time.Time {
 	if len(items) == 0 {
 		return time.Time{}
 	}
-	return items[len(items)-1].state.StartsAt
+	return items[len(items)-1].began
 }
 
 // bearsOn: one of the incident's alerts shares a possible origin with those to be

@@ -1,12 +1,47 @@
 package correlate
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
-// This file places alerts that are no evidence of their own: those that a storm
-// swept along, and those that merely fired again.
+// This file places what trees alone would place wrongly: failures that come back, alerts
+// that a storm swept along, and alerts that merely fired again.
+
+// relapse joins parts that begin at one service, one soon after the other: a service that
+// fails again is one failure that goes on, however well two trees explain it. A process that
+// is out of memory every few minutes restarts each time as if nothing had been.
+func (p *partitioner) relapse() {
+	slices.SortFunc(p.clusters, func(a, b *cluster) int { return cmp.Compare(firstItem(a), firstItem(b)) })
+	for i := 0; i < len(p.clusters); i++ {
+		for j := i + 1; j < len(p.clusters); j++ {
+			a, b := p.clusters[i], p.clusters[j]
+			if a.tree.origin != b.tree.origin || p.onset[firstItem(b)]-p.lasted(a) > relapseWithin {
+				continue
+			}
+			t := a.tree
+			if better(b.tree, t) {
+				t = b.tree
+			}
+			p.clusters[i] = &cluster{tree: t, set: a.set.union(b.set)}
+			p.clusters = slices.Delete(p.clusters, j, j+1)
+			j--
+		}
+	}
+}
+
+// lasted is when the last alert of c ended.
+func (p *partitioner) lasted(c *cluster) float64 {
+	last := 0.0
+	c.set.each(func(k int32) {
+		if p.ended[k] == 0 {
+			last = math.Inf(1)
+		}
+		last = max(last, p.ended[k])
+	})
+	return last
+}
 
 // sweepStorm hands single alerts that began in the middle of a storm, close to it
 // in the graph, to that storm: the graph misses edges, and a storm does not.

@@ -56,6 +56,8 @@ type attachment struct {
 	full  float64 // value before the many alerts of its service saturate
 	ref   int32   // the nearest alerting node above it, -1: none
 	time  float64 // the part of value that is time, ≤ 0
+	cost  float64 // of its distance in time from its cause, before it is taken in part, ≥ 0
+	timed int32   // the alert whose onset that is: the node's first
 	class float64 // the part that is class
 }
 
@@ -66,12 +68,14 @@ const (
 	roleVictim
 	roleOfHost  // victim of a failed host or zone
 	roleStarved // lost its traffic
+	roleLoaded  // more load came upon it
 )
 
 // treeStep is one step of the way: cause failed first.
 type treeStep struct {
 	cause, effect int32
 	kind          stepKind
+	cost          float64 // with the silence of the node before, where this was passed
 }
 
 type stepKind uint8
@@ -117,7 +121,7 @@ func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 	s.starve(g, t, avail)
 	if len(t.attached) > 1 {
 		g.locate(t)
-		s.deepen(g, t)
+		s.retime(g, t)
 		s.chargePauses(g, t)
 	}
 	s.weighOrigin(t)
@@ -136,7 +140,7 @@ func (s *scene) plantOrigin(g *growth, t *tree, avail itemSet) {
 	s.keep(g, t, c, own)
 	t.silent = !slices.ContainsFunc(own, func(a attachment) bool { return !s.items[a.item].edge() })
 	if t.silent {
-		cost := n.silence
+		cost := n.mute
 		switch {
 		case s.isClient(c):
 			cost = 0 // it takes too much and need not suffer itself
@@ -158,18 +162,35 @@ func (s *scene) join(g *growth, t *tree, u int32, avail itemSet) bool {
 	if p := g.parent[u]; p >= 0 && s.nodes[p].place && !s.nodes[u].place {
 		r = roleOfHost
 	}
+	if g.via[u] == stepOverload {
+		r = roleLoaded
+	}
 	worth := 0.0
 	found := s.candidates(g, t, u, r, avail)
 	for _, a := range found {
 		worth += a.value
 	}
-	if len(found) == 0 || worth <= g.dist[u] {
+	mute := 0.0
+	if s.onlyCallsFail(u, found) {
+		mute = s.transit(u) / 2
+	}
+	if len(found) == 0 || worth <= g.dist[u]+mute {
 		return false
 	}
 	s.commit(g, t, u)
 	s.keep(g, t, u, found)
+	t.terms.silent -= mute
 	s.expand(g, t, u, avail)
 	return true
+}
+
+// onlyCallsFail: all that is found at u is that calls to it fail; it says nothing itself.
+func (s *scene) onlyCallsFail(u int32, found []attachment) bool {
+	id := s.nodes[u].id
+	return !slices.ContainsFunc(found, func(a attachment) bool {
+		it := s.items[a.item]
+		return !it.edge() || it.node != id
+	})
 }
 
 // commit makes the way from the tree to u part of it.
@@ -180,12 +201,16 @@ func (s *scene) commit(g *growth, t *tree, u int32) {
 	}
 	slices.Reverse(way)
 	g.way = way
-	silent := 0.0
+	silent, before := 0.0, 0.0
 	for i, n := range way {
 		g.member[n] = true
-		t.steps = append(t.steps, treeStep{cause: g.parent[n], effect: n, kind: g.via[n]})
+		t.steps = append(t.steps, treeStep{cause: g.parent[n], effect: n, kind: g.via[n], cost: g.dist[n] - before})
+		before = g.dist[n]
 		if i < len(way)-1 {
 			silent += s.transit(n)
+		}
+		if s.nodes[n].place {
+			t.terms.quiet -= quietOnWay * s.quietCost(n)
 		}
 	}
 	t.terms.silent -= silent
@@ -229,7 +254,7 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 		}
 		s.offer(g, u, a.to, base+cost, kind)
 	}
-	if g.forward[u] || !g.member[u] || u != t.origin && !s.alerting(u, avail) {
+	if g.forward[u] && !g.surging[u] || !g.member[u] || u != t.origin && !s.alerting(u, avail) {
 		return
 	}
 	for i := range s.nodes[u].down {
@@ -238,31 +263,55 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 		if to.place || g.member[a.to] || !s.alerting(a.to, avail) && (u != t.origin || !to.shared) {
 			continue
 		}
-		cost := costOverload
-		switch {
-		case s.shows(u, ClassSurge, avail):
-			cost = costOverloadSurge
-		case to.shared && u == t.origin && s.changed(u, t.start):
-			cost = costOverloadLeak
-		case to.shared && s.shows(u, ClassClientPool, avail):
-			cost = costOverloadPool
-		}
-		if !s.leadsNowhere(a.to, base+cost) {
-			s.offer(g, u, a.to, base+cost, stepOverload)
+		surging := g.surging[u] || s.shows(u, ClassSurge, avail)
+		cost, ok := s.overload(t, u, to, surging, avail)
+		if ok && !s.leadsNowhere(a.to, base+cost) && s.offer(g, u, a.to, base+cost, stepOverload) {
+			g.surging[a.to] = surging
 		}
 	}
 }
 
-func (s *scene) offer(g *growth, from, to int32, dist float64, kind stepKind) {
+// overload is what it costs that u overloads to, which it calls. Failures hardly ever run
+// that way without leaving a trace: a surge at the caller, a caller that was changed or whose pool is
+// used up, or at least something that others share as well. A surge goes on to what
+// is called in turn.
+func (s *scene) overload(t *tree, u int32, to *sceneNode, surging bool, avail itemSet) (cost float64, possible bool) {
+	switch {
+	case surging:
+		return costOverloadSurge, true
+	case !to.shared:
+		return 0, false
+	case u == t.origin && s.changed(u, t.start):
+		return costOverloadLeak, true
+	case s.shows(u, ClassClientPool, avail):
+		return costOverloadPool, true
+	case s.fallsBack(t, u, to):
+		return costOverloadFallback, true
+	case u == t.origin:
+		return costOverloadShared, true
+	}
+	return 0, false
+}
+
+// fallsBack: u lost its cache, with which the failure began, and asks the database for everything.
+func (s *scene) fallsBack(t *tree, u int32, to *sceneNode) bool {
+	return s.nodes[t.origin].kind == topology.KindCache && to.kind == topology.KindDatabase &&
+		slices.ContainsFunc(s.nodes[t.origin].up, func(a arc) bool { return a.to == u })
+}
+
+// offer proposes the way through from to a node and reports whether it is the best so far.
+func (s *scene) offer(g *growth, from, to int32, dist float64, kind stepKind) bool {
 	if g.member[to] || dist >= g.dist[to] || dist > maxDetour {
-		return
+		return false
 	}
 	g.visit(to, dist)
 	g.done[to] = false // a way that became cheaper is looked at again
 	g.parent[to], g.via[to] = from, kind
 	g.forward[to] = g.forward[from] || kind == stepOverload
+	g.surging[to] = false
 	g.ref[to] = g.ref[from]
 	g.push(to, dist)
+	return true
 }
 
 func (s *scene) alerting(n int32, avail itemSet) bool {
@@ -381,6 +430,6 @@ func (s *scene) feedOn(g *growth, t *tree, q queued, avail itemSet) {
 		return
 	}
 	t.terms.steps -= q.dist
-	t.steps = append(t.steps, treeStep{cause: g.parent[q.node], effect: q.node, kind: stepStarve})
+	t.steps = append(t.steps, treeStep{cause: g.parent[q.node], effect: q.node, kind: stepStarve, cost: q.dist})
 	s.keep(g, t, q.node, found)
 }

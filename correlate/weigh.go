@@ -56,7 +56,11 @@ func (w *weighing) add(k int32, loss float64) {
 	} else {
 		on, end = w.growth.cause(w.tree, w.node, s.onset[k])
 	}
-	if a := s.weigh(k, w.node, w.role, on, end); a.value > loss {
+	a := s.weigh(k, w.node, w.role, on, end)
+	if w.own > 0 && s.onset[k]-s.onset[w.found[0].item] > lateSymptom {
+		a.value, a.class = a.value-a.class, 0 // whoever suffers for long may crash in the end
+	}
+	if a.value > loss {
 		a.value -= loss
 		a.full, a.ref = a.value, w.growth.ref[w.node]
 		w.found = append(w.found, a)
@@ -88,8 +92,9 @@ func discount(found []attachment) {
 	if best > 0 {
 		found[best].value += found[0].time
 		found[best].time += found[0].time
+		found[best].cost, found[best].timed = found[0].cost, found[0].timed
 		found[0].value -= found[0].time
-		found[0].time = 0
+		found[0].time, found[0].cost = 0, 0
 	}
 	saturation := min(1, repeatsCount/repeatFactor/float64(len(found)-1))
 	for i := range found {
@@ -138,9 +143,11 @@ func (s *scene) weigh(k, u int32, r role, causeOn, causeEnd float64) attachment 
 		class = w.ofHost
 	case roleStarved:
 		class = w.starved
+	case roleLoaded:
+		class = w.loaded
 	}
-	time := -s.timeCost(k, causeOn, causeEnd)
-	return attachment{item: k, node: u, value: it.gain + class + time, time: time, class: class}
+	cost := s.timeCost(k, causeOn, causeEnd)
+	return attachment{item: k, node: u, value: it.gain + class - cost, time: -cost, cost: cost, timed: k, class: class}
 }
 
 // timeCost is what it costs that alert k began when it did, given when its cause
@@ -169,32 +176,43 @@ func (s *scene) weighOrigin(t *tree) {
 	t.terms.change = s.e.changeBoost(id, s.at(t.start), s.ranking)
 	t.terms.health = s.e.healthWeight(id, s.at(t.start))
 	if s.ranking {
-		t.terms.quiet = -s.quietCost(t)
+		if t.silent {
+			t.terms.quiet -= s.quietCost(t.origin)
+		}
 		if s.nodes[t.origin].shared && s.surgeAbove(t) != "" {
 			t.terms.load = loadMoved
 		}
 	} else {
 		t.terms.health *= healthGrouping
+		if s.nodes[t.origin].place {
+			t.terms.quiet -= s.quietCost(t.origin)
+		}
 	}
 }
 
-// quietCost is the cost of direct dependents of the origin that show nothing
-// although most of them would alert. Only direct dependents count, at most quietSample of them.
-func (s *scene) quietCost(t *tree) float64 {
-	id := s.nodes[t.origin].id
-	in := s.e.nodes.in(id)
+// quietCost is the cost of direct dependents of node n that show nothing although
+// most of them would alert. Only direct dependents count, at most quietSample of them.
+func (s *scene) quietCost(n int32) float64 {
+	if s.nodes[n].quiet < 0 {
+		s.nodes[n].quiet = s.e.quietCost(s.nodes[n].id)
+	}
+	return s.nodes[n].quiet
+}
+
+func (e *Engine) quietCost(id nodeID) float64 {
+	in := e.nodes.in(id)
 	cost, seen := 0.0, 0
-	for _, e := range in {
+	for _, edge := range in {
 		if seen == quietSample {
 			break
 		}
 		seen++
-		caller := nodeID(e.Node)
-		if s.e.alerting(caller) {
+		caller := nodeID(edge.Node)
+		if e.alerting(caller) {
 			continue
 		}
-		q := math.Exp(-s.e.stepCostOf(caller, id, e))
-		cost -= math.Log(1 - quietFactor*s.e.coverageOf(caller)*q)
+		q := math.Exp(-e.stepCostOf(caller, id, edge))
+		cost -= math.Log(1 - quietFactor*e.coverageOf(caller)*q)
 	}
 	if seen > 0 && len(in) > seen {
 		cost *= float64(len(in)) / float64(seen)

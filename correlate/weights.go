@@ -16,33 +16,36 @@ import (
 
 // Gains of explaining an alert, before its class.
 const (
-	gainAlert    = 5.0  // ln of (detection rate × share of the class) over (false alarms in the window)
-	lessInfo     = 1.0  // an info alert fires more often without a failure
-	lessChore    = 2.5  // housekeeping fires for reasons of its own
+	gainAlert    = 5.54 // ln of (detection rate × share of the class) over (false alarms in the window)
+	lessInfo     = 2.0  // an info alert fires more often without a failure
+	lessChore    = 2.83 // housekeeping fires for reasons of its own
 	lessTraffic  = 0.5  // traffic alerts follow the clock as well as failures
 	repeatFactor = 0.3  // further alerts of one node in one incident are mostly one observation …
 	repeatsCount = 1.2  // … and all of them together count as little more than one alert
-	callsFactor  = 0.6  // a further caller whose calls fail
+	callsFactor  = 0.64 // a further caller whose calls fail
 	edgeAtCallee = 0.1  // an edge alert counts at the callee almost in full …
 	edgeAtCaller = 1.5  // … and at the caller with this loss
 	edgeTraverse = 0.05 // the cost of a step along which calls are known to fail
 )
 
 // classWeight is how much likelier a class is as the origin's own symptom, as a
-// victim's, and as that of a service that merely lost its traffic.
-var classWeight = [...]struct{ origin, victim, starved, ofHost float64 }{
-	ClassOther:       {0, 0, -3, 0},
-	ClassCrash:       {2, -1, -1, .5},
-	ClassError:       {0, 0, -3, -.7},
-	ClassLatency:     {0, 0, -3, -.4},
-	ClassSaturation:  {1.2, -.4, -1, -.4},
-	ClassSurge:       {.5, 0, -3, 0},
-	ClassTrafficGone: {-1.5, -1, .6, -1},
-	ClassLag:         {.3, 0, -1, 0},
-	ClassClientPool:  {.3, 0, -3, 0},
-	ClassProbe:       {-.6, .2, -3, -.7},
-	ClassEdge:        {-1, .2, -3, 0}, // as an alert of the caller: its calls fail, it points further down
-	ClassChore:       {0, 0, -3, 0},
+// victim's, as that of a service that merely lost its traffic, that ran on a host that failed,
+// or that more load came upon than it could bear.
+var classWeight = [...]struct{ origin, victim, starved, ofHost, loaded float64 }{
+	ClassOther:       {0, 0, -3, 0, 0},
+	ClassCrash:       {2.4, -1, -1, .5, -1},
+	ClassDown:        {1, -.4, -1, .5, -.4},
+	ClassUnready:     {0, 0, -1, .5, 0},
+	ClassError:       {0, 0, -3, -.7, 0},
+	ClassLatency:     {0, 0, -3, -.4, .3},
+	ClassSaturation:  {1.93, 0, -1, -.4, 1},
+	ClassSurge:       {1.39, 0, -3, 0, .5},
+	ClassTrafficGone: {-1.5, -1, .6, -1, -1},
+	ClassLag:         {.3, 0, -1, 0, .3},
+	ClassClientPool:  {.3, 0, -3, 0, .3},
+	ClassProbe:       {-.47, .2, -3, -.7, 0},
+	ClassEdge:        {-1, 0, -3, 0, 0}, // as an alert of the caller: its calls fail, it points further down
+	ClassChore:       {0, 0, -3, 0, 0},
 }
 
 func (c Class) gain(s Severity) float64 {
@@ -63,18 +66,19 @@ func (c Class) gain(s Severity) float64 {
 var (
 	costHard      = -math.Log(.7)
 	costSoft      = -math.Log(.35)
-	costAsync     = -math.Log(.25)
+	costAsync     = -math.Log(.33)
 	costRedundant = -math.Log(.4)
 	costHost      = -math.Log(.8)
 	costHostGroup = -math.Log(.35)
 	costZone      = -math.Log(.9)
 
-	costOverload      = -math.Log(.05) // load moves from a caller onto what it calls
-	costOverloadSurge = 0.6            // the same while the caller reports a surge
-	costOverloadPool  = -math.Log(.15) // … while its pool of connections is used up: it may be the one that leaks them
-	costOverloadLeak  = -math.Log(.25) // … after it was changed
-	costStarve        = 0.8            // the first step along which traffic stops
-	costStarveFurther = 0.48
+	costOverloadShared   = -math.Log(.03) // load moves from the origin onto a database, cache or queue that it shares
+	costOverloadFallback = -math.Log(.2)  // … from a caller that lost its cache
+	costOverloadPool     = -math.Log(.15) // … from a caller whose pool of connections is used up: it may be the one that leaks them
+	costOverloadLeak     = -math.Log(.25) // … from one that was changed
+	costOverloadSurge    = 0.3            // … from a caller that reports a surge, onto anything it calls
+	costStarve           = 0.8            // the first step along which traffic stops
+	costStarveFurther    = 0.48
 )
 
 // stepCost is the cost of a failure of callee reaching caller over edge e.
@@ -114,24 +118,38 @@ func silence(k topology.Kind) float64 {
 	return -math.Log(1 - .7)
 }
 
+// originCoverage is the probability that the node where a failure began raises an alert of
+// its own. A service's errors and latency are measured wherever it is called from; a database or
+// cache is watched only where somebody set up an exporter for it, an external service or a zone hardly ever.
+func originCoverage(k topology.Kind) float64 {
+	switch k {
+	case topology.KindDatabase, topology.KindCache, topology.KindQueue:
+		return .37
+	case topology.KindZone, topology.KindExternal:
+		return .3
+	}
+	return .9
+}
+
 // coverage is the probability that a failed node of the kind alerts.
 func coverage(k topology.Kind) float64 { return 1 - math.Exp(-silence(k)) }
 
 // Time, in seconds.
 const (
-	lateScale     = 60.0 // ln(1 + delay/lateScale): late costs little
-	earlyScale    = 30.0 // an effect before its cause costs |delay|/earlyScale
-	timeCapGroup  = 8.0
-	timeCapRank   = 4.0 // order must not overrule the graph when origins are ranked
+	lateScale     = 82.0 // ln(1 + delay/lateScale): late costs little
+	earlyScale    = 33.0 // an effect before its cause costs |delay|/earlyScale
+	timeCapGroup  = 7.31
+	timeCapRank   = 4.85 // order must not overrule the graph when origins are ranked
 	afterEndGrace = 60.0
-	afterEndScale = 120.0
+	afterEndScale = 40.0
 	afterEndCap   = 4.0
 
-	gapGrace      = 90.0 // quiet for longer than this, and the next alert hardly belongs to the same failure
+	lateSymptom   = 180.0 // s after a service's first alert: what kind a symptom is no longer tells whose it is
+	gapGrace      = 110.0 // quiet for longer than this, and the next alert hardly belongs to the same failure
 	gapGraceSlow  = 240.0
 	gapScale      = 40.0
-	gapSameNode   = 0.3 // … less so for a service that was alerting all along
-	followWithin  = 400.0
+	gapSameNode   = 0.1 // … less so for a service that was alerting all along
+	followWithin  = 305.0
 	quantumMax    = 300.0
 	quantumTenth  = 10
 	leakWithin    = 60.0
@@ -141,26 +159,29 @@ const (
 // Health, changes, quiet dependents.
 const (
 	healthGrouping = 0.5 // checks of victims fail too: they rank origins, they hardly make one
-	healthFailing  = 3.0
+	healthFailing  = 3.15
 	healthDegraded = 1.8
-	healthPassing  = -0.4
-	changeScale    = 600.0 // seconds
+	healthPassing  = -.88
+	changeScale    = 655.0 // seconds
 	changeHorizon  = 3600.0
 	leakScale      = 2 * 86400.0 // a leak that a change brought in needs days to fill a pool
 	leakOdds       = 2.0
 	loadMoved      = 0.7 // what is shared fails under load that its callers report
 	quietFactor    = 0.5
+	quietOnWay     = 0.67 // of a host that a zone's failure passes
 	quietCap       = 25.0
 	quietSample    = 256
 )
 
 // Grouping and ranking.
 const (
-	addOrigin     = 4.0 // a further origin at the same time costs this much: failures come in bursts
-	splitOrigin   = 4.0
-	openingWeight = 4   // alerts of the opening page hold the identity of the incident
-	rankTemper    = 1.3 // softmax temperature: the terms are not independent
-	unknownShare  = .18
+	addPerFold    = 1.0 // … and this much more for each e-fold of the services hit beyond addServices
+	addServices   = 8.0
+	addOrigin     = 4.0   // a further origin at the same time costs this much: failures come in bursts
+	relapseWithin = 300.0 // s: a service that fails again so soon has not failed anew; restarts are put off by up to five minutes
+	openingWeight = 4     // alerts of the opening page hold the identity of the incident
+	rankTemper    = 0.8   // softmax temperature: the terms are not independent
+	unknownShare  = 0.18
 )
 
 // Bounds.
