@@ -97,17 +97,28 @@ func (c *Classifier) class(a *Alert, ofName func(string) verdict) Class {
 type verdict struct {
 	class Class
 	delay float64 // of a rule with this name, s
+	side  bool    // measured at its clients
 	final bool    // the summary is not asked
 }
 
 func (c *Classifier) ofName(name string) verdict {
 	for _, r := range c.rules {
 		if m := r.AlertName.FindStringIndex(name); len(m) == 2 && m[0] == 0 && m[1] == len(name) {
-			return verdict{r.Class, classDelay[r.Class], true}
+			return verdict{r.Class, classDelay[r.Class], clientSide.MatchString(spaced(name)), true}
 		}
 	}
 	class, delay := classOfWords(spaced(name))
-	return verdict{class, delay, class != ClassOther}
+	return verdict{class, delay, clientSide.MatchString(spaced(name)), class != ClassOther}
+}
+
+// clientSide are the words of rules that measure a service where it is called from. What they
+// see may as well be due to whoever calls.
+var clientSide = regexp.MustCompile(`(?i)\bclient ?(side|latency|error|duration|request|response|p\d\d)`)
+
+// atClients reports whether the alert was measured at the clients of its service: by its
+// name, or by the label that says so in metrics of a service mesh.
+func (e *Engine) atClients(row *AlertState) bool {
+	return row.Labels["reporter"] == "source" || e.ofName(row.Labels["alertname"]).side
 }
 
 // maxNames bounds the alert names whose class an engine remembers: more than anybody

@@ -293,7 +293,7 @@ func (e *Engine) endPartings(gone *incident) {
 // on-call must not see two pages become one and two again all night. A lower bound pages
 // less and joins hasty divisions for good. On the suite of "make gate", 2 instead of 6
 // takes opening pages per fault from 1.50 to 1.43, and the calibration error from .28 to .34.
-const maxRejoins = 6
+const maxRejoins = 2
 
 // succeed hands what was said and decided about gone on to the incident that it was
 // merged into. The alerts of both stay together when an operator merged them, or when

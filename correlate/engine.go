@@ -221,7 +221,7 @@ func (e *Engine) place(it *item) {
 
 // newItem makes row live. Instances of one label set are linked in the order of their starts.
 func (e *Engine) newItem(row *AlertState) *item {
-	it := &item{id: row.ID(), state: row, began: e.onsetOf(row)}
+	it := &item{id: row.ID(), state: row, began: e.onsetOf(row), atClients: e.atClients(row)}
 	e.items[row.ID()] = it
 	newer := (*item)(nil)
 	older := e.latest[row.Fingerprint]

@@ -10,14 +10,15 @@ import (
 
 // item is one alert instance as evidence.
 type item struct {
-	id    AlertID
-	state *AlertState // copy-on-write, see [Engine.editAlert]
-	node  nodeID      // the service it is about; of an edge alert the callee
-	from  nodeID      // the caller of an edge alert, else noNode
-	began time.Time   // when its trouble probably began, see onset.go
-	gain  float64     // of explaining it, before roles and time
-	prev  *item       // the instance of the same label set before this one, if live
-	inc   *incident
+	id        AlertID
+	state     *AlertState // copy-on-write, see [Engine.editAlert]
+	node      nodeID      // the service it is about; of an edge alert the callee
+	from      nodeID      // the caller of an edge alert, else noNode
+	began     time.Time   // when its trouble probably began, see onset.go
+	atClients bool        // measured where its service is called from
+	gain      float64     // of explaining it, before roles and time
+	prev      *item       // the instance of the same label set before this one, if live
+	inc       *incident
 
 	touched  uint64    // position of the step that copied state last
 	reminded time.Time // the earliest reminder of its expiry; zero: none

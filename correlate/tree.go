@@ -274,11 +274,13 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 // overload is what it costs that u overloads to, which it calls. Failures hardly ever run
 // that way without leaving a trace: a surge at the caller, a caller that was changed or whose pool is
 // used up, or at least something that others share as well. A surge goes on to what
-// is called in turn.
+// is called in turn. What was measured at the clients of a service may be a client's doing.
 func (s *scene) overload(t *tree, u int32, to *sceneNode, surging bool, avail itemSet) (cost float64, possible bool) {
 	switch {
 	case surging:
 		return costOverloadSurge, true
+	case s.seenByClients(to, avail):
+		return costSeenByClients, true
 	case !to.shared:
 		return 0, false
 	case u == t.origin && s.changed(u, t.start):
@@ -291,6 +293,20 @@ func (s *scene) overload(t *tree, u int32, to *sceneNode, surging bool, avail it
 		return costOverloadShared, true
 	}
 	return 0, false
+}
+
+// seenByClients: all that is known of n was measured at its clients, of which the failed one is one.
+func (s *scene) seenByClients(n *sceneNode, avail itemSet) bool {
+	seen := false
+	for _, k := range n.own {
+		if avail.has(k) {
+			if !s.items[k].atClients {
+				return false
+			}
+			seen = true
+		}
+	}
+	return seen
 }
 
 // fallsBack: u lost its cache, with which the failure began, and asks the database for everything.

@@ -73,6 +73,7 @@ var (
 	costZone      = -math.Log(.9)
 
 	costOverloadShared   = -math.Log(.03) // load moves from the origin onto a database, cache or queue that it shares
+	costSeenByClients    = -math.Log(.3)  // what clients measure of a service is one client's own trouble
 	costOverloadFallback = -math.Log(.2)  // … from a caller that lost its cache
 	costOverloadPool     = -math.Log(.15) // … from a caller whose pool of connections is used up: it may be the one that leaks them
 	costOverloadLeak     = -math.Log(.25) // … from one that was changed
@@ -175,10 +176,10 @@ const (
 
 // Grouping and ranking.
 const (
-	addPerFold    = 1.0 // … and this much more for each e-fold of the services hit beyond addServices
+	addPerFold    = 0.5 // … and this much more for each e-fold of the services hit beyond addServices
 	addServices   = 8.0
 	addOrigin     = 4.0   // a further origin at the same time costs this much: failures come in bursts
-	relapseWithin = 300.0 // s: a service that fails again so soon has not failed anew; restarts are put off by up to five minutes
+	relapseWithin = 180.0 // s: a service that fails again so soon has not failed anew
 	openingWeight = 4     // alerts of the opening page hold the identity of the incident
 	rankTemper    = 0.8   // softmax temperature: the terms are not independent
 	unknownShare  = 0.18
