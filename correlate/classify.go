@@ -40,7 +40,8 @@ func ParseClass(s string) (Class, error) {
 // builtinWords are tried in order: the first expression found in the name wins.
 // The order resolves the overlaps: "UpstreamErrors" is about calls, not about
 // the caller's own errors; "DiskFull" has stopped something, "DiskFillingUp" has not;
-// "NodeNotReady" is about a machine that is gone, "PodNotReady" about a probe that fails.
+// "NodeNotReady" is about a machine that is gone, "PodNotReady" about a probe that fails;
+// memory that fills up is a matter of minutes, a volume that does of days.
 //
 // delay is how many seconds later than an alert on errors such a rule usually fires for the
 // same trouble: a window to average over, a `for`, a quantile that moves slowly, a
@@ -50,23 +51,27 @@ var builtinWords = []struct {
 	delay float64
 	words *regexp.Regexp
 }{
-	{ClassChore, 0, regexp.MustCompile(`(?i)watchdog|infoinhibitor|expir|filling ?up|will ?(be ?)?full|predict|job ?failed|cron ?job|backup|clock ?(skew|not)|image ?pull|overcommit|quota|hpa ?maxed|maxed ?out|version ?mismatch|update ?available|cpu ?throttling ?high|config ?reload`)},
-	{ClassTrafficGone, 200, regexp.MustCompile(`(?i)no ?requests|no ?traffic|(traffic|requests?|throughput|rps|qps|request ?rate) ?(is )?(drop|dropped|gone|missing|absent|zero|stopped|too ?low|low)|low ?(total ?)?(request|traffic|throughput|rps|qps)|\bno ?\w+ ?(operations|messages|orders|events|calls)`)},
-	{ClassEdge, 0, regexp.MustCompile(`(?i)circuit ?breaker|breaker ?open|upstream ?(request ?)?(error|fail|5xx|timeout|unavailable|connect)`)},
+	{ClassLag, 60, regexp.MustCompile(`(?i)queue ?(is ?)?(running ?full|filling ?up)`)},
+	{ClassSaturation, 100, regexp.MustCompile(`(?i)(memory|heap|swap|connections?|buffers?) ?(is ?)?filling ?up`)},
+	{ClassChore, 0, regexp.MustCompile(`(?i)watchdog|info ?inhibitor|always ?firing|dead ?man|expir|filling ?up|will ?(be ?)?(full|fill)|predict|job ?(failed|not ?completed)|cron ?job|backup|clock ?(skew|not)|image ?pull|overcommit|quota|hpa ?(scale ?)?max|maxed ?out|version ?mismatch|update ?available|reboot ?required|requires? ?reboot|cpu ?throttling ?high|config(uration)? ?(reload|inconsistent)|bad ?config|failed ?(config ?)?reload|text ?file ?collector`)},
+	{ClassTrafficGone, 200, regexp.MustCompile(`(?i)no ?requests|no ?traffic|(traffic|requests?|throughput|rps|qps|request ?rate) ?(is )?(drop|dropped|gone|missing|absent|zero|stopped|too ?low|low)|\blow ?(total ?)?(request|traffic|throughput|rps|qps)|\bno (\w+ )?(operations|messages|orders|events|calls)`)},
+	{ClassEdge, 0, regexp.MustCompile(`(?i)circuit ?breaker|breaker ?open|upstream ?(request ?)?(error|fail|5 ?xx|timeout|unavailable|connect)`)},
 	{ClassClientPool, 70, regexp.MustCompile(`(?i)(conn|connection|hikari|jdbc|db|database|client|thread|worker) ?(conn)? ?pool|pool ?(pending|wait|exhaust)`)},
-	{ClassLag, 60, regexp.MustCompile(`(?i)lag\b|lag ?high|consumer ?(group ?)?(lag|behind)|backlog|queue ?(depth|length|size|growing|high|full)|unacked|messages ?(ready|piling)`)},
+	{ClassLag, 60, regexp.MustCompile(`(?i)lag\b|lag ?high|consumer ?(group ?)?(lag|behind)|backlog|queue ?(depth|length|size|growing|high|full)|unack|messages? ?(ready|piling|in ?queue)|ready ?messages|oldest ?message`)},
+	{ClassLatency, 60, regexp.MustCompile(`(?i)slow ?probe|probe ?(is ?)?slow|(disk|read|write|io|commit|fsync) ?latenc`)},
 	{ClassProbe, 65, regexp.MustCompile(`(?i)\bslo\b|error ?budget|burn|availability`)},
-	{ClassProbe, 0, regexp.MustCompile(`(?i)probe|blackbox|health ?check|synthetic`)},
+	{ClassProbe, 0, regexp.MustCompile(`(?i)probe|blackbox|(health|status) ?check|synthetic`)},
 	{ClassCrash, 20, regexp.MustCompile(`(?i)crash|oom|out ?of ?memory|evicted|terminated|restart|panic|segfault|died|disk ?full|no ?space|out ?of ?disk|failover`)},
-	{ClassUnready, 120, regexp.MustCompile(`(?i)replicas? ?mismatch|rollout ?stuck`)},
-	{ClassUnready, 60, regexp.MustCompile(`(?i)pods? ?(is ?)?not ?ready|not ?available|unavailable|degraded`)},
+	{ClassUnready, 120, regexp.MustCompile(`(?i)(replicas?|generation) ?mismatch|rollout ?stuck|not ?rolled ?out`)},
+	{ClassUnready, 60, regexp.MustCompile(`(?i)pods? ?(is ?)?not ?(ready|healthy)|not ?available|unavailable|degraded|un ?healthy ?(host|target|pod|replica|backend)|container ?waiting|(not|mis) ?scheduled|(stuck|pod) ?(in ?)?pending|cluster ?(is ?)?(red|yellow)\b`)},
+	{ClassError, 0, regexp.MustCompile(`(?i)dead ?lock`)},
 	{ClassDown, 90, regexp.MustCompile(`(?i)(host|node|machine|instance) ?(is ?)?down`)},
 	{ClassDown, 60, regexp.MustCompile(`(?i)not ?ready|target ?down`)},
-	{ClassDown, 0, regexp.MustCompile(`(?i)down\b|target ?missing|unreachable|absent|\bdead\b|not ?running`)},
+	{ClassDown, 0, regexp.MustCompile(`(?i)down\b|(target|job|node|broker|master|member) ?missing|missing ?(target|job|node|broker|master|member)|unreachable|absent|\bdead\b|not ?running`)},
 	{ClassSurge, 60, regexp.MustCompile(`(?i)(request|traffic|call|message)s? ?(rate|count|volume)? ?(too )?(high|spike|surge)|high ?(total ?)?(request ?rate|requests|traffic|throughput|rps|qps)|(traffic|request|load) ?(surge|spike)`)},
-	{ClassSaturation, 100, regexp.MustCompile(`(?i)saturat|cpu|memory|\bmem\b|heap|disk|filesystem|inode|file ?descriptor|threads|connections? ?(near|max|limit|high|exhaust)|too ?many ?(conn|clients|threads|open)|max ?conn|evict|throttl|high ?load|load ?(average|high)|io ?wait|near ?limit|exhaust|garbage|gc ?(pause|time|overhead)`)},
+	{ClassSaturation, 100, regexp.MustCompile(`(?i)saturat|cpu|memory|\bmem\b|heap|swap|disk|filesystem|storage ?space|inode|file ?descriptor|threads|connections? ?(near|max|limit|high|exhaust)|too ?many ?(conn|clients|threads|open|pods)|max ?conn|evict|throttl|high ?load|load ?(average|high)|context ?switch|io ?wait|near ?limit|exhaust|garbage|gc ?(pause|time|overhead)`)},
 	{ClassLatency, 60, regexp.MustCompile(`(?i)latenc|slow|duration|response ?time|\bp\d\d\b|p\d\d ?high|timeout|time ?out|apdex`)},
-	{ClassError, 0, regexp.MustCompile(`(?i)error|5xx|4xx|fail|exception|deadlock|\b5\d\d\b|success ?rate|reject`)},
+	{ClassError, 0, regexp.MustCompile(`(?i)error|5 ?xx|4 ?xx|fail|exception|rollback|\b5\d\d\b|success ?rate|reject`)},
 }
 
 // classDelay is the delay where a class was given by a label or by an operator's rule.
