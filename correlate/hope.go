@@ -100,7 +100,7 @@ func (p *partitioner) ceiling(set itemSet) float64 {
 
 func (s *scene) mostWorthAnywhere(k int32) float64 {
 	w := classWeight[s.items[k].state.Class]
-	return s.items[k].gain + max(0, w.origin, w.victim, w.ofHost, w.starved)
+	return s.items[k].gain + max(0, w.origin, w.victim, w.ofHost, w.starved, w.loaded)
 }
 
 // bestFortune is the most that changes and health checks add to a tree of the scene.

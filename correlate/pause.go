@@ -1,6 +1,9 @@
 package correlate
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // chargePauses walks the attached alerts by onset: after a pause in the activity,
 // a further alert hardly belongs to the same failure. An alert that the pause makes
@@ -111,22 +114,43 @@ func (s *scene) retime(g *growth, t *tree) {
 			last = k
 		}
 		if was := a.cost; best < was {
-			a.shift(t, a.time*(best/was-1))
+			a.shift(t, (was-best)*a.share)
 			a.cost = best
 		}
 	})
 }
 
 // nearestCause is the least that the time of alert a costs, measured from any of its
-// service's dependencies that is in the tree and alerts.
+// service's dependencies that is in the tree, not because of it, and alerts.
 func (s *scene) nearestCause(g *growth, a *attachment) float64 {
-	best := a.cost
+	best, at := a.cost, s.onset[a.timed]
 	for _, d := range s.nodes[a.node].down {
-		if on := g.onsets[d.to]; g.member[d.to] && len(on) > 0 && on[0] <= s.onset[a.timed] {
-			best = min(best, s.timeCost(a.timed, latestUntil(on, s.onset[a.timed]), g.ended[d.to]))
+		on := g.onsets[d.to]
+		if !g.member[d.to] || len(on) == 0 || on[0] > at || g.under(d.to, a.node) {
+			continue
 		}
+		cause := latestUntil(on, at)
+		if cause == at && s.dependsOn(d.to, a.node) {
+			continue // two that call each other and fail at once excuse neither
+		}
+		best = min(best, s.timeCost(a.timed, cause, g.ended[d.to]))
 	}
 	return best
+}
+
+// dependsOn: n has a dependency on to of its own.
+func (s *scene) dependsOn(n, to int32) bool {
+	return slices.ContainsFunc(s.nodes[n].down, func(d arc) bool { return d.to == to })
+}
+
+// under: the failure came to n by way of above.
+func (g *growth) under(n, above int32) bool {
+	for ; n >= 0; n = g.parent[n] {
+		if n == above {
+			return true
+		}
+	}
+	return false
 }
 
 // shift adds gain to what a's time is worth.

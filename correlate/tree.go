@@ -58,6 +58,7 @@ type attachment struct {
 	time  float64 // the part of value that is time, ≤ 0
 	cost  float64 // of its distance in time from its cause, before it is taken in part, ≥ 0
 	timed int32   // the alert whose onset that is: the node's first
+	share float64 // the part in which it is taken
 	class float64 // the part that is class
 }
 

@@ -108,6 +108,7 @@ func discount(found []attachment) {
 
 func (a *attachment) scale(factor float64) {
 	a.value *= factor
+	a.share *= factor
 	a.time *= factor
 	a.class *= factor
 }
@@ -147,7 +148,7 @@ func (s *scene) weigh(k, u int32, r role, causeOn, causeEnd float64) attachment 
 		class = w.loaded
 	}
 	cost := s.timeCost(k, causeOn, causeEnd)
-	return attachment{item: k, node: u, value: it.gain + class - cost, time: -cost, cost: cost, timed: k, class: class}
+	return attachment{item: k, node: u, value: it.gain + class - cost, time: -cost, cost: cost, timed: k, share: 1, class: class}
 }
 
 // timeCost is what it costs that alert k began when it did, given when its cause
