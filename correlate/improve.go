@@ -92,8 +92,8 @@ func (p *partitioner) merge() {
 		for i := 0; i < len(p.clusters); i++ {
 			for j := len(p.clusters) - 1; j > i; j-- {
 				a, b := p.clusters[i], p.clusters[j]
-				if p.apart[[2]*cluster{a, b}] {
-					continue
+				if !p.touched(a).intersects(p.touched(b)) || p.apart[[2]*cluster{a, b}] {
+					continue // in a wide scene most pairs share no origin
 				}
 				var t *tree
 				if !p.pausesApart(a, b) {

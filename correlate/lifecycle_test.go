@@ -19,7 +19,7 @@ func TestNodesOutsideTheGraphAreForgotten(t *testing.T) {
 		batch := &AlertBatch{Source: "alertmanager"}
 		for i := range maxExtraNodes + 100 {
 			batch.Alerts = append(batch.Alerts, Alert{
-				Fingerprint: fmt.Sprintf("%016x", i), Status: status, StartsAt: start.Add(-2 * time.Hour), // chronic: in no incident
+				Fingerprint: fmt.Sprintf("%016x", i), Status: status, StartsAt: start.Add(-12 * time.Hour), // chronic: in no incident
 				Labels: map[string]string{"alertname": "Odd", "severity": "warning", "value": fmt.Sprint(i)},
 			})
 		}
