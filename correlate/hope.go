@@ -4,6 +4,178 @@ import "math"
 
 // This file holds bounds that spare work without changing what comes out of it.
 
+// outlook is what a set of alerts can be worth to trees at best, node by node. A scene
+// keeps the one of the set asked for last, since trees are grown over one set from many origins in a row.
+type outlook struct {
+	set    itemSet   // the set it was made for; nil: none yet
+	victim []float64 // per node: of its own alerts, to a tree that reaches it, less the step there
+	origin []float64 // per node: of its own alerts, to a tree that begins there
+	own    []int32   // per node: how many of the alerts are its own
+	nodes  []int32   // those with own alerts
+	ends   []int32   // those with alerts of any kind
+	end    []bool    // the same, by node
+	sum    float64   // of all victims, and of the alerts that are counted one by one
+	raise  float64   // the most that one node's being the origin adds to sum
+	aimed  bool      // hope is measured, too
+	most   []float64 // per node, what a tree that it joins gains at most
+	hope   []float64 // per node, see [scene.leadsNowhere]
+	hoping []int32   // the nodes whose hope is finite
+}
+
+func newOutlook(nodes int) outlook {
+	o := outlook{
+		victim: make([]float64, nodes), origin: make([]float64, nodes), own: make([]int32, nodes),
+		end: make([]bool, nodes), most: make([]float64, nodes), hope: make([]float64, nodes),
+	}
+	for i := range o.hope {
+		o.hope[i] = math.Inf(1)
+	}
+	return o
+}
+
+// appraise makes the outlook that of set, but for its hopes.
+func (s *scene) appraise(set itemSet) {
+	o := &s.outlook
+	if o.set != nil && o.set.equal(set) {
+		return
+	}
+	o.forget(set)
+	set.each(func(k int32) {
+		it := s.items[k]
+		n := s.index[it.node]
+		o.touch(n)
+		if it.edge() {
+			o.touch(s.index[it.from])
+			o.sum += s.mostAnywhere(k)
+			return
+		}
+		if o.own[n]++; o.own[n] == 1 {
+			o.nodes = append(o.nodes, n)
+		}
+	})
+	for _, n := range o.nodes {
+		s.appraiseNode(n)
+	}
+}
+
+func (o *outlook) forget(set itemSet) {
+	for _, n := range o.nodes {
+		o.victim[n], o.origin[n], o.own[n] = 0, 0, 0
+	}
+	for _, n := range o.ends {
+		o.end[n], o.most[n] = false, 0
+	}
+	for _, n := range o.hoping {
+		o.hope[n] = math.Inf(1)
+	}
+	o.nodes, o.ends, o.hoping = o.nodes[:0], o.ends[:0], o.hoping[:0]
+	o.set = append(o.set[:0], set...)
+	o.sum, o.raise, o.aimed = 0, 0, false
+}
+
+func (o *outlook) touch(n int32) {
+	if !o.end[n] {
+		o.end[n] = true
+		o.ends = append(o.ends, n)
+	}
+}
+
+// appraiseNode adds what n's own alerts can be worth: the best of them in full, the others in part.
+func (s *scene) appraiseNode(n int32) {
+	o, node := &s.outlook, &s.nodes[n]
+	victim, origin := math.Inf(-1), math.Inf(-1)
+	for _, k := range node.own {
+		if !o.set.has(k) {
+			continue
+		}
+		w, gain := classWeight[s.items[k].state.Class], s.items[k].gain
+		if node.classes&(1<<ClassTrafficGone) != 0 {
+			o.sum += s.mostAnywhere(k) // what lost its traffic is counted alert by alert
+			continue
+		}
+		victim = max(victim, gain+max(w.victim, w.ofHost, w.loaded, w.starved))
+		origin = max(origin, gain+w.origin)
+		if o.own[n] > 1 { // the kind of a late symptom counts for nothing, nor against it
+			victim, origin = max(victim, gain), max(origin, gain)
+		}
+	}
+	several := 1 + min(repeatsCount, repeatFactor*float64(o.own[n]-1))
+	o.victim[n] = max(0, max(0, victim)*several-s.leastStep(n))
+	o.origin[n] = max(0, origin) * several
+	o.sum += o.victim[n]
+	o.raise = max(o.raise, o.origin[n]-o.victim[n])
+}
+
+// leastStep is the least that the last step to n can cost.
+func (s *scene) leastStep(n int32) float64 {
+	least := min(costStarve, costStarveFurther, costOverloadSurge, costOverloadShared, costOverloadFallback, costOverloadPool, costOverloadLeak)
+	if len(s.nodes[n].out) > 0 {
+		least = min(least, edgeTraverse)
+	}
+	for _, a := range s.nodes[n].down {
+		least = min(least, a.cost)
+	}
+	return least
+}
+
+func (s *scene) mostAnywhere(k int32) float64 {
+	w := classWeight[s.items[k].state.Class]
+	return s.items[k].gain + max(0, w.origin, w.victim, w.ofHost, w.loaded, w.starved)
+}
+
+// ceiling bounds the score of any tree over the alerts in set, whatever its origin:
+// every gain in the best of roles, the cheapest step to each service, nothing for the rest of
+// the way and for time. Changes and health checks add at most what the luckiest
+// node of the scene would get.
+func (p *partitioner) ceiling(set itemSet) float64 {
+	if p.fortune < 0 {
+		p.fortune = 0
+		for n := range p.nodes {
+			p.fortune = max(p.fortune, p.fortuneOf(int32(n)))
+		}
+	}
+	p.appraise(set)
+	return p.outlook.sum + p.outlook.raise + p.fortune
+}
+
+// ceilingFrom bounds the score of the trees from n over the alerts of the outlook.
+func (p *partitioner) ceilingFrom(n int32) float64 {
+	o := &p.outlook
+	most := o.sum + p.fortuneOf(n)
+	if o.own[n] > 0 {
+		return most - o.victim[n] + o.origin[n]
+	}
+	switch {
+	case p.isClient(n):
+		return most
+	case o.end[n]:
+		return most - p.nodes[n].mute/2
+	}
+	return most - p.nodes[n].mute
+}
+
+// fortuneOf is the most that changes, health checks and load add to a tree from n.
+func (s *scene) fortuneOf(n int32) float64 {
+	if s.nodes[n].fortune >= 0 {
+		return s.nodes[n].fortune
+	}
+	id, sum := s.nodes[n].id, 0.0
+	last := s.at(s.onset[len(s.onset)-1])
+	for _, c := range s.e.changesOf[id] {
+		if last.Sub(c.At).Seconds() >= -changeLate-1 {
+			sum = max(sum, changeWeight(max(0, s.epoch.Sub(c.At).Seconds()-1), s.ranking))
+		}
+	}
+	if len(s.e.checksOf[id]) > 0 {
+		sum += healthFailing
+	}
+	if s.ranking {
+		sum += loadMoved
+	}
+	s.nodes[n].fortune = sum
+	return sum
+}
+
 // A tree is grown only where there is something to be found. The hope of a node is
 // the least that a way from it to any alerting node can cost on top of what the alerts
 // there are worth at most, so negative when it can pay. A way that has cost more than
@@ -12,50 +184,77 @@ import "math"
 
 // leadsNowhere: no node that lies behind n can be worth a way that costs dist up to n.
 func (s *scene) leadsNowhere(n int32, dist float64) bool {
-	return dist+s.nodes[n].hope > 1e-6 // the sums of the way are rounded otherwise
+	return dist+s.outlook.hope[n] > hopeless
 }
 
-// measureHope searches from the alerting nodes against the ways of a failure.
-func (s *scene) measureHope() {
-	g := &s.scratch
-	for i := range s.nodes {
-		s.nodes[i].hope = math.Inf(1)
-		if w := s.mostWorth(&s.nodes[i]); w > 0 {
-			s.nodes[i].hope = -w
-			g.push(int32(i), -w)
+// hopeless is a little more than nothing: the sums of a way are rounded otherwise than those of hopes.
+const hopeless = 1e-6
+
+// aim measures the hopes for set: it searches from the alerting nodes against the ways of a failure.
+func (s *scene) aim(set itemSet) {
+	s.appraise(set)
+	o, g := &s.outlook, &s.scratch
+	if o.aimed {
+		return
+	}
+	o.aimed = true
+	g.queue = g.queue[:0]
+	for _, n := range o.ends {
+		o.most[n] = s.mostWorth(&s.nodes[n])
+		if o.most[n] > 0 {
+			s.raiseHope(n, -o.most[n])
 		}
 	}
 	for len(g.queue) > 0 {
 		q := g.pop()
 		n := &s.nodes[q.node]
-		if q.dist > n.hope {
+		if q.dist > o.hope[q.node] {
 			continue
 		}
-		for _, a := range n.down {
-			cost := a.cost
-			if len(n.out) > 0 {
+		failing := o.set.hasAny(n.out)
+		for i := range n.down {
+			cost := n.down[i].cost
+			if failing {
 				cost = min(cost, edgeTraverse)
 			}
-			if hope := q.dist + cost + s.transit(a.to); hope < s.nodes[a.to].hope {
-				s.nodes[a.to].hope = hope
-				g.push(a.to, hope)
-			}
+			to := n.down[i].to
+			s.raiseHope(to, q.dist+cost+s.transit(to))
 		}
 	}
 }
 
-// mostWorth bounds what the alerts at n can be worth to a tree that n joins.
-func (s *scene) mostWorth(n *sceneNode) float64 {
-	best := 0.0
-	for _, k := range n.own {
-		best = max(best, s.mostAsVictim(k))
+func (s *scene) raiseHope(n int32, hope float64) {
+	o := &s.outlook
+	if hope >= o.hope[n] || hope > hopeless {
+		return
 	}
-	sum := best * (1 + min(repeatsCount, repeatFactor*float64(max(0, len(n.own)-1))))
+	if math.IsInf(o.hope[n], 1) {
+		o.hoping = append(o.hoping, n)
+	}
+	o.hope[n] = hope
+	s.scratch.push(n, hope)
+}
+
+// mostWorth bounds what the alerts of the outlook at n can be worth to a tree that n joins.
+func (s *scene) mostWorth(n *sceneNode) float64 {
+	set := s.outlook.set
+	best, count := 0.0, 0
+	for _, k := range n.own {
+		if set.has(k) {
+			best = max(best, s.mostAsVictim(k))
+			count++
+		}
+	}
+	sum := best * (1 + min(repeatsCount, repeatFactor*float64(max(0, count-1))))
 	for _, k := range n.calls {
-		sum += max(0, s.mostAsVictim(k)-edgeAtCallee)
+		if set.has(k) {
+			sum += max(0, s.mostAsVictim(k)-edgeAtCallee)
+		}
 	}
 	for _, k := range n.out {
-		sum += max(0, s.mostAsVictim(k)-edgeAtCaller)
+		if set.has(k) {
+			sum += max(0, s.mostAsVictim(k)-edgeAtCaller)
+		}
 	}
 	return sum
 }
@@ -63,62 +262,6 @@ func (s *scene) mostWorth(n *sceneNode) float64 {
 func (s *scene) mostAsVictim(k int32) float64 {
 	w := classWeight[s.items[k].state.Class]
 	return s.items[k].gain + max(0, w.victim, w.ofHost, w.loaded)
-}
-
-// ceiling bounds the score of any tree over the alerts in set, whatever its origin:
-// every gain in the best of roles, nothing for the way and for time. Changes and
-// health checks add at most what the luckiest node of the scene would get.
-func (p *partitioner) ceiling(set itemSet) float64 {
-	if p.fortune < 0 {
-		p.fortune = p.bestFortune()
-	}
-	sum := p.fortune
-	for i := range p.nodes {
-		n := &p.nodes[i]
-		best, count := 0.0, 0
-		for _, k := range n.own {
-			if !set.has(k) {
-				continue
-			}
-			worth := p.mostWorthAnywhere(k)
-			if n.classes&(1<<ClassTrafficGone) != 0 {
-				sum += worth // what lost its traffic is counted alert by alert
-				continue
-			}
-			best = max(best, worth)
-			count++
-		}
-		sum += best * (1 + min(repeatsCount, repeatFactor*float64(max(0, count-1))))
-		for _, k := range n.calls {
-			if set.has(k) {
-				sum += p.mostWorthAnywhere(k)
-			}
-		}
-	}
-	return sum
-}
-
-func (s *scene) mostWorthAnywhere(k int32) float64 {
-	w := classWeight[s.items[k].state.Class]
-	return s.items[k].gain + max(0, w.origin, w.victim, w.ofHost, w.starved, w.loaded)
-}
-
-// bestFortune is the most that changes and health checks add to a tree of the scene.
-func (p *partitioner) bestFortune() float64 {
-	change, health := 0.0, 0.0
-	last := p.at(p.onset[len(p.onset)-1])
-	for i := range p.nodes {
-		id := p.nodes[i].id
-		for _, c := range p.e.changesOf[id] {
-			if late := last.Sub(c.At).Seconds(); late >= -changeLate-1 {
-				change = max(change, changeWeight(max(0, p.epoch.Sub(c.At).Seconds()-1), p.ranking))
-			}
-		}
-		if len(p.e.checksOf[id]) > 0 {
-			health = healthFailing
-		}
-	}
-	return change + health
 }
 
 // leastOverlap is the least that [partitioner.overlap] can find between t and another tree.

@@ -45,14 +45,14 @@ func (p *partitioner) moveOne(k int32) bool {
 	}
 	rest := slices.Clone(from.set)
 	rest.remove(k)
-	without := p.regrow(rest, from.tree.origin)
+	without := p.regrow(rest, anyScore, from.tree.origin)
 	for _, to := range p.clusters {
 		if to == from || !slices.Contains(p.explained[to.tree.origin], k) {
 			continue
 		}
 		more := slices.Clone(to.set)
 		more.add(k)
-		with := p.regrow(more, to.tree.origin)
+		with := p.regrow(more, anyScore, to.tree.origin)
 		if with == nil || without == nil || !with.set.equal(more) || !without.set.equal(rest) {
 			continue
 		}
@@ -118,8 +118,9 @@ func (p *partitioner) joint(a, b *cluster) *tree {
 	if len(origins) == 0 {
 		return nil
 	}
-	t := p.regrow(union, origins...)
-	if t == nil || p.strays(t, union) > 0 || t.score <= a.tree.score+b.tree.score-p.overlap(a.tree, b.tree)-p.furtherOrigin(union) {
+	two := a.tree.score + b.tree.score - p.overlap(a.tree, b.tree) - p.furtherOrigin(union)
+	t := p.regrow(union, two, origins...)
+	if t == nil || p.strays(t, union) > 0 || t.score <= two {
 		return nil
 	}
 	return t
@@ -305,12 +306,12 @@ const (
 func (p *partitioner) twoOrigins(c *cluster) division {
 	var best division
 	for _, part := range p.cuts(c) {
-		second := p.promising(part)
+		second := p.promising(part, anyScore)
 		if second == nil {
 			continue
 		}
 		p.consider(c, second, &best)
-		p.consider(c, p.bestFrom(second.origin, c.set), &best)
+		p.consider(c, p.over(c, second.origin), &best)
 	}
 	tried := 0
 	for _, cand := range p.candidates(c.set) {
@@ -321,13 +322,25 @@ func (p *partitioner) twoOrigins(c *cluster) division {
 			continue
 		}
 		tried++
-		second := p.entire[cand.node]
-		if second == nil || !c.set.equal(p.avail) {
-			second = p.bestFrom(cand.node, c.set)
-		}
-		p.consider(c, second, &best)
+		p.consider(c, p.over(c, cand.node), &best)
 	}
 	return best
+}
+
+// over is the best tree from n over all of c.
+func (p *partitioner) over(c *cluster, n int32) *tree {
+	if t := p.entire[n]; t != nil && c.set.equal(p.avail) {
+		return t
+	}
+	if t := c.over[n]; t != nil {
+		return t
+	}
+	t := p.bestFrom(n, c.set)
+	if c.over == nil {
+		c.over = map[int32]*tree{}
+	}
+	c.over[n] = t
+	return t
 }
 
 // consider weighs the division of c into what second explains and the rest.
@@ -338,10 +351,11 @@ func (p *partitioner) consider(c *cluster, second *tree, best *division) {
 		return
 	}
 	price := c.tree.score + p.furtherOrigin(c.set)
-	if p.ceiling(rest)+second.score-leastOverlap(second)-price < best.gain-1e-6 {
+	floor := best.gain + price - second.score + leastOverlap(second)
+	if p.ceiling(rest) < floor-hopeless {
 		return // whatever explains the rest, it cannot be worth a second origin
 	}
-	first := p.promising(rest)
+	first := p.promising(rest, floor-hopeless)
 	if first == nil {
 		return
 	}

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -51,6 +52,15 @@ func (b itemSet) union(o itemSet) itemSet {
 		u[i] |= o[i]
 	}
 	return u
+}
+
+// key tells sets of one scene apart.
+func (b itemSet) key() string {
+	out := make([]byte, 0, 8*len(b))
+	for _, w := range b {
+		out = binary.LittleEndian.AppendUint64(out, w)
+	}
+	return string(out)
 }
 
 func (b itemSet) equal(o itemSet) bool { return slices.Equal(b, o) }

@@ -11,9 +11,10 @@ import (
 // cluster is one part of a scene: alerts that one failure explains.
 type cluster struct {
 	tree    *tree
-	set     itemSet // the tree's alerts, and riders
-	whole   bool    // no two origins explain it better than one
-	touched itemSet // the nodes that could explain any of the alerts, see [partitioner.touched]
+	set     itemSet         // the tree's alerts, and riders
+	whole   bool            // no two origins explain it better than one
+	touched itemSet         // the nodes that could explain any of the alerts, see [partitioner.touched]
+	over    map[int32]*tree // by origin, see [partitioner.over]
 }
 
 // partition divides the scene's alerts among failures. It is a function of the
@@ -77,7 +78,8 @@ type partitioner struct {
 	entire    map[int32]*tree // the best tree from a node over all of avail, where that was asked for
 	cost      [][]float64     // beside explained: of the cheapest way from the node to the alert
 	apart     map[[2]*cluster]bool
-	fortune   float64 // see [partitioner.ceiling]; below zero: not known yet
+	promised  map[string]promise // see [partitioner.promising], by set
+	fortune   float64            // see [partitioner.ceiling]; below zero: not known yet
 	clusters  []*cluster
 }
 
@@ -114,6 +116,7 @@ func (p *partitioner) prepare() {
 		p.explained[c.node], p.cost[c.node] = p.explained[c.shared], p.cost[c.shared]
 	}
 	p.cache, p.apart, p.fortune = map[int32]*tree{}, map[[2]*cluster]bool{}, -1
+	p.promised = map[string]promise{}
 }
 
 // bound is an upper bound on the score of any tree from n over the alerts in set:
@@ -229,7 +232,33 @@ const maxPromising = 16
 
 // promising is the best tree over set from the origins that promise most: like
 // [partitioner.best], which asks all of them, but for the many small sets of [partitioner.split].
-func (p *partitioner) promising(set itemSet) *tree {
+// It is nil when no tree explains any, or none scores floor.
+func (p *partitioner) promising(set itemSet, floor float64) *tree {
+	key := set.key()
+	known, ok := p.promised[key]
+	if ok && (known.tree != nil || known.floor <= floor) {
+		if known.tree != nil && known.tree.score < floor {
+			return nil
+		}
+		return known.tree
+	}
+	t := p.mostPromising(set, floor)
+	if ok || len(p.promised) < maxPromised {
+		p.promised[key] = promise{t, floor}
+	}
+	return t
+}
+
+// promise is what is known of the best tree over a set: the tree, or that none scores floor.
+type promise struct {
+	tree  *tree
+	floor float64
+}
+
+// maxPromised bounds the trees that one partition remembers; beyond it they are grown again.
+const maxPromised = 1024
+
+func (p *partitioner) mostPromising(set itemSet, floor float64) *tree {
 	var most []candidate
 	for n := range p.nodes {
 		if v := p.promise(int32(n), set); v > 0 {
@@ -241,10 +270,12 @@ func (p *partitioner) promising(set itemSet) *tree {
 	for _, c := range most[:min(len(most), maxPromising)] {
 		origins = append(origins, c.node)
 	}
-	if t := p.regrow(set, origins...); t != nil && t.set.count() > 0 {
-		return t
+	t := p.regrow(set, floor, origins...)
+	if t == nil || t.set.count() == 0 || t.score < floor {
+		p.scratch.giveBack(t)
+		return nil
 	}
-	return nil
+	return t
 }
 
 // promise guesses the score of the best tree from n over the alerts in set: their gains,
@@ -269,6 +300,9 @@ func (p *partitioner) promise(n int32, set itemSet) float64 {
 	}
 	return sum - longest
 }
+
+// anyScore is no bound.
+var anyScore = math.Inf(-1)
 
 const (
 	wayShare   = .6
@@ -318,13 +352,19 @@ func (p *partitioner) starts(c int32, set itemSet) []float64 {
 	return out
 }
 
-// regrow is the best tree over set from the given origins only.
-func (p *partitioner) regrow(set itemSet, origins ...int32) *tree {
+// regrow is the best tree over set from the given origins only. Where no tree can score
+// floor, it need not be the best, or be grown at all.
+func (p *partitioner) regrow(set itemSet, floor float64, origins ...int32) *tree {
 	var best *tree
+	p.appraise(set)
 	for _, c := range origins {
+		if p.ceilingFrom(c) < floor-hopeless {
+			continue
+		}
 		t := p.bestFrom(c, set)
 		if t != nil && (best == nil || better(t, best)) {
 			best, t = t, best
+			floor = max(floor, best.score)
 		}
 		p.scratch.giveBack(t)
 	}

@@ -59,7 +59,7 @@ type sceneNode struct {
 	silence float64 // of passing it
 	mute    float64 // of its having failed first, and raised no alert
 	quiet   float64 // see [scene.quietCost]; below zero: not known yet
-	hope    float64 // see [scene.leadsNowhere]
+	fortune float64 // see [scene.fortuneOf]; below zero: not known yet
 	shared  bool    // carries load of several callers
 	place   bool    // a host or a zone
 	classes uint16  // of its own alerts, one bit each
@@ -88,6 +88,7 @@ type scene struct {
 	// quantum is the grain of the onsets, s: evaluation intervals of minutes make coarse times.
 	quantum float64
 	scratch growth
+	outlook outlook
 	ranking bool // origins are ranked: time is capped lower, and clients of what is shared are candidates
 	clients []client
 }
@@ -120,7 +121,7 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 	s.addArcs()
 	s.placeItems()
 	s.scratch = newGrowth(len(s.nodes), len(s.items))
-	s.measureHope()
+	s.outlook = newOutlook(len(s.nodes))
 	return s
 }
 
@@ -171,7 +172,7 @@ func (s *scene) addNodes() {
 	for i, id := range ids {
 		s.index[id] = int32(i)
 		kind := s.e.nodes.kind(id)
-		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: s.e.silenceOf(id), mute: s.e.muteOf(id), quiet: -1, shared: sharesLoad(kind), place: kind.IsPlace()})
+		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: s.e.silenceOf(id), mute: s.e.muteOf(id), quiet: -1, fortune: -1, shared: sharesLoad(kind), place: kind.IsPlace()})
 	}
 	for _, c := range clients {
 		s.clients = append(s.clients, client{node: s.index[c[0]], shared: s.index[c[1]]})

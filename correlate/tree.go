@@ -104,6 +104,7 @@ const maxDetour = gainAlert + 2
 // worth more than its distance joins with its whole way, which then costs nothing
 // for what lies further on.
 func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
+	s.aim(avail)
 	g := &s.scratch
 	g.reset()
 	t := g.blank(c, start, len(s.items))
@@ -159,6 +160,9 @@ func (s *scene) isClient(n int32) bool {
 
 // join adds node u and its way to the tree when its alerts are worth the way.
 func (s *scene) join(g *growth, t *tree, u int32, avail itemSet) bool {
+	if s.outlook.most[u] <= g.dist[u] {
+		return false
+	}
 	r := roleVictim
 	if p := g.parent[u]; p >= 0 && s.nodes[p].place && !s.nodes[u].place {
 		r = roleOfHost
@@ -390,8 +394,13 @@ func (t *tree) take(a attachment) {
 // starve attaches alerts that say "no traffic" below the nodes that failed: what a
 // broken service no longer calls goes quiet. Such alerts point upwards, never at themselves.
 func (s *scene) starve(g *growth, t *tree, avail itemSet) {
-	hungry := slices.ContainsFunc(s.starving, func(k int32) bool { return avail.has(k) && !g.taken.has(k) })
-	if !hungry {
+	hunger := 0.0 // the most that any of them is worth
+	for _, k := range s.starving {
+		if avail.has(k) && !g.taken.has(k) {
+			hunger = max(hunger, s.items[k].gain+classWeight[ClassTrafficGone].starved)
+		}
+	}
+	if hunger == 0 {
 		return
 	}
 	g.queue = g.queue[:0]
@@ -408,6 +417,9 @@ func (s *scene) starve(g *growth, t *tree, avail itemSet) {
 		q := g.pop()
 		if g.done[q.node] || q.dist > g.dist[q.node] {
 			continue
+		}
+		if q.dist >= hunger {
+			return // nothing further on is worth the way
 		}
 		g.done[q.node] = true
 		if !g.member[q.node] {
