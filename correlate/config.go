@@ -20,7 +20,7 @@ type Config struct {
 	Hold time.Duration
 	// HoldConfident is the hold when the leading origin is at least ConfidentAt. Default 10 s.
 	HoldConfident time.Duration
-	// ConfidentAt is a probability, 0..1. Default 0.75.
+	// ConfidentAt is a probability, 0..1. Default 0.8.
 	ConfidentAt float64
 	// PageSeverities may page. Default: warning, error and critical.
 	PageSeverities []Severity
@@ -63,7 +63,7 @@ func (c Config) WithDefaults() Config {
 		c.PageSeverities = []Severity{SeverityCritical, SeverityError, SeverityWarning}
 	}
 	if c.ConfidentAt == 0 {
-		c.ConfidentAt = 0.75
+		c.ConfidentAt = 0.8
 	}
 	def(&c.Hold, 30*time.Second)
 	def(&c.HoldConfident, 10*time.Second)
