@@ -305,7 +305,7 @@ func (p *partitioner) promise(n int32, set itemSet) float64 {
 var anyScore = math.Inf(-1)
 
 const (
-	wayShare   = .6
+	wayShare   = 0.87
 	ownPromise = 1.0
 )
 

@@ -23,8 +23,8 @@ const (
 	repeatFactor = 0.3  // further alerts of one node in one incident are mostly one observation …
 	repeatsCount = 1.2  // … and all of them together count as little more than one alert
 	callsFactor  = 0.64 // a further caller whose calls fail
-	edgeAtCallee = 0.1  // an edge alert counts at the callee almost in full …
-	edgeAtCaller = 1.5  // … and at the caller with this loss
+	edgeAtCallee = 0.13 // an edge alert counts at the callee almost in full …
+	edgeAtCaller = 1.69 // … and at the caller with this loss
 	edgeTraverse = 0.05 // the cost of a step along which calls are known to fail
 )
 
@@ -33,17 +33,17 @@ const (
 // or that more load came upon than it could bear.
 var classWeight = [...]struct{ origin, victim, starved, ofHost, loaded float64 }{
 	ClassOther:       {0, 0, -3, 0, 0},
-	ClassCrash:       {2.4, -1, -1, .5, -1},
+	ClassCrash:       {2.4, -1.7, -1, .5, -1},
 	ClassDown:        {1, -.4, -1, .5, -.4},
-	ClassUnready:     {0, 0, -1, .5, 0},
+	ClassUnready:     {.3, 0, -1, .5, 0},
 	ClassError:       {0, 0, -3, -.7, 0},
-	ClassLatency:     {0, 0, -3, -.4, .3},
-	ClassSaturation:  {1.93, 0, -1, -.4, 1},
-	ClassSurge:       {1.39, 0, -3, 0, .5},
-	ClassTrafficGone: {-1.5, -1, .6, -1, -1},
+	ClassLatency:     {0, 0, -3, -.4, .6},
+	ClassSaturation:  {1.9, 0, -1, -.4, 1},
+	ClassSurge:       {1.8, 0, -3, 0, .5},
+	ClassTrafficGone: {-2.2, -1.6, .6, -1, -1},
 	ClassLag:         {.3, 0, -1, 0, .3},
 	ClassClientPool:  {.3, 0, -3, 0, .3},
-	ClassProbe:       {-.47, .2, -3, -.7, 0},
+	ClassProbe:       {-.5, .2, -3, -.7, 0},
 	ClassEdge:        {-1, 0, -3, 0, 0}, // as an alert of the caller: its calls fail, it points further down
 	ClassChore:       {0, 0, -3, 0, 0},
 }
@@ -67,19 +67,19 @@ var (
 	costHard      = -math.Log(.7)
 	costSoft      = -math.Log(.35)
 	costAsync     = -math.Log(.33)
-	costRedundant = -math.Log(.4)
+	costRedundant = -math.Log(.34)
 	costHost      = -math.Log(.8)
-	costHostGroup = -math.Log(.35)
+	costHostGroup = -math.Log(.3)
 	costZone      = -math.Log(.9)
 
-	costOverloadShared   = -math.Log(.03) // load moves from the origin onto a database, cache or queue that it shares
+	costOverloadShared   = -math.Log(.02) // load moves from the origin onto a database, cache or queue that it shares
 	costSeenByClients    = -math.Log(.3)  // what clients measure of a service is one client's own trouble
 	costOverloadFallback = -math.Log(.2)  // … from a caller that lost its cache
 	costOverloadPool     = -math.Log(.15) // … from a caller whose pool of connections is used up: it may be the one that leaks them
-	costOverloadLeak     = -math.Log(.25) // … from one that was changed
+	costOverloadLeak     = -math.Log(.28) // … from one that was changed
 	costOverloadSurge    = 0.3            // … from a caller that reports a surge, onto anything it calls
-	costStarve           = 0.8            // the first step along which traffic stops
-	costStarveFurther    = 0.48
+	costStarve           = 1.02           // the first step along which traffic stops
+	costStarveFurther    = 0.56
 )
 
 // stepCost is the cost of a failure of callee reaching caller over edge e.
@@ -112,7 +112,7 @@ func isPlace(k topology.Kind) bool { return k.IsPlace() }
 func silence(k topology.Kind) float64 {
 	switch k {
 	case topology.KindHost:
-		return -math.Log(1 - .85)
+		return -math.Log(1 - .8)
 	case topology.KindZone, topology.KindExternal:
 		return -math.Log(1 - .1)
 	}
@@ -125,7 +125,7 @@ func silence(k topology.Kind) float64 {
 func originCoverage(k topology.Kind) float64 {
 	switch k {
 	case topology.KindDatabase, topology.KindCache, topology.KindQueue:
-		return .37
+		return .4
 	case topology.KindZone, topology.KindExternal:
 		return .3
 	}
@@ -147,10 +147,10 @@ const (
 
 	lateSymptom   = 180.0 // s after a service's first alert: what kind a symptom is no longer tells whose it is
 	gapGrace      = 110.0 // quiet for longer than this, and the next alert hardly belongs to the same failure
-	gapGraceSlow  = 240.0
-	gapScale      = 40.0
-	gapSameNode   = 0.1 // … less so for a service that was alerting all along
-	followWithin  = 305.0
+	gapGraceSlow  = 170.0
+	gapScale      = 32.0
+	gapSameNode   = 0.13 // … less so for a service that was alerting all along
+	followWithin  = 300.0
 	quantumMax    = 300.0
 	quantumTenth  = 10
 	leakWithin    = 60.0
@@ -176,12 +176,12 @@ const (
 
 // Grouping and ranking.
 const (
-	addPerFold    = 0.5 // … and this much more for each e-fold of the services hit beyond addServices
+	addPerFold    = 0.66 // … and this much more for each e-fold of the services hit beyond addServices
 	addServices   = 8.0
 	addOrigin     = 4.0   // a further origin at the same time costs this much: failures come in bursts
 	relapseWithin = 180.0 // s: a service that fails again so soon has not failed anew
 	openingWeight = 4     // alerts of the opening page hold the identity of the incident
-	rankTemper    = 0.8   // softmax temperature: the terms are not independent
+	rankTemper    = 1.0   // softmax temperature: above one where terms are not independent; none is needed
 	unknownShare  = 0.18
 )
 
