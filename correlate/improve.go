@@ -285,6 +285,7 @@ func (p *partitioner) split() (divided bool) {
 		p.clusters[i] = &cluster{tree: d.first, set: first}
 		p.clusters = append(p.clusters, &cluster{tree: d.second, set: slices.Clone(d.second.set)})
 		divided = true
+		i-- // what is left may be more than one failure still
 	}
 	return divided
 }
