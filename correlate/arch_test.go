@@ -149,7 +149,7 @@ func TestEachTechnologyHasOneOwner(t *testing.T) {
 // its clock is forbidden by [TestThePureCoreReadsNoClock].
 var pureImports = map[string][]string{
 	"correlate": {
-		"cmp", "container/heap", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "math/bits", "regexp", "slices", "sort", "strconv",
+		"cmp", "container/heap", "encoding/binary", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "math/bits", "regexp", "slices", "sort", "strconv",
 		"strings", "time", "unicode", "unicode/utf8", module + "/topology",
 	},
 	"topology": {
