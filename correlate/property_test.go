@@ -210,7 +210,7 @@ func TestDeadlinesPassAtTheirOwnTimeHoweverLateTheTick(t *testing.T) {
 }
 
 // Alerts that arrive within the settling time are divided the same way, whatever the order.
-func TestTheOrderOfArrivalWithinTheSettlingTimeDoesNotMatter(t *testing.T) {
+func TestLesson15_TheOrderOfArrivalWithinTheSettlingTimeDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		graph := drawTopology(t, 1)
 		var alerts []correlate.Alert

@@ -287,7 +287,7 @@ func TestSeveralHostsAreRedundant(t *testing.T) {
 
 // The group of a grandparent counts, and unreachable members do not (what Icinga and
 // LibreNMS got wrong at first).
-func TestRedundancyReachesGrandparents(t *testing.T) {
+func TestLesson03_RedundancyReachesGrandparents(t *testing.T) {
 	g := mustBuild(t, Spec{Dependencies: []Dependency{
 		dep("web", "cart"),
 		{From: Ref{Name: "cart"}, To: Ref{Name: "redis-a"}, Group: "redis"},
@@ -309,7 +309,7 @@ func TestRedundancyReachesGrandparents(t *testing.T) {
 	}
 }
 
-func TestACycleSurvives(t *testing.T) {
+func TestLesson04_ACycleSurvives(t *testing.T) {
 	g := mustBuild(t, Spec{Dependencies: []Dependency{
 		dep("a", "b"), dep("b", "c"), dep("c", "a"), dep("c", "d"), dep("x", "y"), dep("y", "x"),
 	}})
@@ -341,5 +341,71 @@ func TestEmptyGraphs(t *testing.T) {
 	g := mustBuild(t, Spec{})
 	if g.Len() != 0 || len(g.WhatBreaks(3, None)) != 0 {
 		t.Error("the empty Spec is not an empty graph")
+	}
+}
+
+// The same member listed twice is one member: with it the group is gone.
+func TestLesson03_ARepeatedDependencyIsNoSecondMember(t *testing.T) {
+	member := Dependency{From: Ref{Name: "cart"}, To: Ref{Name: "redis-a"}, Group: "redis"}
+	g := mustBuild(t, Spec{Dependencies: []Dependency{member, member, dep("web", "cart")}})
+	got := g.WhatBreaks(node(t, g, "redis-a"))
+	want := []Impact{
+		{Node: node(t, g, "cart"), Effect: EffectBroken, Distance: 1, Via: node(t, g, "redis-a")},
+		{Node: node(t, g, "web"), Effect: EffectBroken, Distance: 2, Via: node(t, g, "cart")},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Two groups of one service are joined by "and": one dead member in each breaks nothing, a
+// whole group breaks it although the other holds.
+func TestLesson03_GroupsAreAnyOfWithinAndAllOfBetween(t *testing.T) {
+	group := func(to, name string) Dependency {
+		return Dependency{From: Ref{Name: "cart"}, To: Ref{Name: to}, Group: name}
+	}
+	g := mustBuild(t, Spec{Dependencies: []Dependency{group("redis-a", "redis"), group("redis-b", "redis"), group("db-a", "db"), group("db-b", "db")}})
+	effect := func(down ...string) Effect {
+		var nodes []NodeID
+		for _, name := range down {
+			nodes = append(nodes, node(t, g, name))
+		}
+		for _, i := range g.WhatBreaks(nodes...) {
+			if g.Name(i.Node) == "cart" {
+				return i.Effect
+			}
+		}
+		return EffectNone
+	}
+	for _, tt := range []struct {
+		down []string
+		want Effect
+	}{
+		{[]string{"redis-a"}, EffectAtRisk},
+		{[]string{"redis-a", "db-b"}, EffectAtRisk},
+		{[]string{"redis-a", "redis-b"}, EffectBroken},
+		{[]string{"db-a", "db-b"}, EffectBroken},
+	} {
+		if got := effect(tt.down...); got != tt.want {
+			t.Errorf("%v are down: cart is %v, want %v", tt.down, got, tt.want)
+		}
+	}
+}
+
+// The depth of a dependency is that of the shortest way, whichever was listed first.
+func TestLesson05_DepthIsTheShortestWay(t *testing.T) {
+	long := []Dependency{dep("web", "a"), dep("a", "b"), dep("b", "db")}
+	short := []Dependency{dep("web", "db")}
+	for _, deps := range [][]Dependency{append(append([]Dependency{}, long...), short...), append(append([]Dependency{}, short...), long...)} {
+		g := mustBuild(t, Spec{Dependencies: deps})
+		db := node(t, g, "db")
+		for _, hop := range g.Dependencies(node(t, g, "web"), 0) {
+			if hop.Node == db && hop.Distance != 1 {
+				t.Errorf("db is %d steps from web, want 1", hop.Distance)
+			}
+		}
+		if hops := g.Dependencies(node(t, g, "web"), 1); len(hops) != 2 {
+			t.Errorf("within one step of web: %v, want a and db", hops)
+		}
 	}
 }
