@@ -75,21 +75,23 @@ func originToProto(o correlate.Origin) *pb.Origin {
 		Owner:       o.Owner,
 		Probability: o.Probability,
 		Silent:      o.Silent,
+		SilenceCost: o.SilenceCost,
 		Reasons: mapped(o.Reasons, func(r correlate.Reason) *pb.Reason {
-			return &pb.Reason{Text: r.Text, Weight: r.Weight}
+			return &pb.Reason{Text: r.Text, Term: pb.Term(r.Term), Weight: r.Weight}
 		}),
 	}
 }
 
 func serviceImpactToProto(s correlate.ServiceImpact) *pb.ServiceImpact {
 	p := &pb.ServiceImpact{
-		Service:  refToProto(s.Service),
-		Kind:     kindToProto(s.Kind),
-		Owner:    s.Owner,
-		Alerts:   int32(s.Alerts),
-		Firing:   int32(s.Firing),
-		Severity: severityToProto(s.Severity),
-		Since:    timeToProto(s.Since),
+		Service:     refToProto(s.Service),
+		Kind:        kindToProto(s.Kind),
+		Owner:       s.Owner,
+		Alerts:      int32(s.Alerts),
+		Firing:      int32(s.Firing),
+		Unexplained: int32(s.Unexplained),
+		Severity:    severityToProto(s.Severity),
+		Since:       timeToProto(s.Since),
 	}
 	if s.Distance >= 0 {
 		distance := int32(s.Distance)
@@ -100,10 +102,13 @@ func serviceImpactToProto(s correlate.ServiceImpact) *pb.ServiceImpact {
 
 func pathEdgeToProto(e correlate.PathEdge) *pb.PathEdge {
 	return &pb.PathEdge{
-		Cause:  refToProto(e.Cause),
-		Effect: refToProto(e.Effect),
-		Delay:  durationToProto(e.Delay),
-		Kind:   e.Kind,
+		Cause:   refToProto(e.Cause),
+		Effect:  refToProto(e.Effect),
+		Delay:   durationToProto(e.Delay),
+		Kind:    e.Kind,
+		Role:    e.Role,
+		Cost:    e.Cost,
+		Passing: e.Passing,
 	}
 }
 

@@ -117,7 +117,7 @@ func (e *Engine) sayWhoSetOrigin(inc *incident) {
 		row.Origins = []Origin{{Service: service, Kind: e.nodes.kind(n), Owner: e.nodes.owner(n), Probability: 1, Silent: !inc.at(n)}}
 	}
 	o := &row.Origins[0]
-	o.Reasons = append([]Reason{{Text: withText("set by "+said.By, said.Note), Weight: statedWeight}}, o.Reasons...)
+	o.Reasons = append([]Reason{{Term: TermSaid, Text: withText("set by "+said.By, said.Note), Weight: statedWeight}}, o.Reasons...)
 }
 
 // originSet reports whether the first candidate is an operator's word.

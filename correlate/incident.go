@@ -146,6 +146,8 @@ func (s IncidentState) String() string { return nameOf(incidentStateNames[:], in
 // Reason is one weight of evidence.
 type Reason struct {
 	Text string
+	// Term is the part of the score that it tells of; 0 in rows that were stored before there were terms.
+	Term Term
 	// Weight is in nats (natural-log odds), positive for, negative against. Sources: Good's
 	// weight of evidence; ALGORITHM.md section 6.6.
 	Weight float64
@@ -162,19 +164,23 @@ type Origin struct {
 	// Probability is 0..1. The candidates and [Incident.Unknown] sum to at most 1.
 	Probability float64
 	// Silent: the candidate has no alert of its own.
-	Silent  bool
-	Reasons []Reason // strongest for it first, strongest against it last
+	Silent bool
+	// SilenceCost is what that costs it, in nats, ≥ 0: a part of the weight of its [TermWay].
+	SilenceCost float64
+	Reasons     []Reason // strongest for it first, strongest against it last
 }
 
 // ServiceImpact is one service that an incident hit.
 type ServiceImpact struct {
-	Service  topology.Ref
-	Kind     topology.Kind
-	Owner    string
-	Alerts   int // instances, all told
-	Firing   int // instances that still fire
-	Severity Severity
-	Since    time.Time // earliest onset
+	Service topology.Ref
+	Kind    topology.Kind
+	Owner   string
+	Alerts  int // instances, all told
+	Firing  int // instances that still fire
+	// Unexplained are the alerts on it that are evidence and that no step from the leading origin explains.
+	Unexplained int
+	Severity    Severity
+	Since       time.Time // earliest onset
 	// Distance is in hops from the origin along Path; -1 when it is not on the path.
 	Distance int
 }
@@ -186,6 +192,16 @@ type PathEdge struct {
 	Delay time.Duration
 	// Kind is how it spreads, in a word: "depends", "overload", "starvation", "runs-on".
 	Kind string
+	// Role is what became of Effect, in a word: "victim", "hosted" (what it runs on failed),
+	// "starved" (it lost its traffic) or "loaded" (more came upon it than it could bear).
+	// It decides what the kinds of its symptoms are worth.
+	Role string
+	// Cost is -ln of the probability that the failure takes the step, in nats, ≥ 0. Learned
+	// where incidents taught it. A step of starvation counts from the nearest service that is in trouble itself.
+	Cost float64
+	// Passing is what it costs besides, in nats, that the failure passed Cause, which shows
+	// nothing; 0 when Cause shows something, and on all but the first step from there.
+	Passing float64
 }
 
 // TimelineKind is what sort of thing a timeline entry tells.

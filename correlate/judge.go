@@ -28,7 +28,7 @@ func (e *Engine) judge(inc *incident) {
 		row.Origins = append(row.Origins, e.originOf(p, ranking, i, r))
 	}
 	e.sayWhoSetOrigin(inc)
-	e.describe(inc, s, ranking)
+	e.describe(inc, p, ranking)
 	e.recount(inc)
 	if o := row.Origin(); o != nil && before != nil && o.Service != before.Service && !row.originSet() {
 		e.note(inc, TimelineOrigin, "", fmt.Sprintf("probable origin is now %s (%d %%), was %s", e.short(o.Service), percent(o.Probability), e.short(before.Service)))
@@ -41,29 +41,77 @@ func (e *Engine) originOf(p *partitioner, all []ranked, i int, r ranked) Origin 
 	id := p.nodes[r.node].id
 	return Origin{
 		Service: e.nodes.ref(id), Kind: e.nodes.kind(id), Owner: e.nodes.owner(id),
-		Probability: r.probability, Silent: r.tree.silent, Reasons: p.reasons(all, i),
+		Probability: r.probability, Silent: r.tree.silent, SilenceCost: p.silenceCost(r.tree), Reasons: p.reasons(all, i),
 	}
 }
 
+// silenceCost is what t pays for having no alert at its origin: its silence, less that
+// of the nodes that it passed and half of that of those where only calls fail.
+func (s *scene) silenceCost(t *tree) float64 {
+	if !t.silent {
+		return 0
+	}
+	cost := s.nodes[t.origin].mute
+	switch {
+	case s.isClient(t.origin):
+		return 0
+	case slices.ContainsFunc(t.attached, func(a attachment) bool { return a.node == t.origin }):
+		return cost / 2
+	}
+	return cost
+}
+
 // describe fills the parts of the row that follow from the leading tree.
-func (e *Engine) describe(inc *incident, s *scene, ranking []ranked) {
-	row := e.editIncident(inc)
+func (e *Engine) describe(inc *incident, p *partitioner, ranking []ranked) {
+	s, row := p.scene, e.editIncident(inc)
 	row.Severity, row.StartedAt = SeverityNone, s.epoch
 	for _, it := range s.items {
 		row.Severity = max(row.Severity, it.state.Severity)
 	}
 	row.Path, row.NextHit, row.Gaps = nil, nil, nil
-	distance := map[nodeID]int{}
+	distance, left := map[nodeID]int{}, slices.Clone(p.avail)
 	if len(ranking) > 0 {
 		t := ranking[0].tree
-		row.Path = s.path(t, distance)
+		left.subtract(t.set)
+		row.Path = p.path(t, distance)
 		row.NextHit = e.nextHit(s, t)
 		row.Gaps = e.gaps(s, ranking)
 	}
-	row.Services = e.impacts(s, distance)
+	row.Services = e.impacts(s, distance, left)
 	row.Changes = e.changesNear(s, ranking, distance)
 	row.Runbooks = e.runbooks(row, s)
 	row.Title = title(row, s)
+}
+
+// roleNames are the words for what became of the effect of a step.
+var roleNames = [...]string{roleOrigin: "origin", roleVictim: "victim", roleOfHost: "hosted", roleStarved: "starved", roleLoaded: "loaded"}
+
+// String returns the word that the API uses.
+func (r role) String() string { return nameOf(roleNames[:], int(r)) }
+
+// effectOf is the role in which a step leaves its effect.
+func (s *scene) effectOf(st treeStep) role {
+	switch {
+	case st.kind == stepOverload:
+		return roleLoaded
+	case st.kind == stepStarve:
+		return roleStarved
+	case s.nodes[st.cause].place && !s.nodes[st.effect].place:
+		return roleOfHost
+	}
+	return roleVictim
+}
+
+// passing is the part of the cost of t's step i that its cause shows nothing. It is
+// charged once, on the step by which the failure first went on from there: that follows
+// the one which led there, see [scene.commit].
+func (s *scene) passing(t *tree, i int) float64 {
+	cause := t.steps[i].cause
+	if i == 0 || t.steps[i].kind == stepStarve || t.steps[i-1].effect != cause ||
+		slices.ContainsFunc(t.attached, func(a attachment) bool { return a.node == cause }) {
+		return 0
+	}
+	return s.transit(cause)
 }
 
 // path lists the steps of tree t and measures each node's distance from the origin.
@@ -76,10 +124,14 @@ func (s *scene) path(t *tree, distance map[nodeID]int) []PathEdge {
 	}
 	distance[s.nodes[t.origin].id] = 0
 	var out []PathEdge
-	for _, st := range t.steps {
+	for i, st := range t.steps {
 		cause, effect := s.nodes[st.cause].id, s.nodes[st.effect].id
 		distance[effect] = distance[cause] + 1
-		edge := PathEdge{Cause: s.e.nodes.ref(cause), Effect: s.e.nodes.ref(effect), Kind: st.kind.String()}
+		passing := s.passing(t, i)
+		edge := PathEdge{
+			Cause: s.e.nodes.ref(cause), Effect: s.e.nodes.ref(effect), Kind: st.kind.String(),
+			Role: s.effectOf(st).String(), Cost: st.cost - passing, Passing: passing,
+		}
 		from, ok1 := onset[st.cause]
 		to, ok2 := onset[st.effect]
 		if ok1 && ok2 {
@@ -193,11 +245,12 @@ func isUnregistered(name string) bool {
 	return name == "PassthroughCluster" || name == "BlackHoleCluster"
 }
 
-// impacts lists the services hit: the origin first, then by onset.
-func (e *Engine) impacts(s *scene, distance map[nodeID]int) []ServiceImpact {
+// impacts lists the services hit: the origin first, then by onset. left are the alerts
+// that the leading origin does not explain.
+func (e *Engine) impacts(s *scene, distance map[nodeID]int, left itemSet) []ServiceImpact {
 	at := map[nodeID]*ServiceImpact{}
 	var order []nodeID
-	for _, it := range s.items {
+	for k, it := range s.items {
 		n := it.hit()
 		im := at[n]
 		if im == nil {
@@ -211,6 +264,9 @@ func (e *Engine) impacts(s *scene, distance map[nodeID]int) []ServiceImpact {
 		im.Alerts++
 		if it.state.Active() {
 			im.Firing++
+		}
+		if left.has(int32(k)) {
+			im.Unexplained++
 		}
 		im.Severity = max(im.Severity, it.state.Severity)
 	}

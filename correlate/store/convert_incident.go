@@ -120,6 +120,7 @@ func originToProto(o correlate.Origin) *storev1.Origin {
 		Owner:       o.Owner,
 		Probability: o.Probability,
 		Silent:      o.Silent,
+		SilenceCost: o.SilenceCost,
 		Reasons:     each(o.Reasons, reasonToProto),
 	}
 }
@@ -131,16 +132,17 @@ func originFromProto(o *storev1.Origin) correlate.Origin {
 		Owner:       o.GetOwner(),
 		Probability: o.GetProbability(),
 		Silent:      o.GetSilent(),
+		SilenceCost: o.GetSilenceCost(),
 		Reasons:     each(o.GetReasons(), reasonFromProto),
 	}
 }
 
 func reasonToProto(r correlate.Reason) *storev1.Reason {
-	return &storev1.Reason{Text: r.Text, Weight: r.Weight}
+	return &storev1.Reason{Text: r.Text, Term: uint32(r.Term), Weight: r.Weight}
 }
 
 func reasonFromProto(r *storev1.Reason) correlate.Reason {
-	return correlate.Reason{Text: r.GetText(), Weight: r.GetWeight()}
+	return correlate.Reason{Text: r.GetText(), Term: correlate.Term(r.GetTerm()), Weight: r.GetWeight()}
 }
 
 func impactToProto(s correlate.ServiceImpact) *storev1.ServiceImpact {
@@ -150,6 +152,7 @@ func impactToProto(s correlate.ServiceImpact) *storev1.ServiceImpact {
 		Owner:         s.Owner,
 		Alerts:        int64(s.Alerts),
 		Firing:        int64(s.Firing),
+		Unexplained:   int64(s.Unexplained),
 		Severity:      uint32(s.Severity),
 		SinceUnixNano: timeToNano(s.Since),
 		Distance:      int64(s.Distance),
@@ -158,14 +161,15 @@ func impactToProto(s correlate.ServiceImpact) *storev1.ServiceImpact {
 
 func impactFromProto(s *storev1.ServiceImpact) correlate.ServiceImpact {
 	return correlate.ServiceImpact{
-		Service:  refFromProto(s.GetService()),
-		Kind:     topology.Kind(s.GetKind()),
-		Owner:    s.GetOwner(),
-		Alerts:   int(s.GetAlerts()),
-		Firing:   int(s.GetFiring()),
-		Severity: correlate.Severity(s.GetSeverity()),
-		Since:    timeFromNano(s.GetSinceUnixNano()),
-		Distance: int(s.GetDistance()),
+		Service:     refFromProto(s.GetService()),
+		Kind:        topology.Kind(s.GetKind()),
+		Owner:       s.GetOwner(),
+		Alerts:      int(s.GetAlerts()),
+		Firing:      int(s.GetFiring()),
+		Unexplained: int(s.GetUnexplained()),
+		Severity:    correlate.Severity(s.GetSeverity()),
+		Since:       timeFromNano(s.GetSinceUnixNano()),
+		Distance:    int(s.GetDistance()),
 	}
 }
 
@@ -175,15 +179,21 @@ func pathEdgeToProto(e correlate.PathEdge) *storev1.PathEdge {
 		Effect:     refToProto(e.Effect),
 		DelayNanos: int64(e.Delay),
 		Kind:       e.Kind,
+		Role:       e.Role,
+		Cost:       e.Cost,
+		Passing:    e.Passing,
 	}
 }
 
 func pathEdgeFromProto(e *storev1.PathEdge) correlate.PathEdge {
 	return correlate.PathEdge{
-		Cause:  refFromProto(e.GetCause()),
-		Effect: refFromProto(e.GetEffect()),
-		Delay:  time.Duration(e.GetDelayNanos()),
-		Kind:   e.GetKind(),
+		Cause:   refFromProto(e.GetCause()),
+		Effect:  refFromProto(e.GetEffect()),
+		Delay:   time.Duration(e.GetDelayNanos()),
+		Kind:    e.GetKind(),
+		Role:    e.GetRole(),
+		Cost:    e.GetCost(),
+		Passing: e.GetPassing(),
 	}
 }
 

@@ -97,7 +97,7 @@ const (
 	AlertClass_ALERT_CLASS_UNSPECIFIED AlertClass = 0
 	// Nothing recognized.
 	AlertClass_ALERT_CLASS_OTHER AlertClass = 1
-	// The thing itself is down: crash loop, out of memory, target missing, node not ready.
+	// The process itself died: crash loop, out of memory, panic, a full disk.
 	AlertClass_ALERT_CLASS_CRASH AlertClass = 2
 	// It answers with errors.
 	AlertClass_ALERT_CLASS_ERROR AlertClass = 3
@@ -111,7 +111,7 @@ const (
 	AlertClass_ALERT_CLASS_TRAFFIC_GONE AlertClass = 7
 	// Work piles up in front of it.
 	AlertClass_ALERT_CLASS_LAG AlertClass = 8
-	// Its pool of connections to something else is used up.
+	// Its pool of connections, threads or workers is used up.
 	AlertClass_ALERT_CLASS_CLIENT_POOL AlertClass = 9
 	// A probe, an objective or a health check over the whole of it failed.
 	AlertClass_ALERT_CLASS_PROBE AlertClass = 10
@@ -119,6 +119,10 @@ const (
 	AlertClass_ALERT_CLASS_EDGE AlertClass = 11
 	// Housekeeping that can wait.
 	AlertClass_ALERT_CLASS_CHORE AlertClass = 12
+	// It does not answer at all: target missing, instance or host down.
+	AlertClass_ALERT_CLASS_DOWN AlertClass = 13
+	// Not ready to serve, perhaps for want of something else: readiness, missing replicas.
+	AlertClass_ALERT_CLASS_UNREADY AlertClass = 14
 )
 
 // Enum value maps for AlertClass.
@@ -137,6 +141,8 @@ var (
 		10: "ALERT_CLASS_PROBE",
 		11: "ALERT_CLASS_EDGE",
 		12: "ALERT_CLASS_CHORE",
+		13: "ALERT_CLASS_DOWN",
+		14: "ALERT_CLASS_UNREADY",
 	}
 	AlertClass_value = map[string]int32{
 		"ALERT_CLASS_UNSPECIFIED":  0,
@@ -152,6 +158,8 @@ var (
 		"ALERT_CLASS_PROBE":        10,
 		"ALERT_CLASS_EDGE":         11,
 		"ALERT_CLASS_CHORE":        12,
+		"ALERT_CLASS_DOWN":         13,
+		"ALERT_CLASS_UNREADY":      14,
 	}
 )
 
@@ -853,7 +861,7 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\rSEVERITY_INFO\x10\x02\x12\x14\n" +
 	"\x10SEVERITY_WARNING\x10\x03\x12\x12\n" +
 	"\x0eSEVERITY_ERROR\x10\x04\x12\x15\n" +
-	"\x11SEVERITY_CRITICAL\x10\x05*\xce\x02\n" +
+	"\x11SEVERITY_CRITICAL\x10\x05*\xfd\x02\n" +
 	"\n" +
 	"AlertClass\x12\x1b\n" +
 	"\x17ALERT_CLASS_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -869,7 +877,9 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x11ALERT_CLASS_PROBE\x10\n" +
 	"\x12\x14\n" +
 	"\x10ALERT_CLASS_EDGE\x10\v\x12\x15\n" +
-	"\x11ALERT_CLASS_CHORE\x10\f*\xcb\x01\n" +
+	"\x11ALERT_CLASS_CHORE\x10\f\x12\x14\n" +
+	"\x10ALERT_CLASS_DOWN\x10\r\x12\x17\n" +
+	"\x13ALERT_CLASS_UNREADY\x10\x0e*\xcb\x01\n" +
 	"\bFateKind\x12\x19\n" +
 	"\x15FATE_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11FATE_KIND_PENDING\x10\x01\x12\x12\n" +

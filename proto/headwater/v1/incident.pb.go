@@ -135,6 +135,85 @@ func (IncidentView) EnumDescriptor() ([]byte, []int) {
 	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{1}
 }
 
+// Term is one part of the score by which origins are ranked. Scores are sums in
+// natural-log odds; docs/formulas.md leads from each term to how it is computed.
+type Term int32
+
+const (
+	// The incident was judged before there were terms.
+	Term_TERM_UNSPECIFIED Term = 0
+	// An operator's word, which leads whatever the evidence.
+	Term_TERM_SAID Term = 1
+	// The alerts that the candidate explains, less the steps that the failure had to take to
+	// them and the silence on the way.
+	Term_TERM_WAY Term = 2
+	// When the alerts began, and pauses between them.
+	Term_TERM_ORDER Term = 3
+	// What kinds of symptoms they are, and whose.
+	Term_TERM_CLASS Term = 4
+	// What was done to the candidate before.
+	Term_TERM_CHANGE Term = 5
+	// What its health checks say.
+	Term_TERM_HEALTH Term = 6
+	// What depends on it and shows nothing.
+	Term_TERM_QUIET Term = 7
+	// A surge that its callers report.
+	Term_TERM_LOAD Term = 8
+)
+
+// Enum value maps for Term.
+var (
+	Term_name = map[int32]string{
+		0: "TERM_UNSPECIFIED",
+		1: "TERM_SAID",
+		2: "TERM_WAY",
+		3: "TERM_ORDER",
+		4: "TERM_CLASS",
+		5: "TERM_CHANGE",
+		6: "TERM_HEALTH",
+		7: "TERM_QUIET",
+		8: "TERM_LOAD",
+	}
+	Term_value = map[string]int32{
+		"TERM_UNSPECIFIED": 0,
+		"TERM_SAID":        1,
+		"TERM_WAY":         2,
+		"TERM_ORDER":       3,
+		"TERM_CLASS":       4,
+		"TERM_CHANGE":      5,
+		"TERM_HEALTH":      6,
+		"TERM_QUIET":       7,
+		"TERM_LOAD":        8,
+	}
+)
+
+func (x Term) Enum() *Term {
+	p := new(Term)
+	*p = x
+	return p
+}
+
+func (x Term) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Term) Descriptor() protoreflect.EnumDescriptor {
+	return file_headwater_v1_incident_proto_enumTypes[2].Descriptor()
+}
+
+func (Term) Type() protoreflect.EnumType {
+	return &file_headwater_v1_incident_proto_enumTypes[2]
+}
+
+func (x Term) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Term.Descriptor instead.
+func (Term) EnumDescriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{2}
+}
+
 // TimelineKind is what sort of thing a timeline entry tells.
 type TimelineKind int32
 
@@ -208,11 +287,11 @@ func (x TimelineKind) String() string {
 }
 
 func (TimelineKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_v1_incident_proto_enumTypes[2].Descriptor()
+	return file_headwater_v1_incident_proto_enumTypes[3].Descriptor()
 }
 
 func (TimelineKind) Type() protoreflect.EnumType {
-	return &file_headwater_v1_incident_proto_enumTypes[2]
+	return &file_headwater_v1_incident_proto_enumTypes[3]
 }
 
 func (x TimelineKind) Number() protoreflect.EnumNumber {
@@ -221,7 +300,7 @@ func (x TimelineKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TimelineKind.Descriptor instead.
 func (TimelineKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{2}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{3}
 }
 
 // PageKind is what a page tells its receiver.
@@ -265,11 +344,11 @@ func (x PageKind) String() string {
 }
 
 func (PageKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_v1_incident_proto_enumTypes[3].Descriptor()
+	return file_headwater_v1_incident_proto_enumTypes[4].Descriptor()
 }
 
 func (PageKind) Type() protoreflect.EnumType {
-	return &file_headwater_v1_incident_proto_enumTypes[3]
+	return &file_headwater_v1_incident_proto_enumTypes[4]
 }
 
 func (x PageKind) Number() protoreflect.EnumNumber {
@@ -278,16 +357,19 @@ func (x PageKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PageKind.Descriptor instead.
 func (PageKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{3}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{4}
 }
 
-// Reason is one weight of evidence.
+// Reason is one weight of evidence. A candidate's reasons add up to how far its score is
+// from that of the best other one, but for what weighs less than a tenth.
 type Reason struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What was seen, in words.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	// Natural-log odds (nats): positive speaks for, negative against.
-	Weight        float64 `protobuf:"fixed64,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	Weight float64 `protobuf:"fixed64,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	// Part of the score that it tells of. A candidate has at most one reason of each.
+	Term          Term `protobuf:"varint,3,opt,name=term,proto3,enum=headwater.v1.Term" json:"term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,6 +418,13 @@ func (x *Reason) GetWeight() float64 {
 	return 0
 }
 
+func (x *Reason) GetTerm() Term {
+	if x != nil {
+		return x.Term
+	}
+	return Term_TERM_UNSPECIFIED
+}
+
 // Origin is a candidate for the service at which the failure began.
 type Origin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -349,8 +438,11 @@ type Origin struct {
 	Probability float64 `protobuf:"fixed64,4,opt,name=probability,proto3" json:"probability,omitempty"`
 	// Whether the candidate has no alert of its own.
 	Silent bool `protobuf:"varint,5,opt,name=silent,proto3" json:"silent,omitempty"`
-	// Evidence, largest absolute weight first.
-	Reasons       []*Reason `protobuf:"bytes,6,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// Evidence, strongest for it first, strongest against it last.
+	Reasons []*Reason `protobuf:"bytes,6,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// What it costs the candidate that it is silent, in nats; 0 or more. A part of the
+	// weight of its TERM_WAY.
+	SilenceCost   float64 `protobuf:"fixed64,7,opt,name=silence_cost,json=silenceCost,proto3" json:"silence_cost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -427,6 +519,13 @@ func (x *Origin) GetReasons() []*Reason {
 	return nil
 }
 
+func (x *Origin) GetSilenceCost() float64 {
+	if x != nil {
+		return x.SilenceCost
+	}
+	return 0
+}
+
 // ServiceImpact is one service that an incident hit.
 type ServiceImpact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -445,7 +544,10 @@ type ServiceImpact struct {
 	// Earliest onset.
 	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
 	// Hops from the origin along the path; unset when it is not on the path.
-	Distance      *int32 `protobuf:"varint,8,opt,name=distance,proto3,oneof" json:"distance,omitempty"`
+	Distance *int32 `protobuf:"varint,8,opt,name=distance,proto3,oneof" json:"distance,omitempty"`
+	// Alerts on it that are evidence and that no step from the leading origin explains. What
+	// merely fired again is no evidence.
+	Unexplained   int32 `protobuf:"varint,9,opt,name=unexplained,proto3" json:"unexplained,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -536,6 +638,13 @@ func (x *ServiceImpact) GetDistance() int32 {
 	return 0
 }
 
+func (x *ServiceImpact) GetUnexplained() int32 {
+	if x != nil {
+		return x.Unexplained
+	}
+	return 0
+}
+
 // PathEdge is one step of the way that the failure took.
 type PathEdge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -546,7 +655,16 @@ type PathEdge struct {
 	// From the onset of the cause to that of the effect; unset when either is silent.
 	Delay *durationpb.Duration `protobuf:"bytes,3,opt,name=delay,proto3" json:"delay,omitempty"`
 	// How it spread, in a word: "depends", "overload", "starvation", "runs-on".
-	Kind          string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What became of the effect, in a word: "victim", "hosted" (what it runs on failed),
+	// "starved" (it lost its traffic), "loaded" (more came upon it than it could bear).
+	Role string `protobuf:"bytes,5,opt,name=role,proto3" json:"role,omitempty"`
+	// -ln of the probability that a failure takes the step, in nats; 0 or more. Learned,
+	// where incidents that are over taught it. 0.36 stands for 70 %.
+	Cost float64 `protobuf:"fixed64,6,opt,name=cost,proto3" json:"cost,omitempty"`
+	// What it costs besides, in nats, that the failure passed the cause, which shows
+	// nothing; 0 when it shows something, and on all but the first step from there.
+	Passing       float64 `protobuf:"fixed64,7,opt,name=passing,proto3" json:"passing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -607,6 +725,27 @@ func (x *PathEdge) GetKind() string {
 		return x.Kind
 	}
 	return ""
+}
+
+func (x *PathEdge) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *PathEdge) GetCost() float64 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
+}
+
+func (x *PathEdge) GetPassing() float64 {
+	if x != nil {
+		return x.Passing
+	}
+	return 0
 }
 
 // Change is something done to a service on purpose.
@@ -2837,17 +2976,19 @@ var File_headwater_v1_incident_proto protoreflect.FileDescriptor
 
 const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\n" +
-	"\x1bheadwater/v1/incident.proto\x12\fheadwater.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18headwater/v1/alert.proto\x1a\x1bheadwater/v1/topology.proto\"4\n" +
+	"\x1bheadwater/v1/incident.proto\x12\fheadwater.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18headwater/v1/alert.proto\x1a\x1bheadwater/v1/topology.proto\"\\\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
-	"\x06weight\x18\x02 \x01(\x01R\x06weight\"\xeb\x01\n" +
+	"\x06weight\x18\x02 \x01(\x01R\x06weight\x12&\n" +
+	"\x04term\x18\x03 \x01(\x0e2\x12.headwater.v1.TermR\x04term\"\x8e\x02\n" +
 	"\x06Origin\x122\n" +
 	"\aservice\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\aservice\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.headwater.v1.ServiceKindR\x04kind\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\x12 \n" +
 	"\vprobability\x18\x04 \x01(\x01R\vprobability\x12\x16\n" +
 	"\x06silent\x18\x05 \x01(\bR\x06silent\x12.\n" +
-	"\areasons\x18\x06 \x03(\v2\x14.headwater.v1.ReasonR\areasons\"\xcc\x02\n" +
+	"\areasons\x18\x06 \x03(\v2\x14.headwater.v1.ReasonR\areasons\x12!\n" +
+	"\fsilence_cost\x18\a \x01(\x01R\vsilenceCost\"\xee\x02\n" +
 	"\rServiceImpact\x122\n" +
 	"\aservice\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\aservice\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.headwater.v1.ServiceKindR\x04kind\x12\x14\n" +
@@ -2856,13 +2997,17 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x06firing\x18\x05 \x01(\x05R\x06firing\x122\n" +
 	"\bseverity\x18\x06 \x01(\x0e2\x16.headwater.v1.SeverityR\bseverity\x120\n" +
 	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1f\n" +
-	"\bdistance\x18\b \x01(\x05H\x00R\bdistance\x88\x01\x01B\v\n" +
-	"\t_distance\"\xb1\x01\n" +
+	"\bdistance\x18\b \x01(\x05H\x00R\bdistance\x88\x01\x01\x12 \n" +
+	"\vunexplained\x18\t \x01(\x05R\vunexplainedB\v\n" +
+	"\t_distance\"\xf3\x01\n" +
 	"\bPathEdge\x12.\n" +
 	"\x05cause\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\x05cause\x120\n" +
 	"\x06effect\x18\x02 \x01(\v2\x18.headwater.v1.ServiceRefR\x06effect\x12/\n" +
 	"\x05delay\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12\x12\n" +
-	"\x04kind\x18\x04 \x01(\tR\x04kind\"\xc2\x01\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04role\x18\x05 \x01(\tR\x04role\x12\x12\n" +
+	"\x04cost\x18\x06 \x01(\x01R\x04cost\x12\x18\n" +
+	"\apassing\x18\a \x01(\x01R\apassing\"\xc2\x01\n" +
 	"\x06Change\x122\n" +
 	"\aservice\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -3052,7 +3197,20 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\fIncidentView\x12\x1d\n" +
 	"\x19INCIDENT_VIEW_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13INCIDENT_VIEW_BASIC\x10\x01\x12\x16\n" +
-	"\x12INCIDENT_VIEW_FULL\x10\x02*\xd0\x02\n" +
+	"\x12INCIDENT_VIEW_FULL\x10\x02*\x9a\x01\n" +
+	"\x04Term\x12\x14\n" +
+	"\x10TERM_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tTERM_SAID\x10\x01\x12\f\n" +
+	"\bTERM_WAY\x10\x02\x12\x0e\n" +
+	"\n" +
+	"TERM_ORDER\x10\x03\x12\x0e\n" +
+	"\n" +
+	"TERM_CLASS\x10\x04\x12\x0f\n" +
+	"\vTERM_CHANGE\x10\x05\x12\x0f\n" +
+	"\vTERM_HEALTH\x10\x06\x12\x0e\n" +
+	"\n" +
+	"TERM_QUIET\x10\a\x12\r\n" +
+	"\tTERM_LOAD\x10\b*\xd0\x02\n" +
 	"\fTimelineKind\x12\x1d\n" +
 	"\x19TIMELINE_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TIMELINE_KIND_NOTE\x10\x01\x12\x18\n" +
@@ -3095,133 +3253,135 @@ func file_headwater_v1_incident_proto_rawDescGZIP() []byte {
 	return file_headwater_v1_incident_proto_rawDescData
 }
 
-var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_headwater_v1_incident_proto_goTypes = []any{
 	(IncidentState)(0),                  // 0: headwater.v1.IncidentState
 	(IncidentView)(0),                   // 1: headwater.v1.IncidentView
-	(TimelineKind)(0),                   // 2: headwater.v1.TimelineKind
-	(PageKind)(0),                       // 3: headwater.v1.PageKind
-	(*Reason)(nil),                      // 4: headwater.v1.Reason
-	(*Origin)(nil),                      // 5: headwater.v1.Origin
-	(*ServiceImpact)(nil),               // 6: headwater.v1.ServiceImpact
-	(*PathEdge)(nil),                    // 7: headwater.v1.PathEdge
-	(*Change)(nil),                      // 8: headwater.v1.Change
-	(*Acknowledgement)(nil),             // 9: headwater.v1.Acknowledgement
-	(*OriginStatement)(nil),             // 10: headwater.v1.OriginStatement
-	(*Parting)(nil),                     // 11: headwater.v1.Parting
-	(*TimelineEntry)(nil),               // 12: headwater.v1.TimelineEntry
-	(*Paging)(nil),                      // 13: headwater.v1.Paging
-	(*Delivery)(nil),                    // 14: headwater.v1.Delivery
-	(*Page)(nil),                        // 15: headwater.v1.Page
-	(*Incident)(nil),                    // 16: headwater.v1.Incident
-	(*GetIncidentRequest)(nil),          // 17: headwater.v1.GetIncidentRequest
-	(*GetIncidentResponse)(nil),         // 18: headwater.v1.GetIncidentResponse
-	(*ListIncidentsRequest)(nil),        // 19: headwater.v1.ListIncidentsRequest
-	(*ListIncidentsResponse)(nil),       // 20: headwater.v1.ListIncidentsResponse
-	(*WatchIncidentsRequest)(nil),       // 21: headwater.v1.WatchIncidentsRequest
-	(*WatchIncidentsResponse)(nil),      // 22: headwater.v1.WatchIncidentsResponse
-	(*AcknowledgeIncidentRequest)(nil),  // 23: headwater.v1.AcknowledgeIncidentRequest
-	(*AcknowledgeIncidentResponse)(nil), // 24: headwater.v1.AcknowledgeIncidentResponse
-	(*ResolveIncidentRequest)(nil),      // 25: headwater.v1.ResolveIncidentRequest
-	(*ResolveIncidentResponse)(nil),     // 26: headwater.v1.ResolveIncidentResponse
-	(*AddIncidentNoteRequest)(nil),      // 27: headwater.v1.AddIncidentNoteRequest
-	(*AddIncidentNoteResponse)(nil),     // 28: headwater.v1.AddIncidentNoteResponse
-	(*SetIncidentOriginRequest)(nil),    // 29: headwater.v1.SetIncidentOriginRequest
-	(*SetIncidentOriginResponse)(nil),   // 30: headwater.v1.SetIncidentOriginResponse
-	(*MergeIncidentsRequest)(nil),       // 31: headwater.v1.MergeIncidentsRequest
-	(*MergeIncidentsResponse)(nil),      // 32: headwater.v1.MergeIncidentsResponse
-	(*SplitIncidentRequest)(nil),        // 33: headwater.v1.SplitIncidentRequest
-	(*SplitIncidentResponse)(nil),       // 34: headwater.v1.SplitIncidentResponse
-	nil,                                 // 35: headwater.v1.Incident.RouteLabelsEntry
-	(*ServiceRef)(nil),                  // 36: headwater.v1.ServiceRef
-	(ServiceKind)(0),                    // 37: headwater.v1.ServiceKind
-	(Severity)(0),                       // 38: headwater.v1.Severity
-	(*timestamppb.Timestamp)(nil),       // 39: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),         // 40: google.protobuf.Duration
+	(Term)(0),                           // 2: headwater.v1.Term
+	(TimelineKind)(0),                   // 3: headwater.v1.TimelineKind
+	(PageKind)(0),                       // 4: headwater.v1.PageKind
+	(*Reason)(nil),                      // 5: headwater.v1.Reason
+	(*Origin)(nil),                      // 6: headwater.v1.Origin
+	(*ServiceImpact)(nil),               // 7: headwater.v1.ServiceImpact
+	(*PathEdge)(nil),                    // 8: headwater.v1.PathEdge
+	(*Change)(nil),                      // 9: headwater.v1.Change
+	(*Acknowledgement)(nil),             // 10: headwater.v1.Acknowledgement
+	(*OriginStatement)(nil),             // 11: headwater.v1.OriginStatement
+	(*Parting)(nil),                     // 12: headwater.v1.Parting
+	(*TimelineEntry)(nil),               // 13: headwater.v1.TimelineEntry
+	(*Paging)(nil),                      // 14: headwater.v1.Paging
+	(*Delivery)(nil),                    // 15: headwater.v1.Delivery
+	(*Page)(nil),                        // 16: headwater.v1.Page
+	(*Incident)(nil),                    // 17: headwater.v1.Incident
+	(*GetIncidentRequest)(nil),          // 18: headwater.v1.GetIncidentRequest
+	(*GetIncidentResponse)(nil),         // 19: headwater.v1.GetIncidentResponse
+	(*ListIncidentsRequest)(nil),        // 20: headwater.v1.ListIncidentsRequest
+	(*ListIncidentsResponse)(nil),       // 21: headwater.v1.ListIncidentsResponse
+	(*WatchIncidentsRequest)(nil),       // 22: headwater.v1.WatchIncidentsRequest
+	(*WatchIncidentsResponse)(nil),      // 23: headwater.v1.WatchIncidentsResponse
+	(*AcknowledgeIncidentRequest)(nil),  // 24: headwater.v1.AcknowledgeIncidentRequest
+	(*AcknowledgeIncidentResponse)(nil), // 25: headwater.v1.AcknowledgeIncidentResponse
+	(*ResolveIncidentRequest)(nil),      // 26: headwater.v1.ResolveIncidentRequest
+	(*ResolveIncidentResponse)(nil),     // 27: headwater.v1.ResolveIncidentResponse
+	(*AddIncidentNoteRequest)(nil),      // 28: headwater.v1.AddIncidentNoteRequest
+	(*AddIncidentNoteResponse)(nil),     // 29: headwater.v1.AddIncidentNoteResponse
+	(*SetIncidentOriginRequest)(nil),    // 30: headwater.v1.SetIncidentOriginRequest
+	(*SetIncidentOriginResponse)(nil),   // 31: headwater.v1.SetIncidentOriginResponse
+	(*MergeIncidentsRequest)(nil),       // 32: headwater.v1.MergeIncidentsRequest
+	(*MergeIncidentsResponse)(nil),      // 33: headwater.v1.MergeIncidentsResponse
+	(*SplitIncidentRequest)(nil),        // 34: headwater.v1.SplitIncidentRequest
+	(*SplitIncidentResponse)(nil),       // 35: headwater.v1.SplitIncidentResponse
+	nil,                                 // 36: headwater.v1.Incident.RouteLabelsEntry
+	(*ServiceRef)(nil),                  // 37: headwater.v1.ServiceRef
+	(ServiceKind)(0),                    // 38: headwater.v1.ServiceKind
+	(Severity)(0),                       // 39: headwater.v1.Severity
+	(*timestamppb.Timestamp)(nil),       // 40: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),         // 41: google.protobuf.Duration
 }
 var file_headwater_v1_incident_proto_depIdxs = []int32{
-	36, // 0: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
-	37, // 1: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
-	4,  // 2: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
-	36, // 3: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
-	37, // 4: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
-	38, // 5: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
-	39, // 6: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
-	36, // 7: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
-	36, // 8: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
-	40, // 9: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
-	36, // 10: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
-	39, // 11: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
-	39, // 12: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
-	36, // 13: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
-	39, // 14: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
-	39, // 15: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
-	39, // 16: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	2,  // 17: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
-	39, // 18: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
-	39, // 19: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
-	39, // 20: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
-	39, // 21: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
-	39, // 22: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
-	39, // 23: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
-	3,  // 24: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	39, // 25: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
-	14, // 26: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
-	0,  // 27: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	38, // 28: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	39, // 29: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	39, // 30: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	39, // 31: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	39, // 32: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	5,  // 33: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
-	6,  // 34: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	36, // 35: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
-	7,  // 36: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
-	8,  // 37: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
-	9,  // 38: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
-	12, // 39: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
-	13, // 40: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
-	15, // 41: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	35, // 42: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	39, // 43: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
-	10, // 44: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
-	11, // 45: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
-	16, // 46: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
-	1,  // 47: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	16, // 48: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	1,  // 49: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	16, // 50: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	16, // 51: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
-	16, // 52: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
-	16, // 53: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	16, // 54: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
-	16, // 55: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
-	16, // 56: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
-	16, // 57: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
-	17, // 58: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	19, // 59: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	21, // 60: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	23, // 61: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	25, // 62: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	27, // 63: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	29, // 64: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
-	31, // 65: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
-	33, // 66: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
-	18, // 67: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	20, // 68: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	22, // 69: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	24, // 70: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	26, // 71: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	28, // 72: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	30, // 73: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
-	32, // 74: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
-	34, // 75: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
-	67, // [67:76] is the sub-list for method output_type
-	58, // [58:67] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	2,  // 0: headwater.v1.Reason.term:type_name -> headwater.v1.Term
+	37, // 1: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
+	38, // 2: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
+	5,  // 3: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
+	37, // 4: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
+	38, // 5: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
+	39, // 6: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
+	40, // 7: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
+	37, // 8: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
+	37, // 9: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
+	41, // 10: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
+	37, // 11: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
+	40, // 12: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
+	40, // 13: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
+	37, // 14: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
+	40, // 15: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
+	40, // 16: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
+	40, // 17: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	3,  // 18: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
+	40, // 19: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
+	40, // 20: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
+	40, // 21: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
+	40, // 22: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
+	40, // 23: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
+	40, // 24: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	4,  // 25: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
+	40, // 26: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	15, // 27: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
+	0,  // 28: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
+	39, // 29: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	40, // 30: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	40, // 31: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	40, // 32: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	40, // 33: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	6,  // 34: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
+	7,  // 35: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
+	37, // 36: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	8,  // 37: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
+	9,  // 38: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
+	10, // 39: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
+	13, // 40: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
+	14, // 41: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
+	16, // 42: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
+	36, // 43: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	40, // 44: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	11, // 45: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
+	12, // 46: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
+	17, // 47: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
+	1,  // 48: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	17, // 49: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	1,  // 50: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	17, // 51: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	17, // 52: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
+	17, // 53: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
+	17, // 54: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
+	17, // 55: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
+	17, // 56: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
+	17, // 57: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
+	17, // 58: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
+	18, // 59: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	20, // 60: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	22, // 61: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	24, // 62: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	26, // 63: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	28, // 64: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	30, // 65: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
+	32, // 66: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
+	34, // 67: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
+	19, // 68: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	21, // 69: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	23, // 70: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	25, // 71: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	27, // 72: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	29, // 73: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	31, // 74: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
+	33, // 75: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
+	35, // 76: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
+	68, // [68:77] is the sub-list for method output_type
+	59, // [59:68] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }
@@ -3237,7 +3397,7 @@ func file_headwater_v1_incident_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_incident_proto_rawDesc), len(file_headwater_v1_incident_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,

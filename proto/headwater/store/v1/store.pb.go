@@ -942,8 +942,10 @@ type Origin struct {
 	Probability float64 `protobuf:"fixed64,4,opt,name=probability,proto3" json:"probability,omitempty"`
 	// It has no alert of its own.
 	Silent bool `protobuf:"varint,5,opt,name=silent,proto3" json:"silent,omitempty"`
-	// The evidence, largest absolute weight first.
-	Reasons       []*Reason `protobuf:"bytes,6,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// The evidence, strongest for it first, strongest against it last.
+	Reasons []*Reason `protobuf:"bytes,6,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// What its silence costs, in nats.
+	SilenceCost   float64 `protobuf:"fixed64,7,opt,name=silence_cost,json=silenceCost,proto3" json:"silence_cost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1020,13 +1022,22 @@ func (x *Origin) GetReasons() []*Reason {
 	return nil
 }
 
+func (x *Origin) GetSilenceCost() float64 {
+	if x != nil {
+		return x.SilenceCost
+	}
+	return 0
+}
+
 // Reason is one weight of evidence.
 type Reason struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The evidence in words.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	// In nats, positive for, negative against.
-	Weight        float64 `protobuf:"fixed64,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	Weight float64 `protobuf:"fixed64,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	// correlate.Term. 0: the row is older than terms.
+	Term          uint32 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1075,6 +1086,13 @@ func (x *Reason) GetWeight() float64 {
 	return 0
 }
 
+func (x *Reason) GetTerm() uint32 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
 // ServiceImpact is one service that an incident hit.
 type ServiceImpact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1093,7 +1111,9 @@ type ServiceImpact struct {
 	// The earliest onset.
 	SinceUnixNano int64 `protobuf:"varint,7,opt,name=since_unix_nano,json=sinceUnixNano,proto3" json:"since_unix_nano,omitempty"`
 	// Hops from the origin along the path. -1: not on it.
-	Distance      int64 `protobuf:"zigzag64,8,opt,name=distance,proto3" json:"distance,omitempty"`
+	Distance int64 `protobuf:"zigzag64,8,opt,name=distance,proto3" json:"distance,omitempty"`
+	// Alerts that are evidence and that the leading origin does not explain.
+	Unexplained   int64 `protobuf:"varint,9,opt,name=unexplained,proto3" json:"unexplained,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1184,6 +1204,13 @@ func (x *ServiceImpact) GetDistance() int64 {
 	return 0
 }
 
+func (x *ServiceImpact) GetUnexplained() int64 {
+	if x != nil {
+		return x.Unexplained
+	}
+	return 0
+}
+
 // PathEdge is one step of the way a failure took.
 type PathEdge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1194,7 +1221,13 @@ type PathEdge struct {
 	// From the cause's onset to the effect's. 0: either is silent.
 	DelayNanos int64 `protobuf:"zigzag64,3,opt,name=delay_nanos,json=delayNanos,proto3" json:"delay_nanos,omitempty"`
 	// How it spreads, in a word.
-	Kind          string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What became of the effect, in a word.
+	Role string `protobuf:"bytes,5,opt,name=role,proto3" json:"role,omitempty"`
+	// -ln of the probability of the step, in nats.
+	Cost float64 `protobuf:"fixed64,6,opt,name=cost,proto3" json:"cost,omitempty"`
+	// What it costs besides to pass a cause that shows nothing, in nats.
+	Passing       float64 `protobuf:"fixed64,7,opt,name=passing,proto3" json:"passing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1255,6 +1288,27 @@ func (x *PathEdge) GetKind() string {
 		return x.Kind
 	}
 	return ""
+}
+
+func (x *PathEdge) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *PathEdge) GetCost() float64 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
+}
+
+func (x *PathEdge) GetPassing() float64 {
+	if x != nil {
+		return x.Passing
+	}
+	return 0
 }
 
 // TimelineEntry is one line of an incident's history.
@@ -2018,17 +2072,19 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
 	"atUnixNano\x12\x0e\n" +
 	"\x02by\x18\x03 \x01(\tR\x02by\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xd5\x01\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xf8\x01\n" +
 	"\x06Origin\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\x12 \n" +
 	"\vprobability\x18\x04 \x01(\x01R\vprobability\x12\x16\n" +
 	"\x06silent\x18\x05 \x01(\bR\x06silent\x124\n" +
-	"\areasons\x18\x06 \x03(\v2\x1a.headwater.store.v1.ReasonR\areasons\"4\n" +
+	"\areasons\x18\x06 \x03(\v2\x1a.headwater.store.v1.ReasonR\areasons\x12!\n" +
+	"\fsilence_cost\x18\a \x01(\x01R\vsilenceCost\"H\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
-	"\x06weight\x18\x02 \x01(\x01R\x06weight\"\xfc\x01\n" +
+	"\x06weight\x18\x02 \x01(\x01R\x06weight\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\rR\x04term\"\x9e\x02\n" +
 	"\rServiceImpact\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x14\n" +
@@ -2037,13 +2093,17 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x06firing\x18\x05 \x01(\x03R\x06firing\x12\x1a\n" +
 	"\bseverity\x18\x06 \x01(\rR\bseverity\x12&\n" +
 	"\x0fsince_unix_nano\x18\a \x01(\x03R\rsinceUnixNano\x12\x1a\n" +
-	"\bdistance\x18\b \x01(\x12R\bdistance\"\x9f\x01\n" +
+	"\bdistance\x18\b \x01(\x12R\bdistance\x12 \n" +
+	"\vunexplained\x18\t \x01(\x03R\vunexplained\"\xe1\x01\n" +
 	"\bPathEdge\x12-\n" +
 	"\x05cause\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\x05cause\x12/\n" +
 	"\x06effect\x18\x02 \x01(\v2\x17.headwater.store.v1.RefR\x06effect\x12\x1f\n" +
 	"\vdelay_nanos\x18\x03 \x01(\x12R\n" +
 	"delayNanos\x12\x12\n" +
-	"\x04kind\x18\x04 \x01(\tR\x04kind\"o\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04role\x18\x05 \x01(\tR\x04role\x12\x12\n" +
+	"\x04cost\x18\x06 \x01(\x01R\x04cost\x12\x18\n" +
+	"\apassing\x18\a \x01(\x01R\apassing\"o\n" +
 	"\rTimelineEntry\x12 \n" +
 	"\fat_unix_nano\x18\x01 \x01(\x03R\n" +
 	"atUnixNano\x12\x12\n" +
