@@ -71,13 +71,13 @@ func collapse() *correlate.Page {
 			Origins: []correlate.Origin{{
 				Service: shop("mysql"), Kind: topology.KindDatabase, Owner: "storage", Probability: .87, Silent: true,
 				Reasons: []correlate.Reason{
-					{Text: "has no alert of its own; both services that began to fail depend on it, nothing else does", Weight: 5.1},
-					{Text: "ratings followed shipping by 5 min, as slow exhaustion does", Weight: .9},
-					{Text: "nothing watches it", Weight: -.4},
+					{Text: "has no alert of its own; both services that began to fail depend on it, nothing else does", Term: correlate.TermWay, Weight: 5.1},
+					{Text: "ratings followed shipping by 5 min, as slow exhaustion does", Term: correlate.TermOrder, Weight: .9},
+					{Text: "nothing watches it", Term: correlate.TermQuiet, Weight: -.4},
 				},
 			}, {
 				Service: shop("shipping"), Kind: topology.KindAPI, Owner: "logistics", Probability: .09,
-				Reasons: []correlate.Reason{{Text: "a client that leaks connections would explain it too", Weight: 2.2}},
+				Reasons: []correlate.Reason{{Text: "a client that leaks connections would explain it too", Term: correlate.TermWay, Weight: 2.2}},
 			}},
 			Unknown: .02,
 			Services: []correlate.ServiceImpact{

@@ -72,7 +72,9 @@ type Sheet struct {
 
 // Weight is one reason for the origin and its weight of evidence in nats.
 type Weight struct {
-	Text   string  `json:"text"`
+	Text string `json:"text"`
+	// Term is the part of the score that it tells of, as in docs/formulas.md: "way", "order" …
+	Term   string  `json:"term"`
 	Weight float64 `json:"weight"`
 }
 
@@ -181,7 +183,7 @@ func (s *Sheet) addOrigin(inc *correlate.Incident) {
 	s.Probability = correlate.Percent(o.Probability)
 	for _, r := range o.Reasons {
 		if len(s.Why) < maxReasons && r.Weight > 0 {
-			s.Why = append(s.Why, Weight{line(r.Text), r.Weight})
+			s.Why = append(s.Why, Weight{line(r.Text), r.Term.String(), r.Weight})
 		}
 	}
 	if len(inc.Origins) > 1 && inc.Origins[1].Probability >= runnerUpAt {
