@@ -141,7 +141,10 @@ func (t *tally) side(against bool) *observed {
 	return &t.yes
 }
 
-// posterior is the mean of the Beta posterior whose prior has the given mean, within learnedReach of it.
+// posterior is the mean of the Beta posterior whose prior has the given mean, within
+// learnedReach of it in log odds: with n for priorStrength,
+//
+//	(n·prior + yes) / (n + yes + no)
 func (t tally) posterior(prior float64, now time.Time) float64 {
 	yes, no := t.yes.by(now), t.no.by(now)
 	p := (priorStrength*prior + yes) / (priorStrength + yes + no)

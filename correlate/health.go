@@ -136,8 +136,10 @@ func healthFingerprint(h *HealthState) string {
 }
 
 // healthWeight is what the health checks of n say about a failure that began there
-// at start. Only results sampled after it count; a passing check exonerates a
-// little, since a shallow one passes on a service that is slow or wrong.
+// at start: ln of P(result | it failed) over P(result | it did not), of the worst result. Only
+// results sampled after it count; a passing check exonerates a little, since a
+// shallow one passes on a service that is slow or wrong. That checks which pass add up by
+// candidate, like all findings that are absent, is Heckerman's (1989; see [Engine.quietCost]).
 func (e *Engine) healthWeight(n nodeID, start time.Time) float64 {
 	weight := 0.0
 	for _, k := range e.checksOf[n] {

@@ -382,7 +382,12 @@ func (e *Engine) changeBoost(n nodeID, start time.Time, ranking bool) float64 {
 	return best
 }
 
-// changeWeight is the weight of a change so many seconds before the first symptom.
+// changeWeight is the weight of a change t seconds before the first symptom,
+//
+//	ln(1 + 20·exp(-t/changeScale) + leakOdds·exp(-t/leakScale))
+//
+// where the first part ends at changeHorizon and the second counts in rankings only. The
+// shape is an assumption that simulated cascades bear out.
 func changeWeight(before float64, ranking bool) float64 {
 	if before < -changeLate {
 		return 0

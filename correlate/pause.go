@@ -35,6 +35,8 @@ func (s *scene) chargePauses(g *growth, t *tree) {
 	}
 }
 
+// pauseCost is what a gap in the activity costs alert a, (gap - grace)/scale: a failure that
+// has been spreading goes on at intervals whose density falls off exponentially.
 func (s *scene) pauseCost(a *attachment, gap float64) float64 {
 	grace := gapGrace
 	if c := s.items[a.item].state.Class; c == ClassTrafficGone || c == ClassLag {

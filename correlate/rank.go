@@ -14,7 +14,10 @@ type ranked struct {
 }
 
 // rank scores every node that could explain the incident and turns scores into
-// probabilities: a softmax over the candidates, with a share for "none of these".
+// probabilities: a softmax over the candidates, with a share u for "none of these",
+//
+//	p = (1 - u) · exp(score/temper) / Σ exp(score/temper)
+//
 // Its temperature makes the leader's figure mean what it says on simulated cascades
 // (Guo et al., "On calibration of modern neural networks", 2017: one temperature for
 // all keeps their order, and candidates with equal scores stay equal);

@@ -17,7 +17,9 @@ import (
 var shop = topology.Spec{
 	Version: "1",
 	Services: []topology.Service{
-		{Name: "mysql", Kind: topology.KindDatabase}, {Name: "redis", Kind: topology.KindCache}, {Name: "node-1", Kind: topology.KindHost},
+		{Name: "mysql", Kind: topology.KindDatabase},
+		{Name: "redis", Kind: topology.KindCache},
+		{Name: "node-1", Kind: topology.KindHost},
 		{Name: "cart", RunsOn: []string{"node-1"}},
 	},
 	Dependencies: []topology.Dependency{dependency("web", "cart"), dependency("app", "cart"), dependency("cart", "mysql"), dependency("cart", "redis"), dependency("reports", "mysql")},

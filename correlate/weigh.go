@@ -130,7 +130,8 @@ func (s *scene) discountCalls(g *growth, calls []attachment, alerting bool) {
 	}
 }
 
-// weigh values alert k at node u in role r.
+// weigh values alert k at node u in role r: gain + class - time. The class is a weight of
+// evidence (Good 1985), ln of P(kind of symptom | role) over P(kind of symptom | any role).
 func (s *scene) weigh(k, u int32, r role, causeOn, causeEnd float64) attachment {
 	it := s.items[k]
 	w := classWeight[it.state.Class]
@@ -152,7 +153,13 @@ func (s *scene) weigh(k, u int32, r role, causeOn, causeEnd float64) attachment 
 }
 
 // timeCost is what it costs that alert k began when it did, given when its cause
-// began and ended.
+// began and ended: with d from the cause's onset to its own,
+//
+//	ln(1 + d/late)  for d ≥ 0, as of a delay whose density falls off like 1/(1 + d/late)
+//	|d|/early       for d < 0, as of an error in the onsets
+//
+// and more when the cause was over before. It is capped: onsets are known to a minute
+// at best (onset.go has the publication), and order must not overrule the graph.
 func (s *scene) timeCost(k int32, causeOn, causeEnd float64) float64 {
 	late := max(lateScale, s.quantum)
 	early := max(earlyScale, s.quantum)
@@ -171,7 +178,8 @@ func (s *scene) timeCost(k int32, causeOn, causeEnd float64) float64 {
 }
 
 // weighOrigin adds what speaks for or against the origin itself: changes, health
-// checks, and dependents that should have failed with it.
+// checks, dependents that should have failed with it, and load that callers report: it is
+// what carries a failure from callers to what they share ("Metastable failures in the wild", OSDI 2022).
 func (s *scene) weighOrigin(t *tree) {
 	id := s.nodes[t.origin].id
 	t.terms.change = s.e.changeBoost(id, s.at(t.start), s.ranking)
@@ -200,6 +208,13 @@ func (s *scene) quietCost(n int32) float64 {
 	return s.nodes[n].quiet
 }
 
+// quietCost of node id is
+//
+//	Σ over quiet direct dependents of -ln(1 - quietFactor · coverage · q)
+//
+// with q the probability that the failure reaches them: in a noisy-or, findings that are
+// absent factorise by cause (Heckerman 1989, "A tractable inference algorithm for diagnosing
+// multiple diseases"), so a sum for each candidate is exact and no search is needed.
 func (e *Engine) quietCost(id nodeID) float64 {
 	in := e.nodes.in(id)
 	cost, seen := 0.0, 0
