@@ -172,6 +172,8 @@ func TestEnumsAreNamedAlike(t *testing.T) {
 		return correlate.FigureKind(i).String()
 	}
 	check(pb.LearnedKind(0).Descriptor(), "LEARNED_KIND_", 0, figure, domain(0, figure))
+	term := func(i int) string { return correlate.Term(i).String() }
+	check(pb.Term(0).Descriptor(), "TERM_", 0, term, domain(0, term))
 	page := func(i int) string { return strings.TrimSuffix(correlate.PageKind(i).String(), "d") } // "resolved" is a resolve
 	check(pb.PageKind(0).Descriptor(), "PAGE_KIND_", 1, page, domain(0, page))
 	mode := func(i int) string { return topology.Mode(i).String() }

@@ -104,6 +104,9 @@ func TestOutput(t *testing.T) {
 		"incidents-show":      "incidents show INC-41",
 		"incidents-show-wide": "incidents show INC-41 -o wide",
 		"incidents-show-json": "incidents show INC-41 -o json",
+		"explain":             "explain INC-41",
+		"explain-wide":        "explain INC-41 -o wide",
+		"explain-json":        "explain INC-41 -o json",
 		"incidents-ack":       "incidents ack INC-41 --note mine",
 		"incidents-resolve":   "incidents resolve INC-41 --reason fixed",
 		"incidents-note":      "incidents note INC-41 the pool is full",
@@ -193,6 +196,10 @@ func TestWhatIsAsked(t *testing.T) {
 			Filter: `state = "open" AND origin = "shop/mysql" AND service = "a\"b" AND (alerts>3)`, OrderBy: "opened_at desc", PageSize: 1,
 		}},
 		{"incidents show INC-41", &headwaterv1.ListAlertsRequest{Filter: `incident = "INC-41"`, PageSize: 200}},
+		{"explain INC-41", &headwaterv1.ListLearnedRequest{PageSize: 1000, Filter: `subject = "shop/mysql" OR subject = "shop/shipping"` +
+			` OR subject = "shop/shipping -> shop/mysql" OR subject = "shop/web -> shop/shipping" OR subject = "shop/web"` +
+			` OR subject = "shop/ratings -> shop/mysql" OR subject = "shop/ratings" OR subject = "shop/cart -> shop/web" OR subject = "shop/cart"` +
+			` OR subject = "Watchdog" OR subject = "HighErrorRate" OR subject = "UpstreamErrors" OR subject = "SlowMail"`}},
 		{"incidents ack INC-41 --note mine", &headwaterv1.AcknowledgeIncidentRequest{Id: "INC-41", Actor: "ops", Note: "mine"}},
 		{"incidents ack INC-41 -m mine", &headwaterv1.AcknowledgeIncidentRequest{Id: "INC-41", Actor: "ops", Note: "mine"}},
 		{"incidents resolve INC-41 --actor me", &headwaterv1.ResolveIncidentRequest{Id: "INC-41", Actor: "me"}},

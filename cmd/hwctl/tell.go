@@ -249,11 +249,8 @@ func (p *paragraphs) list(heading string, all []string) {
 
 func howItSpread(e *headwaterv1.PathEdge) string {
 	var how []string
-	switch d := e.GetDelay().AsDuration(); {
-	case d > 0:
-		how = append(how, fmt.Sprintf("%.0f s later", d.Seconds()))
-	case d < 0: // alerts do not come in the order of what they tell of
-		how = append(how, fmt.Sprintf("alerted %.0f s earlier", -d.Seconds()))
+	if delay := delayWords(e); delay != "" {
+		how = append(how, delay)
 	}
 	if e.GetKind() != "" {
 		how = append(how, clean(e.GetKind()))
@@ -262,6 +259,17 @@ func howItSpread(e *headwaterv1.PathEdge) string {
 		return ""
 	}
 	return " (" + strings.Join(how, ", ") + ")"
+}
+
+// delayWords is how long after its cause the effect of a step alerted; empty when that is unknown.
+func delayWords(e *headwaterv1.PathEdge) string {
+	switch d := e.GetDelay().AsDuration(); {
+	case d > 0:
+		return fmt.Sprintf("%.0f s later", d.Seconds())
+	case d < 0: // alerts do not come in the order of what they tell of
+		return fmt.Sprintf("alerted %.0f s earlier", -d.Seconds())
+	}
+	return ""
 }
 
 func (p *paragraphs) history(i *headwaterv1.Incident) {
