@@ -103,13 +103,13 @@ func (s *scene) divideSide(items []*item) []*cluster {
 		return nil
 	}
 	side := s.e.newScene(items, false)
+	defer side.close()
 	parts := side.bound(side.partition())
 	out := make([]*cluster, 0, len(parts))
 	for _, part := range parts {
 		set := newItemSet(len(s.items))
 		part.set.each(func(k int32) {
-			whole, _ := slices.BinarySearchFunc(s.items, side.items[k], compareItems)
-			set.add(int32(whole))
+			side.with(k, func(it *item) { set.add(s.placeOf(it)) })
 		})
 		out = append(out, &cluster{set: set})
 	}
@@ -251,8 +251,7 @@ func (w *wedge) assign(c *cluster) map[int32]int {
 	for _, k := range loose { // by start, so earlier firings come first
 		it := w.s.items[k]
 		if w.s.follows(it) {
-			prev, _ := slices.BinarySearchFunc(w.s.items, it.prev, compareItems)
-			if n, ok := side[int32(prev)]; ok {
+			if n, ok := side[w.s.placeOf(it.prev)]; ok {
 				side[k] = n
 				continue
 			}

@@ -38,14 +38,14 @@ func (p *partitioner) dearest(t *tree) []int32 {
 	for _, s := range t.steps {
 		cost[s.effect] += s.cost
 		if !alerting[s.effect] {
-			cost[s.effect] += p.transit(s.effect)
+			cost[s.effect] += p.nodes[s.effect].transit
 		}
 		if cost[s.effect] > leastCut {
 			places = append(places, s.effect)
 		}
 	}
 	slices.SortFunc(places, func(a, b int32) int { return cmp.Or(cmp.Compare(cost[b], cost[a]), cmp.Compare(a, b)) })
-	return places[:min(len(places), maxCuts)]
+	return places[:min(len(places), p.tries(maxCuts))]
 }
 
 // behind are the alerts that t reached by way of node.
@@ -80,5 +80,5 @@ func (p *partitioner) afterPauses(c *cluster) []itemSet {
 		}
 		last = p.onset[k]
 	})
-	return parts[:min(len(parts), maxCuts)]
+	return parts[:min(len(parts), p.tries(maxCuts))]
 }

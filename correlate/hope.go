@@ -218,7 +218,7 @@ func (s *scene) aim(set itemSet) {
 				cost = min(cost, edgeTraverse)
 			}
 			to := n.down[i].to
-			s.raiseHope(to, q.dist+cost+s.transit(to))
+			s.raiseHope(to, q.dist+cost+s.nodes[to].transit)
 		}
 	}
 }

@@ -247,7 +247,7 @@ func (p *partitioner) shared(a, b *cluster, union itemSet) []int32 {
 	})
 	var nodes []int32
 	for i, c := range out {
-		if i == maxJoint {
+		if i == p.tries(maxJoint) {
 			break
 		}
 		nodes = append(nodes, c.node)
@@ -268,12 +268,19 @@ func (p *partitioner) touched(c *cluster) itemSet {
 	return c.touched
 }
 
+// maxVisits bounds the work of one partition: once its trees were grown through so many
+// nodes, no further part is divided.
+const maxVisits = 1_500_000
+
 // split divides parts that two origins explain much better than one.
 func (p *partitioner) split() (divided bool) {
 	for i := 0; i < len(p.clusters); i++ {
 		c := p.clusters[i]
 		if c.whole || c.set.count() < 2 {
 			continue
+		}
+		if p.scratch.visits > maxVisits {
+			return divided // what is left stays whole, until the next settling at least
 		}
 		d := p.twoOrigins(c)
 		if d.gain <= 0 || d.gain <= p.countedTwice(c, d) {
@@ -315,8 +322,8 @@ func (p *partitioner) twoOrigins(c *cluster) division {
 		p.consider(c, p.over(c, second.origin), &best)
 	}
 	tried := 0
-	for _, cand := range p.candidates(c.set) {
-		if tried == maxSplit {
+	for _, cand := range p.contenders(c.set, stormCandidates) {
+		if tried == p.tries(maxSplit) {
 			break
 		}
 		if cand.node == c.tree.origin {

@@ -260,6 +260,7 @@ func (e *Engine) forgetOldChanges() {
 // unsettleAround asks for a new judgement of the open incidents that node n could explain.
 func (e *Engine) unsettleAround(n nodeID) {
 	near := e.newNodeSet()
+	defer e.giveBack(near)
 	near.add(n)
 	for _, inc := range e.incidentsNear(near) {
 		if inc.open() && !inc.row.Unsettled && e.explainsAny(near, inc) {

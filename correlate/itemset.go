@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"cmp"
-	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -58,7 +57,10 @@ func (b itemSet) union(o itemSet) itemSet {
 func (b itemSet) key() string {
 	out := make([]byte, 0, 8*len(b))
 	for _, w := range b {
-		out = binary.LittleEndian.AppendUint64(out, w)
+		for ; len(out)%8 != 7; w >>= 8 {
+			out = append(out, byte(w))
+		}
+		out = append(out, byte(w))
 	}
 	return string(out)
 }

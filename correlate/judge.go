@@ -15,6 +15,7 @@ import (
 func (e *Engine) judge(inc *incident) {
 	items := inc.sorted()
 	s := e.newScene(items, true)
+	defer s.close()
 	p, _ := newPartitioner(s)
 	ranking, unknown := p.rank(p.avail, e.cfg.MaxOrigins)
 	ranking, unknown = p.heed(inc.row.SetOrigin, ranking, unknown)
@@ -65,7 +66,7 @@ func (s *scene) silenceCost(t *tree) float64 {
 func (e *Engine) describe(inc *incident, p *partitioner, ranking []ranked) {
 	s, row := p.scene, e.editIncident(inc)
 	row.Severity, row.StartedAt = SeverityNone, s.epoch
-	for _, it := range s.items {
+	for _, it := range s.all {
 		row.Severity = max(row.Severity, it.state.Severity)
 	}
 	row.Path, row.NextHit, row.Gaps = nil, nil, nil
@@ -111,7 +112,7 @@ func (s *scene) passing(t *tree, i int) float64 {
 		slices.ContainsFunc(t.attached, func(a attachment) bool { return a.node == cause }) {
 		return 0
 	}
-	return s.transit(cause)
+	return s.nodes[cause].transit
 }
 
 // path lists the steps of tree t and measures each node's distance from the origin.
@@ -216,7 +217,7 @@ const gapShown = .2
 // unregistered says which services call what the mesh only knows as "outside".
 func (e *Engine) unregistered(s *scene) []string {
 	callers := map[string][]string{}
-	for _, it := range s.items {
+	for _, it := range s.all {
 		name := it.state.Service.Name
 		if !isUnregistered(name) {
 			continue
@@ -250,7 +251,8 @@ func isUnregistered(name string) bool {
 func (e *Engine) impacts(s *scene, distance map[nodeID]int, left itemSet) []ServiceImpact {
 	at := map[nodeID]*ServiceImpact{}
 	var order []nodeID
-	for k, it := range s.items {
+	for i, it := range s.all {
+		k := s.place(i)
 		n := it.hit()
 		im := at[n]
 		if im == nil {
@@ -265,7 +267,7 @@ func (e *Engine) impacts(s *scene, distance map[nodeID]int, left itemSet) []Serv
 		if it.state.Active() {
 			im.Firing++
 		}
-		if left.has(int32(k)) {
+		if left.has(k) {
 			im.Unexplained++
 		}
 		im.Severity = max(im.Severity, it.state.Severity)
@@ -341,13 +343,13 @@ func (e *Engine) runbooks(row *Incident, s *scene) []string {
 		if n, ok := e.graph.Lookup(o.Service); ok {
 			add(e.graph.Service(n).Runbook)
 		}
-		for _, it := range s.items {
+		for _, it := range s.all {
 			if it.state.Service == o.Service {
 				add(it.state.Annotations["runbook_url"])
 			}
 		}
 	}
-	for _, it := range s.items {
+	for _, it := range s.all {
 		add(it.state.Annotations["runbook_url"])
 	}
 	return out
@@ -355,7 +357,7 @@ func (e *Engine) runbooks(row *Incident, s *scene) []string {
 
 // title is the name of the most telling alert: the origin's own, else the worst, else the first.
 func title(row *Incident, s *scene) string {
-	best := s.items[0]
+	best := s.all[0]
 	score := func(it *item) int {
 		n := int(it.state.Severity)
 		if o := row.Origin(); o != nil && it.state.Service == o.Service && !it.edge() {
@@ -363,7 +365,7 @@ func title(row *Incident, s *scene) string {
 		}
 		return n
 	}
-	for _, it := range s.items[1:] {
+	for _, it := range s.all[1:] {
 		if score(it) > score(best) {
 			best = it
 		}

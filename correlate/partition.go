@@ -66,8 +66,22 @@ func (s *scene) follows(it *item) bool {
 }
 
 func (s *scene) has(it *item) bool {
-	_, ok := slices.BinarySearchFunc(s.items, it, compareItems)
+	_, ok := slices.BinarySearchFunc(s.all, it, compareItems)
 	return ok
+}
+
+// placeOf is where an alert of the scene is among its items, or the one that it rides with.
+func (s *scene) placeOf(it *item) int32 {
+	i, _ := slices.BinarySearchFunc(s.all, it, compareItems)
+	return s.place(i)
+}
+
+// place is the same for the i-th of all its alerts.
+func (s *scene) place(i int) int32 {
+	if s.stormy() {
+		return s.choir.of[i]
+	}
+	return int32(i)
 }
 
 type partitioner struct {
@@ -174,9 +188,12 @@ func (p *partitioner) alone(k int32) *cluster {
 // best is the best tree over the alerts in set, nil when none explains any. Trees in cache are taken as they are.
 func (p *partitioner) best(set itemSet, cache map[int32]*tree) *tree {
 	var best *tree
-	for _, c := range p.candidates(set) {
+	for _, c := range p.contenders(set, stormCandidates) {
 		if best != nil && c.bound <= best.score {
 			break
+		}
+		if p.appraise(set); best != nil && p.ceilingFrom(c.node) < best.score-hopeless {
+			continue
 		}
 		t := cache[c.node]
 		if t == nil {
@@ -223,6 +240,19 @@ func (p *partitioner) candidates(set itemSet) []candidate {
 	return out
 }
 
+// contenders are the candidates to try for the best tree: all of them, in a storm the most promising ones.
+func (p *partitioner) contenders(set itemSet, most int) []candidate {
+	if !p.stormy() {
+		return p.candidates(set)
+	}
+	out := p.mostPromisingOf(set, most)
+	for i := range out {
+		out[i].bound = p.bound(out[i].node, set)
+	}
+	slices.SortFunc(out, compareCandidates)
+	return out
+}
+
 func compareCandidates(a, b candidate) int {
 	return cmp.Or(cmp.Compare(b.bound, a.bound), cmp.Compare(a.node, b.node))
 }
@@ -259,15 +289,8 @@ type promise struct {
 const maxPromised = 1024
 
 func (p *partitioner) mostPromising(set itemSet, floor float64) *tree {
-	var most []candidate
-	for n := range p.nodes {
-		if v := p.promise(int32(n), set); v > 0 {
-			most = append(most, candidate{int32(n), v})
-		}
-	}
-	slices.SortFunc(most, compareCandidates)
 	var origins []int32
-	for _, c := range most[:min(len(most), maxPromising)] {
+	for _, c := range p.mostPromisingOf(set, p.tries(maxPromising)) {
 		origins = append(origins, c.node)
 	}
 	t := p.regrow(set, floor, origins...)
@@ -276,6 +299,18 @@ func (p *partitioner) mostPromising(set itemSet, floor float64) *tree {
 		return nil
 	}
 	return t
+}
+
+// mostPromisingOf are the origins that promise most, at most so many.
+func (p *partitioner) mostPromisingOf(set itemSet, most int) []candidate {
+	var out []candidate
+	for n := range p.nodes {
+		if v := p.promise(int32(n), set); v > 0 {
+			out = append(out, candidate{int32(n), v})
+		}
+	}
+	slices.SortFunc(out, compareCandidates)
+	return out[:min(len(out), most)]
 }
 
 // promise guesses the score of the best tree from n over the alerts in set: their gains,
@@ -338,9 +373,7 @@ func (p *partitioner) starts(c int32, set itemSet) []float64 {
 		}
 		last = max(last, p.onset[k])
 	}
-	if len(out) > maxStarts {
-		out = out[:maxStarts]
-	}
+	out = out[:min(len(out), p.tries(maxStarts))]
 	for _, k := range p.nodes[c].own {
 		if set.has(k) {
 			if !slices.Contains(out, p.onset[k]) {

@@ -26,7 +26,7 @@ type ranked struct {
 // avail are the alerts that are evidence: all but those that merely fired again.
 func (p *partitioner) rank(avail itemSet, keep int) (out []ranked, unknown float64) {
 	best := math.Inf(-1)
-	for _, c := range p.candidates(avail) {
+	for _, c := range p.contenders(avail, stormRanked) {
 		if c.bound < best-rankHorizon {
 			break
 		}

@@ -56,7 +56,7 @@ type sceneNode struct {
 	own     []int32 // alerts about it, by onset
 	calls   []int32 // edge alerts whose callee it is, by onset
 	out     []int32 // edge alerts whose caller it is, by onset
-	silence float64 // of passing it
+	transit float64 // of passing it; nothing for those that alert
 	mute    float64 // of its having failed first, and raised no alert
 	quiet   float64 // see [scene.quietCost]; below zero: not known yet
 	fortune float64 // see [scene.fortuneOf]; below zero: not known yet
@@ -67,9 +67,8 @@ type sceneNode struct {
 
 type arc struct {
 	to   int32
+	edge int32 // its place among the scene's edges, 0: no alert is about it
 	cost float64
-	kind topology.Mode
-	edge []int32 // edge alerts on it
 }
 
 // scene is the evidence that could belong together and the part of the graph
@@ -78,11 +77,14 @@ type arc struct {
 type scene struct {
 	e     *Engine
 	items []*item
+	all   []*item // the same with their echoes, by onset
+	choir choir
 	onset []float64 // s since epoch
 	ended []float64 // the same; 0 while firing
 	epoch time.Time
 	nodes []sceneNode
-	index []int32 // by node: its place among nodes, -1: not in the scene
+	index []int32   // by node: its place among nodes, -1: not in the scene
+	edges [][]int32 // alerts about one edge, from 1; see [arc]
 	// starving are the alerts about traffic that is gone.
 	starving []int32
 	// quantum is the grain of the onsets, s: evaluation intervals of minutes make coarse times.
@@ -100,13 +102,13 @@ type client struct{ node, shared int32 }
 // newScene builds the scene of items, which must not be empty, for dividing them or
 // for ranking the origins of one part. Their order does not matter.
 func (e *Engine) newScene(items []*item, ranking bool) *scene {
-	s := &scene{e: e, items: items, index: make([]int32, e.nodes.len()), ranking: ranking}
-	for i := range s.index {
-		s.index[i] = -1
+	s := &scene{e: e, items: items, all: items, index: e.newIndex(), ranking: ranking}
+	slices.SortFunc(s.all, compareItems)
+	if len(s.all) > maxEvidence {
+		s.items, s.choir = e.sing(s.all)
 	}
-	slices.SortFunc(s.items, compareItems)
 	s.epoch = s.items[0].began
-	s.onset, s.ended = make([]float64, 0, len(items)), make([]float64, 0, len(items))
+	s.onset, s.ended = make([]float64, 0, len(s.items)), make([]float64, 0, len(s.items))
 	for _, it := range s.items {
 		it.gain = e.gainOf(it.state)
 		s.onset = append(s.onset, it.began.Sub(s.epoch).Seconds())
@@ -123,6 +125,28 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 	s.scratch = newGrowth(len(s.nodes), len(s.items))
 	s.outlook = newOutlook(len(s.nodes))
 	return s
+}
+
+// newIndex returns an index of the nodes in which none has a place, if possible one that was given back.
+func (e *Engine) newIndex() []int32 {
+	last := len(e.spare) - 1
+	if last < 0 || len(e.spare[last]) < e.nodes.len() {
+		return slices.Repeat([]int32{-1}, e.nodes.len()+spareNodes)
+	}
+	index := e.spare[last]
+	e.spare = e.spare[:last]
+	return index
+}
+
+// close gives the scene's index back. The scene must not be used any more.
+func (s *scene) close() {
+	for i := range s.nodes {
+		s.index[s.nodes[i].id] = -1
+	}
+	if len(s.e.spare) < maxSpare {
+		s.e.spare = append(s.e.spare, s.index)
+	}
+	s.index = nil
 }
 
 // compareItems orders alerts by onset.
@@ -162,7 +186,7 @@ func (s *scene) addNodes() {
 	}
 	var clients [][2]nodeID
 	if s.ranking {
-		clients = s.e.changedClients(ids, s.epoch)
+		clients = s.changedClients(ids)
 		for _, c := range clients {
 			add(c[0])
 		}
@@ -172,7 +196,7 @@ func (s *scene) addNodes() {
 	for i, id := range ids {
 		s.index[id] = int32(i)
 		kind := s.e.nodes.kind(id)
-		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, silence: s.e.silenceOf(id), mute: s.e.muteOf(id), quiet: -1, fortune: -1, shared: sharesLoad(kind), place: kind.IsPlace()})
+		s.nodes = append(s.nodes, sceneNode{id: id, kind: kind, transit: s.e.silenceOf(id), mute: s.e.muteOf(id), quiet: -1, fortune: -1, shared: sharesLoad(kind), place: kind.IsPlace()})
 	}
 	for _, c := range clients {
 		s.clients = append(s.clients, client{node: s.index[c[0]], shared: s.index[c[1]]})
@@ -182,9 +206,13 @@ func (s *scene) addNodes() {
 // maxClients bounds the changed clients looked at per scene.
 const maxClients = 16
 
-// changedClients lists (client, shared) for callers of shared nodes among ids that
-// were changed in the days before at and are not among ids themselves.
-func (e *Engine) changedClients(ids []nodeID, at time.Time) [][2]nodeID {
+// changedClients lists (client, shared) for callers of shared nodes among ids, the nodes
+// of the scene so far, that were changed in the days before and are not among ids themselves.
+func (s *scene) changedClients(ids []nodeID) [][2]nodeID {
+	e := s.e
+	if len(e.changes) == 0 {
+		return nil
+	}
 	var out [][2]nodeID
 	for _, n := range ids {
 		if !sharesLoad(e.nodes.kind(n)) {
@@ -195,7 +223,7 @@ func (e *Engine) changedClients(ids []nodeID, at time.Time) [][2]nodeID {
 			if i == quietSample || len(out) == maxClients {
 				break
 			}
-			if !slices.Contains(ids, caller) && e.changeBoost(caller, at, true) > 0 {
+			if s.index[caller] < 0 && e.changeBoost(caller, s.epoch, true) > 0 {
 				out = append(out, [2]nodeID{caller, n})
 			}
 		}
@@ -247,8 +275,8 @@ func (s *scene) addArcs() {
 				continue
 			}
 			cost := s.e.stepCostOf(caller, nodeID(e.Node), e)
-			s.nodes[j].up = append(s.nodes[j].up, arc{to: int32(i), cost: cost, kind: e.Mode})
-			s.nodes[i].down = append(s.nodes[i].down, arc{to: j, cost: cost, kind: e.Mode})
+			s.nodes[j].up = append(s.nodes[j].up, arc{to: int32(i), cost: cost})
+			s.nodes[i].down = append(s.nodes[i].down, arc{to: j, cost: cost})
 		}
 	}
 }
@@ -261,6 +289,7 @@ func (s *scene) placeItems() {
 		}
 		if !it.edge() {
 			n.own = append(n.own, int32(k))
+			n.transit = 0
 			n.classes |= 1 << it.state.Class
 			continue
 		}
@@ -275,14 +304,18 @@ func (s *scene) placeItems() {
 // edge that only the alert knows is added: the alert is the proof that it exists.
 func (s *scene) addEdgeAlert(callee, caller, k int32) {
 	n := &s.nodes[callee]
-	for i := range n.up {
-		if n.up[i].to == caller {
-			n.up[i].edge = append(n.up[i].edge, k)
-			return
-		}
+	i := slices.IndexFunc(n.up, func(a arc) bool { return a.to == caller })
+	if i < 0 {
+		i = len(n.up)
+		n.up = append(n.up, arc{to: caller, cost: costHard})
+		s.nodes[caller].down = append(s.nodes[caller].down, arc{to: callee, cost: costHard})
 	}
-	n.up = append(n.up, arc{to: caller, cost: costHard, edge: []int32{k}})
-	s.nodes[caller].down = append(s.nodes[caller].down, arc{to: callee, cost: costHard})
+	a := &n.up[i]
+	if a.edge == 0 {
+		a.edge = int32(max(1, len(s.edges)))
+		s.edges = append(s.edges, make([][]int32, int(a.edge)+1-len(s.edges))...)
+	}
+	s.edges[a.edge] = append(s.edges[a.edge], k)
 }
 
 // at converts a time of the scene.

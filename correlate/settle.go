@@ -17,6 +17,7 @@ func (e *Engine) settle() {
 		return
 	}
 	scene, clusters := e.divide(items)
+	defer scene.close()
 	plan := e.match(scene, clusters, touched)
 	news := map[string]*incident{}
 	for i, c := range clusters {
@@ -44,11 +45,13 @@ const settleHorizon = 10 * time.Minute
 
 // toJudge collects the alerts that wait, the incidents whose evidence changed, and
 // the open incidents near them in graph and time. At most maxSceneAlerts alerts are
-// judged together: beyond that, incidents whose evidence changed wait for the next
+// judged together, where what waits and each incident count as at most maxEvidence, since the others are echoes: beyond that, incidents whose evidence changed wait for the next
 // settling, and of those near the ones with the oldest news are left as they are.
 func (e *Engine) toJudge() ([]*item, []*incident) {
 	items := e.waiting()
+	share := min(len(items), maxEvidence)
 	near, seen := e.newNodeSet(), map[site]bool{}
+	defer e.giveBack(near)
 	look := func(it *item) {
 		at := it.site()
 		if seen[at] {
@@ -63,12 +66,13 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 	}
 	var picked []*incident
 	for _, inc := range e.stillUnsettled() {
-		if len(items) > 0 && len(items)+len(inc.items) > maxSceneAlerts {
+		if len(items) > 0 && share+inc.share() > maxSceneAlerts {
 			e.askSettle()
 			break
 		}
 		picked = append(picked, inc)
 		items = append(items, inc.items...)
+		share += inc.share()
 	}
 	if len(items) == 0 {
 		return nil, nil
@@ -84,14 +88,18 @@ func (e *Engine) toJudge() ([]*item, []*incident) {
 		return cmp.Or(newest(b).Compare(newest(a)), cmp.Compare(a.row.Number, b.row.Number))
 	})
 	for _, inc := range rest {
-		if len(items)+len(inc.items) > maxSceneAlerts {
+		if share+inc.share() > maxSceneAlerts {
 			break
 		}
 		picked = append(picked, inc)
 		items = append(items, inc.items...)
+		share += inc.share()
 	}
 	return items, sortIncidents(picked)
 }
+
+// share is what the incident counts against the alerts that one settling takes.
+func (i *incident) share() int { return min(len(i.items), maxEvidence) }
 
 // stillUnsettled are the open incidents whose evidence changed since they were judged.
 func (e *Engine) stillUnsettled() []*incident {
@@ -158,13 +166,16 @@ func (e *Engine) match(s *scene, clusters []*cluster, touched []*incident) plan 
 	for i, c := range clusters {
 		weights[i] = map[string]int{}
 		c.set.each(func(k int32) {
-			if it := s.items[k]; it.inc != nil {
+			s.with(k, func(it *item) {
+				if it.inc == nil {
+					return
+				}
 				w := 1
 				if it.state.Opening {
 					w = openingWeight
 				}
 				weights[i][it.inc.row.ID] += w
-			}
+			})
 		})
 		for _, inc := range touched {
 			if w := weights[i][inc.row.ID]; w > 0 {
@@ -251,8 +262,7 @@ func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[
 	moved := map[string]int{}
 	born := fresh && len(inc.items) == 0 // else it took the place of a new one
 	var left []*incident
-	c.set.each(func(k int32) {
-		it := s.items[k]
+	take := func(it *item) {
 		if it.inc == inc {
 			return
 		}
@@ -268,7 +278,8 @@ func (e *Engine) fill(inc *incident, s *scene, c *cluster, fresh bool, news map[
 		}
 		e.include(inc, it)
 		e.editAlert(it).Incident = inc.row.ID
-	})
+	}
+	c.set.each(func(k int32) { s.with(k, take) })
 	for _, other := range left {
 		e.release(other)
 	}

@@ -104,8 +104,7 @@ func (p *partitioner) within(n int32, hops int) map[int32]bool {
 func (p *partitioner) ride(riders []int32) {
 	slices.SortFunc(riders, compareOnset(p.scene))
 	for _, k := range riders {
-		prev, _ := slices.BinarySearchFunc(p.items, p.items[k].prev, compareItems)
-		c := p.holder(int32(prev))
+		c := p.holder(p.placeOf(p.items[k].prev))
 		if c == nil {
 			c = p.alone(k)
 			p.clusters = append(p.clusters, c)

@@ -115,6 +115,7 @@ func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 			continue
 		}
 		g.done[q.node] = true
+		g.visits++
 		if !g.member[q.node] && s.join(g, t, q.node, avail) {
 			continue
 		}
@@ -177,7 +178,7 @@ func (s *scene) join(g *growth, t *tree, u int32, avail itemSet) bool {
 	}
 	mute := 0.0
 	if s.onlyCallsFail(u, found) {
-		mute = s.transit(u) / 2
+		mute = s.nodes[u].transit / 2
 	}
 	if len(found) == 0 || worth <= g.dist[u]+mute {
 		return false
@@ -212,7 +213,7 @@ func (s *scene) commit(g *growth, t *tree, u int32) {
 		t.steps = append(t.steps, treeStep{cause: g.parent[n], effect: n, kind: g.via[n], cost: g.dist[n] - before})
 		before = g.dist[n]
 		if i < len(way)-1 {
-			silent += s.transit(n)
+			silent += s.nodes[n].transit
 		}
 		if s.nodes[n].place {
 			t.terms.quiet -= quietOnWay * s.quietCost(n)
@@ -230,27 +231,19 @@ func (s *scene) commit(g *growth, t *tree, u int32) {
 	g.done[u] = true
 }
 
-// transit is the cost of passing a node that shows nothing.
-func (s *scene) transit(n int32) float64 {
-	if len(s.nodes[n].own) > 0 {
-		return 0
-	}
-	return s.nodes[n].silence
-}
-
 // expand offers u's neighbours a way through u.
 func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 	base := g.dist[u]
 	if !g.member[u] {
-		base += s.transit(u)
+		base += s.nodes[u].transit
 	}
 	for i := range s.nodes[u].up {
 		a := &s.nodes[u].up[i]
 		cost := a.cost
-		if avail.hasAny(a.edge) {
+		if a.edge > 0 && avail.hasAny(s.edges[a.edge]) {
 			cost = edgeTraverse
 		}
-		if s.leadsNowhere(a.to, base+cost) {
+		if base+cost >= g.dist[a.to] || s.leadsNowhere(a.to, base+cost) {
 			continue
 		}
 		kind := stepDepends

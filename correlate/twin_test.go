@@ -64,7 +64,7 @@ func (w *twin) score(h *shape) outcome {
 				score -= w.quiet(n)
 			}
 		case n != h.origin && len(loud[n]) == 0 && len(w.s.nodes[n].own) == 0:
-			score -= w.s.nodes[n].silence
+			score -= w.s.nodes[n].transit
 		}
 	}
 	var all []voice

@@ -40,6 +40,8 @@ func (i *incident) sorted() []*item {
 // follows from the rows. The lists hold at most one entry per node, site or incident.
 type whereabouts struct {
 	pending   []*item     // alerts that wait to be placed; may hold some that were
+	spareSets []*nodeSet  // see [Engine.newNodeSet]
+	spare     [][]int32   // see [Engine.newIndex]
 	unsettled []*incident // incidents to be judged anew; may hold some that were
 	holders   map[nodeID][]*incident
 	explains  map[nodeID][]nodeID // the nodes whose closure holds the node, of those looked at so far
@@ -142,7 +144,34 @@ type nodeSet struct {
 	list []nodeID
 }
 
-func (e *Engine) newNodeSet() *nodeSet { return &nodeSet{has: make([]bool, e.nodes.len())} }
+// newNodeSet returns an empty set, if possible one that was given back: in a large graph
+// each is larger than what is in it.
+func (e *Engine) newNodeSet() *nodeSet {
+	last := len(e.spareSets) - 1
+	if last < 0 || len(e.spareSets[last].has) < e.nodes.len() {
+		return &nodeSet{has: make([]bool, e.nodes.len()+spareNodes)}
+	}
+	s := e.spareSets[last]
+	e.spareSets = e.spareSets[:last]
+	return s
+}
+
+// spareNodes is room for nodes that are named later.
+const spareNodes = 256
+
+// giveBack empties s for the next one. Nobody must hold it any more.
+func (e *Engine) giveBack(s *nodeSet) {
+	for _, n := range s.list {
+		s.has[n] = false
+	}
+	s.list = s.list[:0]
+	if len(e.spareSets) < maxSpare {
+		e.spareSets = append(e.spareSets, s)
+	}
+}
+
+// maxSpare bounds what is kept for the next settling.
+const maxSpare = 4
 
 func (s *nodeSet) add(n nodeID) {
 	if !s.has[n] {
@@ -162,6 +191,7 @@ func (e *Engine) incidentsNear(near *nodeSet) []*incident {
 			}
 		}
 	}
+	defer e.giveBack(alerting)
 	for _, n := range alerting.list {
 		for _, inc := range e.holders[n] {
 			if !found[inc] {
