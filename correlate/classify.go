@@ -55,6 +55,7 @@ var builtinWords = []struct {
 	{ClassSaturation, 100, regexp.MustCompile(`(?i)(memory|heap|swap|connections?|buffers?) ?(is ?)?filling ?up`)},
 	{ClassChore, 0, regexp.MustCompile(`(?i)watchdog|info ?inhibitor|always ?firing|dead ?man|expir|filling ?up|will ?(be ?)?(full|fill)|predict|job ?(failed|not ?completed)|cron ?job|backup|clock ?(skew|not)|image ?pull|overcommit|quota|hpa ?(scale ?)?max|maxed ?out|version ?mismatch|update ?available|reboot ?required|requires? ?reboot|cpu ?throttling ?high|config(uration)? ?(reload|inconsistent)|bad ?config|failed ?(config ?)?reload|text ?file ?collector`)},
 	{ClassTrafficGone, 200, regexp.MustCompile(`(?i)no ?requests|no ?traffic|(traffic|requests?|throughput|rps|qps|request ?rate) ?(is )?(drop|dropped|gone|missing|absent|zero|stopped|too ?low|low)|\blow ?(total ?)?(request|traffic|throughput|rps|qps)|\bno (\w+ )?(operations|messages|orders|events|calls)`)},
+	{ClassSurge, 0, regexp.MustCompile(`(?i)\bretr(y|ies|ied|ying)\b`)}, // who tries again asks for more than usual of all that it calls
 	{ClassEdge, 0, regexp.MustCompile(`(?i)circuit ?breaker|breaker ?open|upstream ?(request ?)?(error|fail|5 ?xx|timeout|unavailable|connect)`)},
 	{ClassClientPool, 70, regexp.MustCompile(`(?i)(conn|connection|hikari|jdbc|db|database|client|thread|worker) ?(conn)? ?pool|pool ?(pending|wait|exhaust)`)},
 	{ClassLag, 60, regexp.MustCompile(`(?i)lag\b|lag ?high|consumer ?(group ?)?(lag|behind)|backlog|queue ?(depth|length|size|growing|high|full)|unack|messages? ?(ready|piling|in ?queue)|ready ?messages|oldest ?message`)},

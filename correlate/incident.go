@@ -51,7 +51,7 @@ const (
 	ClassError                    // it answers with errors
 	ClassLatency                  // it answers slowly
 	ClassSaturation               // a resource of its own is used up: CPU, memory, disk, connections, threads
-	ClassSurge                    // more traffic than usual
+	ClassSurge                    // more traffic than usual, from outside or because calls are tried again
 	ClassTrafficGone              // less traffic than usual: something above broke
 	ClassLag                      // work piles up in front of it: consumer lag, queue backlog
 	ClassClientPool               // its pool of connections, threads or workers is used up: mostly it waits for something else

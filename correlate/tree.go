@@ -270,7 +270,7 @@ func (s *scene) expand(g *growth, t *tree, u int32, avail itemSet) {
 }
 
 // overload is what it costs that u overloads to, which it calls. Failures hardly ever run
-// that way without leaving a trace: a surge at the caller, a caller that was changed or whose pool is
+// that way without leaving a trace: a surge at the caller, a caller that tries again, that was changed or whose pool is
 // used up, or at least something that others share as well. A surge goes on to what
 // is called in turn. What was measured at the clients of a service may be a client's doing.
 func (s *scene) overload(t *tree, u int32, to *sceneNode, surging bool, avail itemSet) (cost float64, possible bool) {
@@ -279,6 +279,8 @@ func (s *scene) overload(t *tree, u int32, to *sceneNode, surging bool, avail it
 		return costOverloadSurge, true
 	case s.seenByClients(to, avail):
 		return costSeenByClients, true
+	case s.triesAgain(u, avail):
+		return costOverloadRetry, true
 	case !to.shared:
 		return 0, false
 	case u == t.origin && s.changed(u, t.start):
@@ -341,12 +343,16 @@ func (s *scene) shows(n int32, c Class, avail itemSet) bool {
 	if s.nodes[n].classes&(1<<c) == 0 {
 		return false
 	}
-	for _, k := range s.nodes[n].own {
-		if avail.has(k) && s.items[k].state.Class == c {
-			return true
-		}
-	}
-	return false
+	return s.holds(s.nodes[n].own, c, avail)
+}
+
+// triesAgain: n repeats its calls, to what failed and then, since it is asked again itself, to the rest.
+func (s *scene) triesAgain(n int32, avail itemSet) bool {
+	return s.holds(s.nodes[n].out, ClassSurge, avail)
+}
+
+func (s *scene) holds(list []int32, c Class, avail itemSet) bool {
+	return slices.ContainsFunc(list, func(k int32) bool { return avail.has(k) && s.items[k].state.Class == c })
 }
 
 // keep adds found to the tree and lets what follows be measured from u's own onset.

@@ -74,6 +74,7 @@ var (
 
 	costOverloadShared   = -math.Log(.02) // load moves from the origin onto a database, cache or queue that it shares
 	costSeenByClients    = -math.Log(.3)  // what clients measure of a service is one client's own trouble
+	costOverloadRetry    = -math.Log(.1)  // … from a caller that tries again, onto anything it calls
 	costOverloadFallback = -math.Log(.2)  // … from a caller that lost its cache
 	costOverloadPool     = -math.Log(.15) // … from a caller whose pool of connections is used up: it may be the one that leaks them
 	costOverloadLeak     = -math.Log(.28) // … from one that was changed
