@@ -130,6 +130,34 @@ func (e *Engine) changed(inc *incident) string {
 	if n := len(row.Services); n > p.SaidServices && n >= p.SaidServices+1+p.SaidServices/4 {
 		return fmt.Sprintf("%s hit, was %d", plural(n, "service"), p.SaidServices)
 	}
+	return e.goesOn(inc)
+}
+
+const (
+	quietFor    = 90 * time.Second // after such a pause, further alerts are worth an edit …
+	renewedLook = 64               // … as far as the latest ones show it
+)
+
+// goesOn says that alerts worth a page, which did not merely fire again, came after a pause and after the latest page; empty when none did.
+// On-call may take a quiet incident for one that passes.
+func (e *Engine) goesOn(inc *incident) string {
+	items := inc.sorted()
+	items = items[max(0, len(items)-renewedLook):]
+	told := maxTime(inc.row.Paging.OpenedAt, inc.row.Paging.UpdatedAt)
+	var seen []time.Time
+	for _, it := range items {
+		if e.cfg.pages(it.state.Severity) && it.state.Class != ClassChore && !it.refire() {
+			seen = append(seen, it.state.FirstSeen)
+		}
+	}
+	slices.SortFunc(seen, time.Time.Compare)
+	fresh := 0
+	for i := len(seen) - 1; i > 0 && seen[i].After(told); i-- {
+		fresh++
+		if pause := seen[i].Sub(seen[i-1]); pause >= quietFor {
+			return fmt.Sprintf("%s after %s of quiet", plural(fresh, "further alert"), roughly(pause))
+		}
+	}
 	return ""
 }
 
