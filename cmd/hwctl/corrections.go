@@ -39,20 +39,12 @@ func (a *app) addIncidentsMerge(cmd *kingpin.CmdClause) {
 	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
 	actorFlag(cmd, &req.Actor)
 	a.command(cmd, func(ctx context.Context) error {
-		var answer *headwaterv1.MergeIncidentsResponse
-		err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-			answer, err = headwaterv1.NewIncidentServiceClient(conn).MergeIncidents(ctx, req)
-			return err
+		return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (*headwaterv1.MergeIncidentsResponse, error) {
+			return headwaterv1.NewIncidentServiceClient(conn).MergeIncidents(ctx, req)
+		}, func(answer *headwaterv1.MergeIncidentsResponse) {
+			i := answer.GetIncident()
+			fmt.Fprintf(a.out, "%s and %s go on as %s: %s\n", req.GetId(), req.GetInto(), i.GetId(), clean(i.GetHeadline()))
 		})
-		if err != nil {
-			return err
-		}
-		if a.json() {
-			return a.printJSON(answer)
-		}
-		i := answer.GetIncident()
-		fmt.Fprintf(a.out, "%s and %s go on as %s: %s\n", req.GetId(), req.GetInto(), i.GetId(), clean(i.GetHeadline()))
-		return nil
 	})
 }
 
@@ -72,18 +64,10 @@ func (a *app) addIncidentsSplit(cmd *kingpin.CmdClause) {
 }
 
 func (a *app) split(ctx context.Context, req *headwaterv1.SplitIncidentRequest) error {
-	var answer *headwaterv1.SplitIncidentResponse
-	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-		answer, err = headwaterv1.NewIncidentServiceClient(conn).SplitIncident(ctx, req)
-		return err
+	return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (*headwaterv1.SplitIncidentResponse, error) {
+		return headwaterv1.NewIncidentServiceClient(conn).SplitIncident(ctx, req)
+	}, func(answer *headwaterv1.SplitIncidentResponse) {
+		rest, left := answer.GetIncident(), answer.GetSplitIncident()
+		fmt.Fprintf(a.out, "%s split off %s: %s\n%s goes on: %s\n", left.GetId(), rest.GetId(), clean(left.GetHeadline()), rest.GetId(), clean(rest.GetHeadline()))
 	})
-	if err != nil {
-		return err
-	}
-	if a.json() {
-		return a.printJSON(answer)
-	}
-	rest, left := answer.GetIncident(), answer.GetSplitIncident()
-	fmt.Fprintf(a.out, "%s split off %s: %s\n%s goes on: %s\n", left.GetId(), rest.GetId(), clean(left.GetHeadline()), rest.GetId(), clean(rest.GetHeadline()))
-	return nil
 }

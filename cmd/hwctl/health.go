@@ -103,18 +103,10 @@ func (a *app) addHealthReport(cmd *kingpin.CmdClause) {
 }
 
 func (a *app) reportHealth(ctx context.Context, res *headwaterv1.HealthResult) error {
-	var answer *headwaterv1.ReportHealthResponse
-	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-		req := &headwaterv1.ReportHealthRequest{Source: "hwctl", Results: []*headwaterv1.HealthResult{res}}
-		answer, err = headwaterv1.NewHealthServiceClient(conn).ReportHealth(ctx, req)
-		return err
+	req := &headwaterv1.ReportHealthRequest{Source: "hwctl", Results: []*headwaterv1.HealthResult{res}}
+	return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (*headwaterv1.ReportHealthResponse, error) {
+		return headwaterv1.NewHealthServiceClient(conn).ReportHealth(ctx, req)
+	}, func(answer *headwaterv1.ReportHealthResponse) {
+		fmt.Fprintf(a.out, "taken in at revision %d\n", answer.GetRevision())
 	})
-	if err != nil {
-		return err
-	}
-	if a.json() {
-		return a.printJSON(answer)
-	}
-	fmt.Fprintf(a.out, "taken in at revision %d\n", answer.GetRevision())
-	return nil
 }

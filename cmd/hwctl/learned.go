@@ -95,17 +95,9 @@ func (a *app) addLearnedReset(cmd *kingpin.CmdClause) {
 }
 
 func (a *app) resetLearned(ctx context.Context, req *headwaterv1.ResetLearnedRequest) error {
-	var answer *headwaterv1.ResetLearnedResponse
-	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-		answer, err = headwaterv1.NewLearningServiceClient(conn).ResetLearned(ctx, req)
-		return err
+	return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (*headwaterv1.ResetLearnedResponse, error) {
+		return headwaterv1.NewLearningServiceClient(conn).ResetLearned(ctx, req)
+	}, func(answer *headwaterv1.ResetLearnedResponse) {
+		fmt.Fprintf(a.out, "forgotten at revision %d\n", answer.GetRevision())
 	})
-	if err != nil {
-		return err
-	}
-	if a.json() {
-		return a.printJSON(answer)
-	}
-	fmt.Fprintf(a.out, "forgotten at revision %d\n", answer.GetRevision())
-	return nil
 }

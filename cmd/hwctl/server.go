@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
 )
 
 // serverFlags say where the server is and how to be let in.
@@ -135,4 +136,21 @@ func (a *app) call(ctx context.Context, fn func(ctx context.Context, conn *grpc.
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	return fn(ctx, conn)
+}
+
+// ask sends one request and prints its answer: as JSON when that is wanted, else in the words of tell.
+func ask[M proto.Message](ctx context.Context, a *app, send func(context.Context, *grpc.ClientConn) (M, error), tell func(M)) error {
+	var answer M
+	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+		answer, err = send(ctx, conn)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(answer)
+	}
+	tell(answer)
+	return nil
 }

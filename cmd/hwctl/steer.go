@@ -19,23 +19,15 @@ type incidentAnswer interface {
 // steer sends a command and prints what was done, where that is not what the
 // incident has become, and the incident as it is afterwards.
 func (a *app) steer(ctx context.Context, done string, send func(context.Context, headwaterv1.IncidentServiceClient) (incidentAnswer, error)) error {
-	var answer incidentAnswer
-	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-		answer, err = send(ctx, headwaterv1.NewIncidentServiceClient(conn))
-		return err
+	return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (incidentAnswer, error) {
+		return send(ctx, headwaterv1.NewIncidentServiceClient(conn))
+	}, func(answer incidentAnswer) {
+		i := answer.GetIncident()
+		if done == "" {
+			done = i.GetId() + " " + standing(i)
+		}
+		fmt.Fprintf(a.out, "%s: %s\n", done, clean(i.GetHeadline()))
 	})
-	if err != nil {
-		return err
-	}
-	if a.json() {
-		return a.printJSON(answer)
-	}
-	i := answer.GetIncident()
-	if done == "" {
-		done = i.GetId() + " " + standing(i)
-	}
-	fmt.Fprintf(a.out, "%s: %s\n", done, clean(i.GetHeadline()))
-	return nil
 }
 
 // standing is the state in a few words, with who has it.

@@ -21,18 +21,12 @@ func (a *app) addTopology() {
 }
 
 func (a *app) showTopology(ctx context.Context) error {
-	var answer *headwaterv1.GetTopologyResponse
-	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-		answer, err = headwaterv1.NewTopologyServiceClient(conn).GetTopology(ctx, &headwaterv1.GetTopologyRequest{})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if a.json() {
-		return a.printJSON(answer)
-	}
-	g := answer.GetTopology()
+	return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (*headwaterv1.GetTopologyResponse, error) {
+		return headwaterv1.NewTopologyServiceClient(conn).GetTopology(ctx, &headwaterv1.GetTopologyRequest{})
+	}, func(answer *headwaterv1.GetTopologyResponse) { a.tellTopology(answer.GetTopology()) })
+}
+
+func (a *app) tellTopology(g *headwaterv1.Topology) {
 	needs, neededBy := neighbours(g)
 	t := a.table("SERVICE", "KIND", "OWNER", "TIER", "NEEDS", "NEEDED BY", wideOnly, "DECLARED", "RUNBOOK", "NEEDS DIRECTLY")
 	for _, s := range g.GetServices() {
@@ -50,7 +44,6 @@ func (a *app) showTopology(ctx context.Context) error {
 	}
 	t.flush()
 	fmt.Fprintf(a.out, "version %s: %d services, %d dependencies\n", clean(g.GetVersion()), len(g.GetServices()), len(g.GetDependencies()))
-	return nil
 }
 
 // neighbours are the direct dependencies and dependents of every service, by its name.
@@ -79,34 +72,28 @@ func dependents(ctx context.Context, client headwaterv1.TopologyServiceClient, s
 	return client.GetDependents(ctx, &headwaterv1.GetDependentsRequest{Service: service, Depth: depth})
 }
 
-func (a *app) addWalk(cmd *kingpin.CmdClause, ask walk) {
+func (a *app) addWalk(cmd *kingpin.CmdClause, step walk) {
 	var service string
 	var depth int32
 	cmd.Arg("service", `"namespace/name", or the name when it is unique.`).Required().StringVar(&service)
 	cmd.Flag("depth", "Largest distance; 0: no limit.").Int32Var(&depth)
 	a.command(cmd, func(ctx context.Context) error {
-		var answer walkAnswer
-		err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-			answer, err = ask(ctx, headwaterv1.NewTopologyServiceClient(conn), service, depth)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if a.json() {
-			return a.printJSON(answer)
-		}
-		t := a.table("SERVICE", "KIND", "DISTANCE", "THROUGH")
-		for _, h := range answer.GetHops() {
-			through := ""
-			if h.GetDistance() > 1 {
-				through = refName(h.GetVia())
-			}
-			t.row(refName(h.GetService()), kindWord(h.GetKind()), fmt.Sprint(h.GetDistance()), through)
-		}
-		t.flush()
-		return nil
+		return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (walkAnswer, error) {
+			return step(ctx, headwaterv1.NewTopologyServiceClient(conn), service, depth)
+		}, a.tellHops)
 	})
+}
+
+func (a *app) tellHops(answer walkAnswer) {
+	t := a.table("SERVICE", "KIND", "DISTANCE", "THROUGH")
+	for _, h := range answer.GetHops() {
+		through := ""
+		if h.GetDistance() > 1 {
+			through = refName(h.GetVia())
+		}
+		t.row(refName(h.GetService()), kindWord(h.GetKind()), fmt.Sprint(h.GetDistance()), through)
+	}
+	t.flush()
 }
 
 func (a *app) addWhatBreaks(cmd *kingpin.CmdClause) {
@@ -116,24 +103,18 @@ func (a *app) addWhatBreaks(cmd *kingpin.CmdClause) {
 }
 
 func (a *app) whatBreaks(ctx context.Context, services []string) error {
-	var answer *headwaterv1.WhatBreaksResponse
-	err := a.call(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
-		answer, err = headwaterv1.NewTopologyServiceClient(conn).WhatBreaks(ctx, &headwaterv1.WhatBreaksRequest{Services: services})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if a.json() {
-		return a.printJSON(answer)
-	}
+	return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (*headwaterv1.WhatBreaksResponse, error) {
+		return headwaterv1.NewTopologyServiceClient(conn).WhatBreaks(ctx, &headwaterv1.WhatBreaksRequest{Services: services})
+	}, a.tellImpacts)
+}
+
+func (a *app) tellImpacts(answer *headwaterv1.WhatBreaksResponse) {
 	t := a.table("SERVICE", a.paint(plain, "EFFECT"), "DISTANCE", "THROUGH", "KIND", "OWNER")
 	for _, i := range answer.GetImpacts() {
 		t.row(refName(i.GetService()), a.paint(effectColour(i.GetEffect()), enumWord(i.GetEffect(), "EFFECT_")), fmt.Sprint(i.GetDistance()),
 			refName(i.GetVia()), kindWord(i.GetKind()), clean(i.GetOwner()))
 	}
 	t.flush()
-	return nil
 }
 
 func effectColour(e headwaterv1.Effect) string {
