@@ -108,13 +108,15 @@ type verdict struct {
 }
 
 func (c *Classifier) ofName(name string) verdict {
+	words := spaced(name)
+	side := clientSide.MatchString(words)
 	for _, r := range c.rules {
 		if m := r.AlertName.FindStringIndex(name); len(m) == 2 && m[0] == 0 && m[1] == len(name) {
-			return verdict{r.Class, classDelay[r.Class], clientSide.MatchString(spaced(name)), true}
+			return verdict{r.Class, classDelay[r.Class], side, true}
 		}
 	}
-	class, delay := classOfWords(spaced(name))
-	return verdict{class, delay, clientSide.MatchString(spaced(name)), class != ClassOther}
+	class, delay := classOfWords(words)
+	return verdict{class, delay, side, class != ClassOther}
 }
 
 // clientSide are the words of rules that measure a service where it is called from. What they

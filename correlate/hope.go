@@ -99,16 +99,22 @@ func (s *scene) appraiseNode(n int32) {
 			victim, origin = max(victim, gain), max(origin, gain)
 		}
 	}
-	several := 1 + min(repeatsCount, repeatFactor*float64(o.own[n]-1))
-	o.victim[n] = max(0, max(0, victim)*several-s.leastStep(n))
-	o.origin[n] = max(0, origin) * several
+	times := several(int(o.own[n]))
+	o.victim[n] = max(0, max(0, victim)*times-s.leastStep(n))
+	o.origin[n] = max(0, origin) * times
 	o.sum += o.victim[n]
 	o.raise = max(o.raise, o.origin[n]-o.victim[n])
 }
 
+// several is how often the best of n alerts of one node counts at most, with all the others, see [discount].
+func several(n int) float64 {
+	return 1 + min(repeatsCount, repeatFactor*float64(max(0, n-1)))
+}
+
 // leastStep is the least that the last step to n can cost.
 func (s *scene) leastStep(n int32) float64 {
-	least := min(costStarve, costStarveFurther, costOverloadSurge, costOverloadShared, costOverloadFallback, costOverloadPool, costOverloadLeak)
+	least := min(costStarve, costStarveFurther, costOverloadSurge, costOverloadShared,
+		costOverloadFallback, costOverloadPool, costOverloadLeak, costOverloadRetry, costSeenByClients)
 	if len(s.nodes[n].out) > 0 {
 		least = min(least, edgeTraverse)
 	}
@@ -245,7 +251,7 @@ func (s *scene) mostWorth(n *sceneNode) float64 {
 			count++
 		}
 	}
-	sum := best * (1 + min(repeatsCount, repeatFactor*float64(max(0, count-1))))
+	sum := best * several(count)
 	for _, k := range n.calls {
 		if set.has(k) {
 			sum += max(0, s.mostAsVictim(k)-edgeAtCallee)
