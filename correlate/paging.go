@@ -17,11 +17,12 @@ const updateEvery = 30 * time.Second
 
 // worthy reports whether the alert by itself is worth a page.
 func (e *Engine) worthy(it *item) bool {
-	s := it.state
-	if !s.Active() || !e.cfg.pages(s.Severity) {
-		return false
-	}
-	return s.Class != ClassChore || s.Severity > SeverityWarning
+	return it.state.Active() && e.pageable(it.state)
+}
+
+// pageable: while it fires, an alert like this is worth a page.
+func (e *Engine) pageable(s *AlertState) bool {
+	return e.cfg.pages(s.Severity) && (s.Class != ClassChore || s.Severity > SeverityWarning)
 }
 
 // judgePaging sets the incident's page deadlines and its alerts' fates after its evidence changed.
@@ -146,7 +147,7 @@ func (e *Engine) goesOn(inc *incident) string {
 	told := maxTime(inc.row.Paging.OpenedAt, inc.row.Paging.UpdatedAt)
 	var seen []time.Time
 	for _, it := range items {
-		if e.cfg.pages(it.state.Severity) && it.state.Class != ClassChore && !it.refire() {
+		if e.pageable(it.state) && !it.refire() {
 			seen = append(seen, it.state.FirstSeen)
 		}
 	}
