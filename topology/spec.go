@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Kind says what a node is. It shapes priors and pictures, never reachability.
@@ -102,6 +103,8 @@ type Service struct {
 	Runbook   string            // URL
 	Links     map[string]string // title to URL
 	RunsOn    []string          // hosts, zones or clusters, as ParseRef reads them
+	Aliases   []string          // other names of it, as ParseRef reads them; a service's own name wins over them
+	Seen      []Sighting        // which sources know it, by name; empty: nobody says
 }
 
 // Ref is the service's full name.
@@ -111,8 +114,30 @@ func (s *Service) Ref() Ref { return Ref{Namespace: s.Namespace, Name: s.Name} }
 type Dependency struct {
 	From, To Ref
 	Mode     Mode
-	Group    string // redundancy group, local to From; empty: needed for itself
+	Group    string     // redundancy group, local to From; empty: needed for itself
+	Seen     []Sighting // which sources know it, by name; empty: nobody says
 }
+
+// Sighting is what one source knows of one service or dependency: provenance, no part
+// of the graph. Two Specs that differ in sightings alone describe the same graph.
+type Sighting struct {
+	Source    string    // the source's name, such as "file" or "istio"
+	FirstSeen time.Time // zero: not known
+	LastSeen  time.Time // when the source last saw it at work; zero: not known
+
+	// Of a dependency: what went over it lately. Of a service both are unknown.
+	RequestsPerSecond Measure
+	ErrorRatio        Measure // failed requests of all, 0 to 1
+}
+
+// Measure is a number that may be unknown, which the zero value is.
+type Measure struct {
+	Value float64
+	Known bool
+}
+
+// Measured is a Measure that is known.
+func Measured(v float64) Measure { return Measure{Value: v, Known: true} }
 
 // Group sets how many members of a redundancy group must work (k of n). A group that
 // is not listed needs one.
@@ -126,6 +151,19 @@ type Group struct {
 // stream and what is kept on disk. Version identifies the content; sources choose it.
 type Spec struct {
 	Version      string
+	Services     []Service
+	Dependencies []Dependency
+	Groups       []Group
+
+	// Reports is what single sources said, of those whose words the merged lists above
+	// do not give back: so that each is known as it was after a restart. It is no part
+	// of the graph. Whoever does not merge leaves it empty.
+	Reports []SourceReport
+}
+
+// SourceReport is what one source said, in its own words.
+type SourceReport struct {
+	Source       string
 	Services     []Service
 	Dependencies []Dependency
 	Groups       []Group

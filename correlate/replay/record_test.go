@@ -62,6 +62,10 @@ func fill(v reflect.Value, n *int) {
 		v.SetString(fmt.Sprintf("text/%d", *n))
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(*n))
+	case reflect.Float64:
+		v.SetFloat(float64(*n))
+	case reflect.Bool:
+		v.SetBool(true)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fill(v.Field(i), n)
@@ -103,6 +107,9 @@ func TestRecordingKeepsEveryFieldOfEverySignal(t *testing.T) {
 	s, text := record(t, RecorderOptions{Name: "full"}, inputs...)
 	var want []Event
 	for _, in := range inputs {
+		if r, is := in.Signal.(*correlate.TopologyReport); is { // a replay judges by the graph, not by who saw it when
+			in.Signal = &correlate.TopologyReport{Source: r.Source, Spec: r.Spec.WithoutProvenance()}
+		}
 		if in.Signal != (correlate.Tick{}) {
 			want = append(want, Event{At: in.At, Signal: in.Signal})
 		}

@@ -161,6 +161,11 @@ func (in *scenarioReader) service(o *object) topology.Service {
 		in.d.unmarshal(path, raw, &place, "a string")
 		svc.RunsOn = append(svc.RunsOn, place)
 	})
+	o.list("aliases", func(path string, raw json.RawMessage) {
+		var name string
+		in.d.unmarshal(path, raw, &name, "a string")
+		svc.Aliases = append(svc.Aliases, name)
+	})
 	o.done()
 	if _, twice := in.declared[svc.Name]; !twice {
 		in.declared[svc.Name] = svc.Ref()

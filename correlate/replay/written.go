@@ -148,6 +148,7 @@ type writtenService struct {
 	Runbook   string            `json:"runbook,omitempty"`
 	Links     map[string]string `json:"links,omitempty"`
 	RunsOn    []string          `json:"runs_on,omitempty"`
+	Aliases   []string          `json:"aliases,omitempty"`
 }
 
 type writtenDependency struct {
@@ -166,6 +167,7 @@ type writtenGroup struct {
 	Need          int    `json:"need"`
 }
 
+// writeTopology writes the graph. Which source saw what when is no part of it.
 func writeTopology(s *topology.Spec) *writtenTopology {
 	out := &writtenTopology{Version: s.Version, Services: []writtenService{}, Dependencies: []writtenDependency{}}
 	for i := range s.Services {
@@ -173,6 +175,7 @@ func writeTopology(s *topology.Spec) *writtenTopology {
 		out.Services = append(out.Services, writtenService{
 			Name: svc.Name, Namespace: svc.Namespace, Kind: svc.Kind.String(), Labels: svc.Labels, Owner: svc.Owner,
 			Tier: svc.Tier, Runbook: svc.Runbook, Links: svc.Links, RunsOn: svc.RunsOn,
+			Aliases: svc.Aliases,
 		})
 	}
 	for _, d := range s.Dependencies {

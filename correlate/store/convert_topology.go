@@ -11,6 +11,7 @@ func specToProto(s *topology.Spec) *storev1.Topology {
 		Services:     each(s.Services, serviceToProto),
 		Dependencies: each(s.Dependencies, dependencyToProto),
 		Groups:       each(s.Groups, groupToProto),
+		Reports:      each(s.Reports, sourceReportToProto),
 	}
 }
 
@@ -20,6 +21,25 @@ func specFromProto(t *storev1.Topology) *topology.Spec {
 		Services:     each(t.GetServices(), serviceFromProto),
 		Dependencies: each(t.GetDependencies(), dependencyFromProto),
 		Groups:       each(t.GetGroups(), groupFromProto),
+		Reports:      each(t.GetReports(), sourceReportFromProto),
+	}
+}
+
+func sourceReportToProto(r topology.SourceReport) *storev1.SourceReport {
+	return &storev1.SourceReport{
+		Source:       r.Source,
+		Services:     each(r.Services, serviceToProto),
+		Dependencies: each(r.Dependencies, dependencyToProto),
+		Groups:       each(r.Groups, groupToProto),
+	}
+}
+
+func sourceReportFromProto(r *storev1.SourceReport) topology.SourceReport {
+	return topology.SourceReport{
+		Source:       r.GetSource(),
+		Services:     each(r.GetServices(), serviceFromProto),
+		Dependencies: each(r.GetDependencies(), dependencyFromProto),
+		Groups:       each(r.GetGroups(), groupFromProto),
 	}
 }
 
@@ -34,6 +54,8 @@ func serviceToProto(s topology.Service) *storev1.Service {
 		Runbook:   s.Runbook,
 		Links:     pairsOf(s.Links),
 		RunsOn:    s.RunsOn,
+		Aliases:   s.Aliases,
+		Seen:      each(s.Seen, sightingToProto),
 	}
 }
 
@@ -48,11 +70,16 @@ func serviceFromProto(s *storev1.Service) topology.Service {
 		Runbook:   s.GetRunbook(),
 		Links:     mapOf(s.GetLinks()),
 		RunsOn:    s.GetRunsOn(),
+		Aliases:   s.GetAliases(),
+		Seen:      each(s.GetSeen(), sightingFromProto),
 	}
 }
 
 func dependencyToProto(d topology.Dependency) *storev1.Dependency {
-	return &storev1.Dependency{From: refToProto(d.From), To: refToProto(d.To), Mode: uint32(d.Mode), Group: d.Group}
+	return &storev1.Dependency{
+		From: refToProto(d.From), To: refToProto(d.To), Mode: uint32(d.Mode), Group: d.Group,
+		Seen: each(d.Seen, sightingToProto),
+	}
 }
 
 func dependencyFromProto(d *storev1.Dependency) topology.Dependency {
@@ -61,6 +88,7 @@ func dependencyFromProto(d *storev1.Dependency) topology.Dependency {
 		To:    refFromProto(d.GetTo()),
 		Mode:  topology.Mode(d.GetMode()),
 		Group: d.GetGroup(),
+		Seen:  each(d.GetSeen(), sightingFromProto),
 	}
 }
 
@@ -70,4 +98,38 @@ func groupToProto(g topology.Group) *storev1.Group {
 
 func groupFromProto(g *storev1.Group) topology.Group {
 	return topology.Group{From: refFromProto(g.GetFrom()), Name: g.GetName(), Need: int(g.GetNeed())}
+}
+
+func sightingToProto(s topology.Sighting) *storev1.Sighting {
+	return &storev1.Sighting{
+		Source:            s.Source,
+		FirstSeenUnixNano: timeToNano(s.FirstSeen),
+		LastSeenUnixNano:  timeToNano(s.LastSeen),
+		RequestsPerSecond: measureToProto(s.RequestsPerSecond),
+		ErrorRatio:        measureToProto(s.ErrorRatio),
+	}
+}
+
+func sightingFromProto(s *storev1.Sighting) topology.Sighting {
+	return topology.Sighting{
+		Source:            s.GetSource(),
+		FirstSeen:         timeFromNano(s.GetFirstSeenUnixNano()),
+		LastSeen:          timeFromNano(s.GetLastSeenUnixNano()),
+		RequestsPerSecond: measureFromProto(s.RequestsPerSecond),
+		ErrorRatio:        measureFromProto(s.ErrorRatio),
+	}
+}
+
+func measureToProto(m topology.Measure) *float64 {
+	if !m.Known {
+		return nil
+	}
+	return &m.Value
+}
+
+func measureFromProto(v *float64) topology.Measure {
+	if v == nil {
+		return topology.Measure{}
+	}
+	return topology.Measured(*v)
 }

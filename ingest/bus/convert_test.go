@@ -40,6 +40,10 @@ func (g generator) fill(v reflect.Value) {
 		v.Set(reflect.ValueOf(g.time()))
 		return
 	}
+	if v.Type() == reflect.TypeFor[topology.Measure]() {
+		v.Set(reflect.ValueOf(g.measure()))
+		return
+	}
 	if n, ok := enumSizes[v.Type()]; ok {
 		v.SetUint(uint64(rapid.IntRange(0, n).Draw(g.T, "enum")))
 		return
@@ -86,6 +90,14 @@ func (g generator) min() int {
 }
 
 func (g generator) length() int { return rapid.IntRange(g.min(), 4).Draw(g.T, "length") }
+
+// measure is unknown or has a value; an unknown one has none.
+func (g generator) measure() topology.Measure {
+	if !g.full && rapid.Bool().Draw(g.T, "unknown") {
+		return topology.Measure{}
+	}
+	return topology.Measured(rapid.Float64Range(0, 1e6).Draw(g.T, "measure"))
+}
 
 func (g generator) time() time.Time {
 	if !g.full && rapid.Bool().Draw(g.T, "no time") {

@@ -86,7 +86,9 @@ type Topology struct {
 	// The edges, in the order of their declaration.
 	Dependencies []*Dependency `protobuf:"bytes,3,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
 	// Redundancy groups that need more than one member.
-	Groups        []*Group `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	Groups []*Group `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	// What single topology sources said, of those whose words the lists above do not give back.
+	Reports       []*SourceReport `protobuf:"bytes,5,rep,name=reports,proto3" json:"reports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -149,6 +151,168 @@ func (x *Topology) GetGroups() []*Group {
 	return nil
 }
 
+func (x *Topology) GetReports() []*SourceReport {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+// SourceReport is what one topology source said, in its own words. No part of the graph.
+type SourceReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// The nodes.
+	Services []*Service `protobuf:"bytes,2,rep,name=services,proto3" json:"services,omitempty"`
+	// The edges.
+	Dependencies []*Dependency `protobuf:"bytes,3,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	// Redundancy groups.
+	Groups        []*Group `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceReport) Reset() {
+	*x = SourceReport{}
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceReport) ProtoMessage() {}
+
+func (x *SourceReport) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceReport.ProtoReflect.Descriptor instead.
+func (*SourceReport) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_topology_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SourceReport) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *SourceReport) GetServices() []*Service {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *SourceReport) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
+func (x *SourceReport) GetGroups() []*Group {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+// Sighting is what one topology source knows of one node or edge. No part of the graph.
+type Sighting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Unix time in ns. 0: not known.
+	FirstSeenUnixNano int64 `protobuf:"varint,2,opt,name=first_seen_unix_nano,json=firstSeenUnixNano,proto3" json:"first_seen_unix_nano,omitempty"`
+	// Unix time in ns. 0: not known.
+	LastSeenUnixNano int64 `protobuf:"varint,3,opt,name=last_seen_unix_nano,json=lastSeenUnixNano,proto3" json:"last_seen_unix_nano,omitempty"`
+	// Requests per second that went over the edge lately. Unset: not known.
+	RequestsPerSecond *float64 `protobuf:"fixed64,4,opt,name=requests_per_second,json=requestsPerSecond,proto3,oneof" json:"requests_per_second,omitempty"`
+	// Failed requests of all, 0 to 1. Unset: not known.
+	ErrorRatio    *float64 `protobuf:"fixed64,5,opt,name=error_ratio,json=errorRatio,proto3,oneof" json:"error_ratio,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sighting) Reset() {
+	*x = Sighting{}
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sighting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sighting) ProtoMessage() {}
+
+func (x *Sighting) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sighting.ProtoReflect.Descriptor instead.
+func (*Sighting) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_topology_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Sighting) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Sighting) GetFirstSeenUnixNano() int64 {
+	if x != nil {
+		return x.FirstSeenUnixNano
+	}
+	return 0
+}
+
+func (x *Sighting) GetLastSeenUnixNano() int64 {
+	if x != nil {
+		return x.LastSeenUnixNano
+	}
+	return 0
+}
+
+func (x *Sighting) GetRequestsPerSecond() float64 {
+	if x != nil && x.RequestsPerSecond != nil {
+		return *x.RequestsPerSecond
+	}
+	return 0
+}
+
+func (x *Sighting) GetErrorRatio() float64 {
+	if x != nil && x.ErrorRatio != nil {
+		return *x.ErrorRatio
+	}
+	return 0
+}
+
 // Service is one node.
 type Service struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -169,14 +333,18 @@ type Service struct {
 	// Titles and URLs in turn, by title.
 	Links []string `protobuf:"bytes,8,rep,name=links,proto3" json:"links,omitempty"`
 	// Hosts, zones or clusters.
-	RunsOn        []string `protobuf:"bytes,9,rep,name=runs_on,json=runsOn,proto3" json:"runs_on,omitempty"`
+	RunsOn []string `protobuf:"bytes,9,rep,name=runs_on,json=runsOn,proto3" json:"runs_on,omitempty"`
+	// Other names of it.
+	Aliases []string `protobuf:"bytes,10,rep,name=aliases,proto3" json:"aliases,omitempty"`
+	// Which topology sources know it.
+	Seen          []*Sighting `protobuf:"bytes,11,rep,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_headwater_store_v1_topology_proto_msgTypes[2]
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -188,7 +356,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_topology_proto_msgTypes[2]
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -201,7 +369,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_topology_proto_rawDescGZIP(), []int{2}
+	return file_headwater_store_v1_topology_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Service) GetName() string {
@@ -267,6 +435,20 @@ func (x *Service) GetRunsOn() []string {
 	return nil
 }
 
+func (x *Service) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *Service) GetSeen() []*Sighting {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 // Dependency says that one service needs another.
 type Dependency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -277,14 +459,16 @@ type Dependency struct {
 	// topology.Mode: 0 hard, 1 soft, 2 async.
 	Mode uint32 `protobuf:"varint,3,opt,name=mode,proto3" json:"mode,omitempty"`
 	// Redundancy group, local to from. Empty: needed for itself.
-	Group         string `protobuf:"bytes,4,opt,name=group,proto3" json:"group,omitempty"`
+	Group string `protobuf:"bytes,4,opt,name=group,proto3" json:"group,omitempty"`
+	// Which topology sources know it.
+	Seen          []*Sighting `protobuf:"bytes,5,rep,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_headwater_store_v1_topology_proto_msgTypes[3]
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -296,7 +480,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_topology_proto_msgTypes[3]
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -309,7 +493,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_topology_proto_rawDescGZIP(), []int{3}
+	return file_headwater_store_v1_topology_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Dependency) GetFrom() *Ref {
@@ -340,6 +524,13 @@ func (x *Dependency) GetGroup() string {
 	return ""
 }
 
+func (x *Dependency) GetSeen() []*Sighting {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 // Group sets how many members of a redundancy group must work.
 type Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -355,7 +546,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_headwater_store_v1_topology_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +558,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_topology_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_topology_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +571,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_topology_proto_rawDescGZIP(), []int{4}
+	return file_headwater_store_v1_topology_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Group) GetFrom() *Ref {
@@ -411,12 +602,27 @@ const file_headwater_store_v1_topology_proto_rawDesc = "" +
 	"!headwater/store/v1/topology.proto\x12\x12headwater.store.v1\"7\n" +
 	"\x03Ref\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\xd4\x01\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x90\x02\n" +
 	"\bTopology\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x127\n" +
 	"\bservices\x18\x02 \x03(\v2\x1b.headwater.store.v1.ServiceR\bservices\x12B\n" +
 	"\fdependencies\x18\x03 \x03(\v2\x1e.headwater.store.v1.DependencyR\fdependencies\x121\n" +
-	"\x06groups\x18\x04 \x03(\v2\x19.headwater.store.v1.GroupR\x06groups\"\xda\x01\n" +
+	"\x06groups\x18\x04 \x03(\v2\x19.headwater.store.v1.GroupR\x06groups\x12:\n" +
+	"\areports\x18\x05 \x03(\v2 .headwater.store.v1.SourceReportR\areports\"\xd6\x01\n" +
+	"\fSourceReport\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x127\n" +
+	"\bservices\x18\x02 \x03(\v2\x1b.headwater.store.v1.ServiceR\bservices\x12B\n" +
+	"\fdependencies\x18\x03 \x03(\v2\x1e.headwater.store.v1.DependencyR\fdependencies\x121\n" +
+	"\x06groups\x18\x04 \x03(\v2\x19.headwater.store.v1.GroupR\x06groups\"\x85\x02\n" +
+	"\bSighting\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12/\n" +
+	"\x14first_seen_unix_nano\x18\x02 \x01(\x03R\x11firstSeenUnixNano\x12-\n" +
+	"\x13last_seen_unix_nano\x18\x03 \x01(\x03R\x10lastSeenUnixNano\x123\n" +
+	"\x13requests_per_second\x18\x04 \x01(\x01H\x00R\x11requestsPerSecond\x88\x01\x01\x12$\n" +
+	"\verror_ratio\x18\x05 \x01(\x01H\x01R\n" +
+	"errorRatio\x88\x01\x01B\x16\n" +
+	"\x14_requests_per_secondB\x0e\n" +
+	"\f_error_ratio\"\xa6\x02\n" +
 	"\aService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
@@ -426,13 +632,17 @@ const file_headwater_store_v1_topology_proto_rawDesc = "" +
 	"\x04tier\x18\x06 \x01(\x12R\x04tier\x12\x18\n" +
 	"\arunbook\x18\a \x01(\tR\arunbook\x12\x14\n" +
 	"\x05links\x18\b \x03(\tR\x05links\x12\x17\n" +
-	"\aruns_on\x18\t \x03(\tR\x06runsOn\"\x8c\x01\n" +
+	"\aruns_on\x18\t \x03(\tR\x06runsOn\x12\x18\n" +
+	"\aaliases\x18\n" +
+	" \x03(\tR\aaliases\x120\n" +
+	"\x04seen\x18\v \x03(\v2\x1c.headwater.store.v1.SightingR\x04seen\"\xbe\x01\n" +
 	"\n" +
 	"Dependency\x12+\n" +
 	"\x04from\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\x04from\x12'\n" +
 	"\x02to\x18\x02 \x01(\v2\x17.headwater.store.v1.RefR\x02to\x12\x12\n" +
 	"\x04mode\x18\x03 \x01(\rR\x04mode\x12\x14\n" +
-	"\x05group\x18\x04 \x01(\tR\x05group\"\\\n" +
+	"\x05group\x18\x04 \x01(\tR\x05group\x120\n" +
+	"\x04seen\x18\x05 \x03(\v2\x1c.headwater.store.v1.SightingR\x04seen\"\\\n" +
 	"\x05Group\x12+\n" +
 	"\x04from\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\x04from\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -450,26 +660,34 @@ func file_headwater_store_v1_topology_proto_rawDescGZIP() []byte {
 	return file_headwater_store_v1_topology_proto_rawDescData
 }
 
-var file_headwater_store_v1_topology_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_headwater_store_v1_topology_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_headwater_store_v1_topology_proto_goTypes = []any{
-	(*Ref)(nil),        // 0: headwater.store.v1.Ref
-	(*Topology)(nil),   // 1: headwater.store.v1.Topology
-	(*Service)(nil),    // 2: headwater.store.v1.Service
-	(*Dependency)(nil), // 3: headwater.store.v1.Dependency
-	(*Group)(nil),      // 4: headwater.store.v1.Group
+	(*Ref)(nil),          // 0: headwater.store.v1.Ref
+	(*Topology)(nil),     // 1: headwater.store.v1.Topology
+	(*SourceReport)(nil), // 2: headwater.store.v1.SourceReport
+	(*Sighting)(nil),     // 3: headwater.store.v1.Sighting
+	(*Service)(nil),      // 4: headwater.store.v1.Service
+	(*Dependency)(nil),   // 5: headwater.store.v1.Dependency
+	(*Group)(nil),        // 6: headwater.store.v1.Group
 }
 var file_headwater_store_v1_topology_proto_depIdxs = []int32{
-	2, // 0: headwater.store.v1.Topology.services:type_name -> headwater.store.v1.Service
-	3, // 1: headwater.store.v1.Topology.dependencies:type_name -> headwater.store.v1.Dependency
-	4, // 2: headwater.store.v1.Topology.groups:type_name -> headwater.store.v1.Group
-	0, // 3: headwater.store.v1.Dependency.from:type_name -> headwater.store.v1.Ref
-	0, // 4: headwater.store.v1.Dependency.to:type_name -> headwater.store.v1.Ref
-	0, // 5: headwater.store.v1.Group.from:type_name -> headwater.store.v1.Ref
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4,  // 0: headwater.store.v1.Topology.services:type_name -> headwater.store.v1.Service
+	5,  // 1: headwater.store.v1.Topology.dependencies:type_name -> headwater.store.v1.Dependency
+	6,  // 2: headwater.store.v1.Topology.groups:type_name -> headwater.store.v1.Group
+	2,  // 3: headwater.store.v1.Topology.reports:type_name -> headwater.store.v1.SourceReport
+	4,  // 4: headwater.store.v1.SourceReport.services:type_name -> headwater.store.v1.Service
+	5,  // 5: headwater.store.v1.SourceReport.dependencies:type_name -> headwater.store.v1.Dependency
+	6,  // 6: headwater.store.v1.SourceReport.groups:type_name -> headwater.store.v1.Group
+	3,  // 7: headwater.store.v1.Service.seen:type_name -> headwater.store.v1.Sighting
+	0,  // 8: headwater.store.v1.Dependency.from:type_name -> headwater.store.v1.Ref
+	0,  // 9: headwater.store.v1.Dependency.to:type_name -> headwater.store.v1.Ref
+	3,  // 10: headwater.store.v1.Dependency.seen:type_name -> headwater.store.v1.Sighting
+	0,  // 11: headwater.store.v1.Group.from:type_name -> headwater.store.v1.Ref
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_topology_proto_init() }
@@ -477,13 +695,14 @@ func file_headwater_store_v1_topology_proto_init() {
 	if File_headwater_store_v1_topology_proto != nil {
 		return
 	}
+	file_headwater_store_v1_topology_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_store_v1_topology_proto_rawDesc), len(file_headwater_store_v1_topology_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1346,7 +1346,9 @@ type TopologyReport struct {
 	// Edges, in the source's order.
 	Dependencies []*Dependency `protobuf:"bytes,4,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
 	// Redundancy groups that need other than one member.
-	Groups        []*RedundancyGroup `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty"`
+	Groups []*RedundancyGroup `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty"`
+	// What single topology sources said, of those whose words the lists above do not give back.
+	Reports       []*SourceReport `protobuf:"bytes,6,rep,name=reports,proto3" json:"reports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1416,6 +1418,168 @@ func (x *TopologyReport) GetGroups() []*RedundancyGroup {
 	return nil
 }
 
+func (x *TopologyReport) GetReports() []*SourceReport {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+// SourceReport is what one topology source said, in its own words. No part of the graph.
+type SourceReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Nodes, in the source's order.
+	Services []*Service `protobuf:"bytes,2,rep,name=services,proto3" json:"services,omitempty"`
+	// Edges, in the source's order.
+	Dependencies []*Dependency `protobuf:"bytes,3,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	// Redundancy groups.
+	Groups        []*RedundancyGroup `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceReport) Reset() {
+	*x = SourceReport{}
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceReport) ProtoMessage() {}
+
+func (x *SourceReport) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceReport.ProtoReflect.Descriptor instead.
+func (*SourceReport) Descriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SourceReport) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *SourceReport) GetServices() []*Service {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *SourceReport) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
+func (x *SourceReport) GetGroups() []*RedundancyGroup {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+// Sighting is what one topology source knows of one node or edge. No part of the graph.
+type Sighting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// When the source first saw it. 0: not known.
+	FirstSeenUnixNano int64 `protobuf:"varint,2,opt,name=first_seen_unix_nano,json=firstSeenUnixNano,proto3" json:"first_seen_unix_nano,omitempty"`
+	// When the source last saw it at work. 0: not known.
+	LastSeenUnixNano int64 `protobuf:"varint,3,opt,name=last_seen_unix_nano,json=lastSeenUnixNano,proto3" json:"last_seen_unix_nano,omitempty"`
+	// Requests per second that went over the edge lately. Unset: not known.
+	RequestsPerSecond *float64 `protobuf:"fixed64,4,opt,name=requests_per_second,json=requestsPerSecond,proto3,oneof" json:"requests_per_second,omitempty"`
+	// Failed requests of all, 0 to 1. Unset: not known.
+	ErrorRatio    *float64 `protobuf:"fixed64,5,opt,name=error_ratio,json=errorRatio,proto3,oneof" json:"error_ratio,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sighting) Reset() {
+	*x = Sighting{}
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sighting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sighting) ProtoMessage() {}
+
+func (x *Sighting) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sighting.ProtoReflect.Descriptor instead.
+func (*Sighting) Descriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Sighting) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Sighting) GetFirstSeenUnixNano() int64 {
+	if x != nil {
+		return x.FirstSeenUnixNano
+	}
+	return 0
+}
+
+func (x *Sighting) GetLastSeenUnixNano() int64 {
+	if x != nil {
+		return x.LastSeenUnixNano
+	}
+	return 0
+}
+
+func (x *Sighting) GetRequestsPerSecond() float64 {
+	if x != nil && x.RequestsPerSecond != nil {
+		return *x.RequestsPerSecond
+	}
+	return 0
+}
+
+func (x *Sighting) GetErrorRatio() float64 {
+	if x != nil && x.ErrorRatio != nil {
+		return *x.ErrorRatio
+	}
+	return 0
+}
+
 // Service is one node of the dependency graph.
 type Service struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1436,14 +1600,18 @@ type Service struct {
 	// URLs for people, by title.
 	Links map[string]string `protobuf:"bytes,8,rep,name=links,proto3" json:"links,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Hosts, zones or clusters that it runs on: "name" or "namespace/name".
-	RunsOn        []string `protobuf:"bytes,9,rep,name=runs_on,json=runsOn,proto3" json:"runs_on,omitempty"`
+	RunsOn []string `protobuf:"bytes,9,rep,name=runs_on,json=runsOn,proto3" json:"runs_on,omitempty"`
+	// Other names of it: "name" or "namespace/name".
+	Aliases []string `protobuf:"bytes,10,rep,name=aliases,proto3" json:"aliases,omitempty"`
+	// Which topology sources know it.
+	Seen          []*Sighting `protobuf:"bytes,11,rep,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1623,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1636,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Service) GetName() string {
@@ -1534,6 +1702,20 @@ func (x *Service) GetRunsOn() []string {
 	return nil
 }
 
+func (x *Service) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *Service) GetSeen() []*Sighting {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 // Dependency says that one service needs another.
 type Dependency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1544,14 +1726,16 @@ type Dependency struct {
 	// How much the one needs the other.
 	Mode DependencyMode `protobuf:"varint,3,opt,name=mode,proto3,enum=headwater.stream.v1.DependencyMode" json:"mode,omitempty"`
 	// Redundancy group, local to from. Empty: needed for itself.
-	Group         string `protobuf:"bytes,4,opt,name=group,proto3" json:"group,omitempty"`
+	Group string `protobuf:"bytes,4,opt,name=group,proto3" json:"group,omitempty"`
+	// Which topology sources know it.
+	Seen          []*Sighting `protobuf:"bytes,5,rep,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1747,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +1760,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Dependency) GetFrom() *ServiceRef {
@@ -1607,6 +1791,13 @@ func (x *Dependency) GetGroup() string {
 	return ""
 }
 
+func (x *Dependency) GetSeen() []*Sighting {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 // RedundancyGroup says how many members of a redundancy group must work.
 type RedundancyGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1622,7 +1813,7 @@ type RedundancyGroup struct {
 
 func (x *RedundancyGroup) Reset() {
 	*x = RedundancyGroup{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1634,7 +1825,7 @@ func (x *RedundancyGroup) String() string {
 func (*RedundancyGroup) ProtoMessage() {}
 
 func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1647,7 +1838,7 @@ func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedundancyGroup.ProtoReflect.Descriptor instead.
 func (*RedundancyGroup) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RedundancyGroup) GetFrom() *ServiceRef {
@@ -1680,7 +1871,7 @@ type Tick struct {
 
 func (x *Tick) Reset() {
 	*x = Tick{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1692,7 +1883,7 @@ func (x *Tick) String() string {
 func (*Tick) ProtoMessage() {}
 
 func (x *Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1705,7 +1896,7 @@ func (x *Tick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tick.ProtoReflect.Descriptor instead.
 func (*Tick) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{16}
 }
 
 // DeadLetter is one message of the dead-letter stream: a request body that could
@@ -1730,7 +1921,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1742,7 +1933,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1755,7 +1946,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeadLetter) GetSource() string {
@@ -1872,13 +2063,28 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x13starts_at_unix_nano\x18\x02 \x01(\x03R\x10startsAtUnixNano\"b\n" +
 	"\x10LearnedSelection\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .headwater.stream.v1.LearnedKindR\x04kind\x12\x18\n" +
-	"\asubject\x18\x02 \x01(\tR\asubject\"\xff\x01\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\"\xbc\x02\n" +
 	"\x0eTopologyReport\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x128\n" +
 	"\bservices\x18\x03 \x03(\v2\x1c.headwater.stream.v1.ServiceR\bservices\x12C\n" +
 	"\fdependencies\x18\x04 \x03(\v2\x1f.headwater.stream.v1.DependencyR\fdependencies\x12<\n" +
-	"\x06groups\x18\x05 \x03(\v2$.headwater.stream.v1.RedundancyGroupR\x06groups\"\xc4\x03\n" +
+	"\x06groups\x18\x05 \x03(\v2$.headwater.stream.v1.RedundancyGroupR\x06groups\x12;\n" +
+	"\areports\x18\x06 \x03(\v2!.headwater.stream.v1.SourceReportR\areports\"\xe3\x01\n" +
+	"\fSourceReport\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x128\n" +
+	"\bservices\x18\x02 \x03(\v2\x1c.headwater.stream.v1.ServiceR\bservices\x12C\n" +
+	"\fdependencies\x18\x03 \x03(\v2\x1f.headwater.stream.v1.DependencyR\fdependencies\x12<\n" +
+	"\x06groups\x18\x04 \x03(\v2$.headwater.stream.v1.RedundancyGroupR\x06groups\"\x85\x02\n" +
+	"\bSighting\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12/\n" +
+	"\x14first_seen_unix_nano\x18\x02 \x01(\x03R\x11firstSeenUnixNano\x12-\n" +
+	"\x13last_seen_unix_nano\x18\x03 \x01(\x03R\x10lastSeenUnixNano\x123\n" +
+	"\x13requests_per_second\x18\x04 \x01(\x01H\x00R\x11requestsPerSecond\x88\x01\x01\x12$\n" +
+	"\verror_ratio\x18\x05 \x01(\x01H\x01R\n" +
+	"errorRatio\x88\x01\x01B\x16\n" +
+	"\x14_requests_per_secondB\x0e\n" +
+	"\f_error_ratio\"\x91\x04\n" +
 	"\aService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x124\n" +
@@ -1888,20 +2094,24 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04tier\x18\x06 \x01(\x03R\x04tier\x12\x18\n" +
 	"\arunbook\x18\a \x01(\tR\arunbook\x12=\n" +
 	"\x05links\x18\b \x03(\v2'.headwater.stream.v1.Service.LinksEntryR\x05links\x12\x17\n" +
-	"\aruns_on\x18\t \x03(\tR\x06runsOn\x1a9\n" +
+	"\aruns_on\x18\t \x03(\tR\x06runsOn\x12\x18\n" +
+	"\aaliases\x18\n" +
+	" \x03(\tR\aaliases\x121\n" +
+	"\x04seen\x18\v \x03(\v2\x1d.headwater.stream.v1.SightingR\x04seen\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a8\n" +
 	"\n" +
 	"LinksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc1\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf4\x01\n" +
 	"\n" +
 	"Dependency\x123\n" +
 	"\x04from\x18\x01 \x01(\v2\x1f.headwater.stream.v1.ServiceRefR\x04from\x12/\n" +
 	"\x02to\x18\x02 \x01(\v2\x1f.headwater.stream.v1.ServiceRefR\x02to\x127\n" +
 	"\x04mode\x18\x03 \x01(\x0e2#.headwater.stream.v1.DependencyModeR\x04mode\x12\x14\n" +
-	"\x05group\x18\x04 \x01(\tR\x05group\"n\n" +
+	"\x05group\x18\x04 \x01(\tR\x05group\x121\n" +
+	"\x04seen\x18\x05 \x03(\v2\x1d.headwater.stream.v1.SightingR\x04seen\"n\n" +
 	"\x0fRedundancyGroup\x123\n" +
 	"\x04from\x18\x01 \x01(\v2\x1f.headwater.stream.v1.ServiceRefR\x04from\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1975,7 +2185,7 @@ func file_headwater_stream_v1_stream_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_stream_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(AlertStatus)(0),         // 0: headwater.stream.v1.AlertStatus
 	(HealthStatus)(0),        // 1: headwater.stream.v1.HealthStatus
@@ -1994,13 +2204,15 @@ var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(*AlertId)(nil),          // 14: headwater.stream.v1.AlertId
 	(*LearnedSelection)(nil), // 15: headwater.stream.v1.LearnedSelection
 	(*TopologyReport)(nil),   // 16: headwater.stream.v1.TopologyReport
-	(*Service)(nil),          // 17: headwater.stream.v1.Service
-	(*Dependency)(nil),       // 18: headwater.stream.v1.Dependency
-	(*RedundancyGroup)(nil),  // 19: headwater.stream.v1.RedundancyGroup
-	(*Tick)(nil),             // 20: headwater.stream.v1.Tick
-	(*DeadLetter)(nil),       // 21: headwater.stream.v1.DeadLetter
-	nil,                      // 22: headwater.stream.v1.Service.LabelsEntry
-	nil,                      // 23: headwater.stream.v1.Service.LinksEntry
+	(*SourceReport)(nil),     // 17: headwater.stream.v1.SourceReport
+	(*Sighting)(nil),         // 18: headwater.stream.v1.Sighting
+	(*Service)(nil),          // 19: headwater.stream.v1.Service
+	(*Dependency)(nil),       // 20: headwater.stream.v1.Dependency
+	(*RedundancyGroup)(nil),  // 21: headwater.stream.v1.RedundancyGroup
+	(*Tick)(nil),             // 22: headwater.stream.v1.Tick
+	(*DeadLetter)(nil),       // 23: headwater.stream.v1.DeadLetter
+	nil,                      // 24: headwater.stream.v1.Service.LabelsEntry
+	nil,                      // 25: headwater.stream.v1.Service.LinksEntry
 }
 var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	7,  // 0: headwater.stream.v1.Entry.alerts:type_name -> headwater.stream.v1.AlertBatch
@@ -2008,7 +2220,7 @@ var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	12, // 2: headwater.stream.v1.Entry.change:type_name -> headwater.stream.v1.Change
 	13, // 3: headwater.stream.v1.Entry.command:type_name -> headwater.stream.v1.Command
 	16, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
-	20, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
+	22, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
 	8,  // 6: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
 	0,  // 7: headwater.stream.v1.Alert.status:type_name -> headwater.stream.v1.AlertStatus
 	11, // 8: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
@@ -2021,21 +2233,27 @@ var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	9,  // 15: headwater.stream.v1.Command.services:type_name -> headwater.stream.v1.ServiceRef
 	15, // 16: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
 	2,  // 17: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
-	17, // 18: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
-	18, // 19: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	19, // 20: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	4,  // 21: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
-	22, // 22: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
-	23, // 23: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
-	9,  // 24: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
-	9,  // 25: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
-	5,  // 26: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
-	9,  // 27: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	19, // 18: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
+	20, // 19: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	21, // 20: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	17, // 21: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
+	19, // 22: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
+	20, // 23: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	21, // 24: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	4,  // 25: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
+	24, // 26: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
+	25, // 27: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
+	18, // 28: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
+	9,  // 29: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
+	9,  // 30: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
+	5,  // 31: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
+	18, // 32: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
+	9,  // 33: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_headwater_stream_v1_stream_proto_init() }
@@ -2051,13 +2269,14 @@ func file_headwater_stream_v1_stream_proto_init() {
 		(*Entry_Topology)(nil),
 		(*Entry_Tick)(nil),
 	}
+	file_headwater_stream_v1_stream_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_stream_v1_stream_proto_rawDesc), len(file_headwater_stream_v1_stream_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

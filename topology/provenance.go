@@ -1,0 +1,39 @@
+package topology
+
+import (
+	"maps"
+	"slices"
+)
+
+// WithoutProvenance is the graph alone: a copy without Sightings and Reports. It shares
+// all else with s.
+func (s Spec) WithoutProvenance() Spec {
+	s.Services = slices.Clone(s.Services)
+	for i := range s.Services {
+		s.Services[i].Seen = nil
+	}
+	s.Dependencies = slices.Clone(s.Dependencies)
+	for i := range s.Dependencies {
+		s.Dependencies[i].Seen = nil
+	}
+	s.Reports = nil
+	return s
+}
+
+// SameGraph reports whether two Specs describe the same graph with the same
+// properties, in the same order. Version, sightings and reports may differ.
+func SameGraph(a, b *Spec) bool {
+	return slices.EqualFunc(a.Services, b.Services, sameService) &&
+		slices.EqualFunc(a.Dependencies, b.Dependencies, sameDependency) &&
+		slices.Equal(a.Groups, b.Groups)
+}
+
+func sameService(a, b Service) bool {
+	return a.Name == b.Name && a.Namespace == b.Namespace && a.Kind == b.Kind && a.Owner == b.Owner && a.Tier == b.Tier &&
+		a.Runbook == b.Runbook && maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Links, b.Links) &&
+		slices.Equal(a.RunsOn, b.RunsOn) && slices.Equal(a.Aliases, b.Aliases)
+}
+
+func sameDependency(a, b Dependency) bool {
+	return a.From == b.From && a.To == b.To && a.Mode == b.Mode && a.Group == b.Group
+}
