@@ -75,7 +75,7 @@ type alertRow = *correlate.AlertState
 
 var (
 	classWords = []string{"other", "crash", "error", "latency", "saturation", "surge", "traffic-gone", "lag", "client-pool", "probe", "edge", "chore", "down", "unready"}
-	fateWords  = []string{"pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged"}
+	fateWords  = []string{"pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged", "muted"}
 )
 
 // alertFields are listed in the comment of ListAlertsRequest.filter.
@@ -92,6 +92,7 @@ var alertFields = schema[alertRow]{
 		rankField("severity", "SEVERITY_", severityWords, func(a alertRow) int { return int(a.Severity) }),
 		rankField("class", "ALERT_CLASS_", classWords, func(a alertRow) int { return int(a.Class) }),
 		boolField("active", alertRow.Active),
+		boolField("muted", func(a alertRow) bool { return a.Muted != "" }),
 		boolField("mapped", func(a alertRow) bool { return a.Mapped }),
 		boolField("archived", func(a alertRow) bool { return a.Archived }),
 		timeField("started_at", func(a alertRow) time.Time { return a.StartsAt }),

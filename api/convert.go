@@ -37,6 +37,7 @@ func incidentToProto(i *correlate.Incident) *pb.Incident {
 		Gaps:               i.Gaps,
 		Alerts:             int32(i.Alerts),
 		Firing:             int32(i.Firing),
+		Muted:              int32(i.Muted),
 		Truncated:          int32(i.Truncated),
 		MergedInto:         i.MergedInto,
 		Merged:             i.Merged,
@@ -196,6 +197,8 @@ func alertToProto(a *correlate.AlertState) *pb.Alert {
 		Archived:      a.Archived,
 		Revision:      a.Revision,
 		SenderEndedAt: timeToProto(a.EndsAt),
+		Muted:         a.Muted,
+		SenderUrl:     a.SenderURL,
 	}
 }
 

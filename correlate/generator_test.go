@@ -57,7 +57,9 @@ func (h *history) add(s correlate.Signal) {
 }
 
 func (h *history) event() {
-	switch kind := rapid.IntRange(0, 25).Draw(h.t, "event"); {
+	switch kind := rapid.IntRange(0, 27).Draw(h.t, "event"); {
+	case kind > 25:
+		h.reconcile()
 	case kind < 10:
 		h.burst()
 	case kind < 12:
@@ -140,6 +142,26 @@ func (h *history) burst() {
 	}
 	if rapid.IntRange(0, 9).Draw(h.t, "truncated") == 0 {
 		b.Truncated = 7
+	}
+	h.add(b)
+}
+
+// reconcile mutes, unmutes or ends what fires, as read from the Alertmanager.
+func (h *history) reconcile() {
+	b := h.batch(nil)
+	b.Source, b.ExternalURL = correlate.SourceReconciliation, "http://alertmanager"
+	for _, s := range h.running() {
+		switch a := s.alert(time.Time{}); rapid.IntRange(0, 3).Draw(h.t, "found") {
+		case 0:
+			a.Muted = "silenced by 1b2c (alice: maintenance)"
+			b.Alerts = append(b.Alerts, a)
+		case 1:
+			b.Alerts = append(b.Alerts, a)
+		case 2:
+			s.ended = h.now
+			b.Alerts = append(b.Alerts, s.alert(s.ended))
+			s.starts = time.Time{}
+		}
 	}
 	h.add(b)
 }

@@ -79,9 +79,10 @@ const (
 	FateChronic                       // has been firing for long: listed, never paged
 	FateFlapping                      // fires again and again: covered by the page of the first time
 	FateNotPaged                      // the incident ended or was acknowledged before its page was due
+	FateMuted                         // its Alertmanager silences or inhibits it: evidence like any other, no reason to page
 )
 
-var fateNames = [...]string{"pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged"}
+var fateNames = [...]string{"pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged", "muted"}
 
 // String returns the lower-case name.
 func (k FateKind) String() string { return nameOf(fateNames[:], int(k)) }
@@ -98,6 +99,8 @@ type AlertState struct {
 	Alert
 	// Sender is the source of the batch that first brought it.
 	Sender string
+	// SenderURL is the [AlertBatch.ExternalURL] of the latest batch that spoke of it; may be empty.
+	SenderURL string
 	// Service is the service it is about; Caller is the other end of an edge alert, else zero.
 	Service, Caller topology.Ref
 	// Mapped is false when nothing in the labels named a service; Service is then a node of the alert's own.
@@ -288,8 +291,8 @@ type Incident struct {
 	Changes []Change
 	// Gaps are candidates that nothing watches, in words.
 	Gaps []string
-	// Alerts and Firing count instances.
-	Alerts, Firing int
+	// Alerts and Firing count instances; Muted those of Firing that an Alertmanager silences or inhibits.
+	Alerts, Firing, Muted int
 	// Truncated counts alerts that senders left out of notifications that belong here.
 	Truncated  int
 	MergedInto string   // id, when State is IncidentMerged

@@ -14,11 +14,11 @@ func (e *Engine) applyAlerts(b *AlertBatch) {
 		a := &b.Alerts[i]
 		switch known := e.items[a.ID()]; {
 		case known != nil:
-			e.again(known, a)
-		case a.Status == Firing && e.continues(a, b.Source):
+			e.again(known, a, b)
+		case a.Status == Firing && e.continues(a, b):
 		case a.Status == Resolved && e.resolvesOther(a):
 		default:
-			e.first(a, b.Source)
+			e.first(a, b)
 		}
 	}
 	if b.Truncated > 0 {
@@ -28,15 +28,16 @@ func (e *Engine) applyAlerts(b *AlertBatch) {
 
 // continues folds a firing alert into the live instance of its label set. A label
 // set fires once at a time. Prometheus's API merges overlapping alerts and keeps the
-// earliest start, as Alertmanager does; a webhook that names a later start tells that
-// the instance before it ended unnoticed.
-func (e *Engine) continues(a *Alert, source string) bool {
+// earliest start, as Alertmanager does, and so do alerts that name an end to come,
+// which is how senders of events say "for a while"; a webhook that names a later start
+// tells that the instance before it ended unnoticed.
+func (e *Engine) continues(a *Alert, b *AlertBatch) bool {
 	last := e.latest[a.Fingerprint]
 	if last == nil || !last.state.Active() || !last.state.StartsAt.Before(a.StartsAt) {
 		return false
 	}
-	if source == SourcePrometheus {
-		e.again(last, a)
+	if b.Source == SourcePrometheus || !a.EndsAt.IsZero() {
+		e.again(last, a, b)
 		return true
 	}
 	e.end(last, minTime(a.StartsAt, e.meta.Now))
@@ -55,12 +56,15 @@ func (e *Engine) resolvesOther(a *Alert) bool {
 }
 
 // again applies news of a known instance. Old news changes nothing.
-func (e *Engine) again(it *item, a *Alert) {
+func (e *Engine) again(it *item, a *Alert, b *AlertBatch) {
 	row := it.state
 	switch {
 	case a.Status == Resolved:
 		if row.Active() {
 			e.end(it, e.endOf(a))
+			if b.Source == SourceReconciliation {
+				e.noteOn(it, "ended: "+senderName(b)+" no longer has it")
+			}
 		}
 		return
 	case !row.Active() && (it.inc == nil || it.inc.row.State != IncidentOpen || !e.meta.Now.After(row.EndedAt)):
@@ -69,11 +73,47 @@ func (e *Engine) again(it *item, a *Alert) {
 		e.revive(it)
 	}
 	row = e.editAlert(it)
-	row.LastSeen, row.EndsAt = e.meta.Now, a.EndsAt
+	row.LastSeen, row.EndsAt, row.SenderURL = e.meta.Now, a.EndsAt, b.ExternalURL
 	if len(a.Annotations) > 0 {
 		row.Annotations = a.Annotations
 	}
+	if b.knowsMutes() {
+		e.mute(it, a.Muted)
+	}
 	e.scheduleExpiry(it)
+}
+
+// mute notes why its Alertmanager tells nobody of an alert, or, without a reason, that it does again.
+func (e *Engine) mute(it *item, reason string) {
+	was := it.state.Muted
+	if was == reason {
+		return
+	}
+	e.editAlert(it).Muted = reason
+	switch {
+	case it.inc == nil:
+		return
+	case was == "":
+		e.noteOn(it, "muted: "+reason)
+	case reason == "":
+		e.noteOn(it, "no longer muted")
+	}
+	e.countAgain(it.inc)
+}
+
+// noteOn tells in the timeline of its incident what became of an alert.
+func (e *Engine) noteOn(it *item, text string) {
+	if it.inc != nil {
+		e.note(it.inc, TimelineJoined, "", it.state.Labels["alertname"]+" on "+it.state.Service.String()+" "+text)
+	}
+}
+
+// senderName names the sender of b in sentences.
+func senderName(b *AlertBatch) string {
+	if b.ExternalURL == "" {
+		return "its Alertmanager"
+	}
+	return b.ExternalURL
 }
 
 // revive: the same instance fires again after a resolve, as when its sender had
@@ -86,10 +126,10 @@ func (e *Engine) revive(it *item) {
 
 // first records an instance that was never seen before. One that arrives already
 // resolved is evidence all the same.
-func (e *Engine) first(a *Alert, sender string) {
+func (e *Engine) first(a *Alert, b *AlertBatch) {
 	r := e.cfg.Resolver.Resolve(e.graph, a.Labels)
 	row := &AlertState{
-		Alert: *a, Sender: sender, Service: r.Service, Caller: r.Source, Mapped: r.Mapped, MappedBy: r.How,
+		Alert: *a, Sender: b.Source, SenderURL: b.ExternalURL, Service: r.Service, Caller: r.Source, Mapped: r.Mapped, MappedBy: r.How,
 		Class: e.classOf(a), Severity: ParseSeverity(a.Labels["severity"]),
 		FirstSeen: e.meta.Now, LastSeen: e.meta.Now,
 	}
@@ -180,10 +220,12 @@ func (e *Engine) expire(it *item) {
 		e.forget(it)
 		return
 	}
-	e.end(it, e.expiryOf(it))
-	if it.inc != nil {
-		e.note(it.inc, TimelineJoined, "", fmt.Sprintf("%s on %s ended: its sender has not confirmed it", it.state.Labels["alertname"], it.state.Service))
+	text := "ended: its sender has not confirmed it"
+	if it.state.EndsAt.IsZero() {
+		text = fmt.Sprintf("ended: no news of it for %s", roughly(e.cfg.StaleAfter))
 	}
+	e.end(it, e.expiryOf(it))
+	e.noteOn(it, text)
 }
 
 // countTruncated keeps how many alerts the sender left out of the notification, on

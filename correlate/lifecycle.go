@@ -12,7 +12,7 @@ func (e *Engine) recount(inc *incident) {
 		return
 	}
 	row := e.editIncident(inc)
-	row.Alerts, row.Firing = len(inc.items), 0
+	row.Alerts, row.Firing, row.Muted = len(inc.items), 0, 0
 	last := row.OpenedAt
 	firing := map[nodeID]int{}
 	for _, it := range inc.items {
@@ -20,6 +20,9 @@ func (e *Engine) recount(inc *incident) {
 		if it.state.Active() {
 			row.Firing++
 			firing[it.hit()]++
+			if it.state.Muted != "" {
+				row.Muted++
+			}
 		} else if it.state.EndedAt.After(last) {
 			last = it.state.EndedAt
 		}

@@ -20,9 +20,10 @@ func (e *Engine) worthy(it *item) bool {
 	return it.state.Active() && e.pageable(it.state)
 }
 
-// pageable: while it fires, an alert like this is worth a page.
+// pageable: while it fires, an alert like this is worth a page. One that somebody
+// silenced, or that another alert speaks for, is not, though it is evidence like any other.
 func (e *Engine) pageable(s *AlertState) bool {
-	return e.cfg.pages(s.Severity) && (s.Class != ClassChore || s.Severity > SeverityWarning)
+	return s.Muted == "" && e.cfg.pages(s.Severity) && (s.Class != ClassChore || s.Severity > SeverityWarning)
 }
 
 // judgePaging sets the incident's page deadlines and its alerts' fates after its evidence changed.
@@ -247,7 +248,7 @@ func (e *Engine) page(inc *incident, kind PageKind, why string) {
 }
 
 // quoted are the alerts that the page shows: the origin's first, then firing before
-// ended, worse before better, earlier before later.
+// ended, muted ones last among equals, worse before better, earlier before later.
 func (e *Engine) quoted(inc *incident) []AlertState {
 	origin := topology.Ref{}
 	if o := inc.row.Origin(); o != nil {
@@ -264,6 +265,7 @@ func (e *Engine) quoted(inc *incident) []AlertState {
 		return cmp.Or(
 			cmp.Compare(flag(a.state.Service == origin), flag(b.state.Service == origin)),
 			cmp.Compare(flag(a.state.Active()), flag(b.state.Active())),
+			cmp.Compare(flag(a.state.Muted == ""), flag(b.state.Muted == "")),
 			cmp.Compare(b.state.Severity, a.state.Severity),
 		)
 	})
@@ -295,6 +297,8 @@ func (e *Engine) judgeFate(inc *incident, it *item) {
 	switch {
 	case row.Paging.open() && it.state.Opening:
 		e.setFate(it, FatePaged, words.opening)
+	case it.state.Muted != "":
+		e.setFate(it, FateMuted, it.state.Muted+": listed in "+id+", no reason to page")
 	case row.Paging.open() && it.refire() && it.prev.inc == inc:
 		e.setFate(it, FateFlapping, words.again)
 	case row.Paging.open():

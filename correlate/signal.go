@@ -64,6 +64,9 @@ type Alert struct {
 	EndsAt time.Time
 	// GeneratorURL leads to the expression that fired. May be empty.
 	GeneratorURL string
+	// Muted says in words why its Alertmanager tells nobody of it: silenced, inhibited or
+	// out of hours, and by what. Empty: it does tell. See [AlertBatch.knowsMutes].
+	Muted string
 }
 
 // ID names the alert instance: one label set, one start.
@@ -113,8 +116,15 @@ func (id AlertID) compare(other AlertID) int {
 	return 0
 }
 
-// SourcePrometheus is the [AlertBatch.Source] of alerts that came by Alertmanager's own API, /api/v2/alerts.
-const SourcePrometheus = "prometheus"
+// Values of [AlertBatch.Source] that mean something to the engine.
+const (
+	// SourcePrometheus: the alerts came by Alertmanager's own API, /api/v2/alerts.
+	SourcePrometheus = "prometheus"
+	// SourceAlertmanager: they came by Alertmanager's webhook.
+	SourceAlertmanager = "alertmanager"
+	// SourceReconciliation: they were read from an Alertmanager, to make up for what no webhook told.
+	SourceReconciliation = "reconciliation"
+)
 
 // AlertBatch is the alerts of one request.
 type AlertBatch struct {
@@ -128,6 +138,12 @@ type AlertBatch struct {
 	// Truncated counts the alerts that the sender left out of the request.
 	Truncated int
 	Alerts    []Alert
+}
+
+// knowsMutes: the sender is an Alertmanager, whose word on what is muted counts. Its
+// webhook tells of no firing alert that is; Prometheus knows nothing of it.
+func (b *AlertBatch) knowsMutes() bool {
+	return b.Source == SourceAlertmanager || b.Source == SourceReconciliation
 }
 
 // HealthStatus is the outcome of one health check.

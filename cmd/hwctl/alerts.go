@@ -19,8 +19,8 @@ func (a *app) addAlertsList(cmd *kingpin.CmdClause) {
 	var incident, fate, service string
 	var active bool
 	cmd.Flag("incident", "Only those of this incident, such as INC-41.").PlaceHolder("ID").StringVar(&incident)
-	cmd.Flag("fate", "Only those of which this became: pending, held, paged, below-severity, chronic, flapping or not-paged.").
-		EnumVar(&fate, "pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged")
+	cmd.Flag("fate", "Only those of which this became: pending, held, paged, below-severity, chronic, flapping, not-paged or muted.").
+		EnumVar(&fate, "pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged", "muted")
 	cmd.Flag("service", "Only those about this service.").PlaceHolder("SERVICE").StringVar(&service)
 	cmd.Flag("active", "Only those that fire.").BoolVar(&active)
 	flags.register(cmd, `alertname : "latency" AND labels.namespace = "shop"`)

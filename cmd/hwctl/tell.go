@@ -289,6 +289,9 @@ func (p *paragraphs) history(i *headwaterv1.Incident) {
 	for _, g := range i.GetGaps() {
 		p.line("Gaps", "%s", clean(g))
 	}
+	if n := i.GetMuted(); n > 0 {
+		p.line("Muted", "%s of %d that fire; see hwctl alerts list --incident=%s --fate=muted", plural(int(n), "alert"), i.GetFiring(), i.GetId())
+	}
 	if n := i.GetTruncated(); n > 0 {
 		p.line("Lost", "%s that senders left out of their notifications", plural(int(n), "alert"))
 	}

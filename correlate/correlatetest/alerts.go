@@ -122,6 +122,38 @@ func (s *sender) resolve(args []string, now time.Time) (*correlate.AlertBatch, e
 	return notification(ended...), nil
 }
 
+// reconcile makes what comes of asking the Alertmanager about the alerts that the command names.
+func (s *sender) reconcile(what string, plain []string, opts map[string]string, now time.Time) (*correlate.AlertBatch, error) {
+	reason := ""
+	switch {
+	case what == "muted" && len(plain) == 3:
+		reason, plain = plain[2], plain[:2]
+	case what == "muted" || len(plain) != 2:
+		return nil, fmt.Errorf(`want muted <service> <AlertName> "reason", unmuted or gone <service> <AlertName>`)
+	}
+	want := maps.Clone(opts)
+	want["service"], want["alertname"] = topology.ParseRef(plain[0]).Name, plain[1]
+	b := &correlate.AlertBatch{Source: correlate.SourceReconciliation, ExternalURL: "http://alertmanager"}
+	for _, a := range s.firing {
+		if !has(a.Labels, want) {
+			continue
+		}
+		told := *a
+		told.Muted = reason
+		if what == "gone" {
+			told.Status, told.EndsAt = correlate.Resolved, now
+		}
+		b.Alerts = append(b.Alerts, told)
+	}
+	if len(b.Alerts) == 0 {
+		return nil, fmt.Errorf("nothing that fires has the labels %v", want)
+	}
+	if what == "gone" {
+		s.firing = slices.DeleteFunc(s.firing, func(a *correlate.Alert) bool { return has(a.Labels, want) })
+	}
+	return b, nil
+}
+
 func has(l, want map[string]string) bool {
 	for k, v := range want {
 		if l[k] != v {

@@ -42,6 +42,9 @@
 //	firing <service> <AlertName> [severity] [label=value …]
 //	firing {label="value", …}                the labels as a real rule has them
 //	resolved <service> <AlertName>           or {label="value", …}, or: resolved everything
+//	muted <service> <AlertName> "reason"     its Alertmanager was asked, and silences or inhibits it
+//	unmuted <service> <AlertName>            … and does so no longer
+//	gone <service> <AlertName>               … and does not know it any more
 //	resend                                   every firing alert again, in one notification
 //	health <service> passing|degraded|failing|unknown [check= message= threshold=]
 //	change <service> <kind> ["summary"] [ago=48h]

@@ -246,7 +246,7 @@ func (l *Ledger) checkAlert(cfg *correlate.Config, a *correlate.AlertState, add 
 			if !a.Active() && l.Meta.Now.Sub(a.LastSeen) > remembered(cfg) {
 				add("%s ended in no incident and is remembered forever", name)
 			}
-		case correlate.FateHeld, correlate.FatePaged, correlate.FateFlapping, correlate.FateNotPaged:
+		case correlate.FateHeld, correlate.FatePaged, correlate.FateFlapping, correlate.FateNotPaged, correlate.FateMuted:
 			add("%s is in no incident but %s: %s", name, a.Fate.Kind, a.Fate.Text)
 		}
 	} else if i := l.Incidents[a.Incident]; i == nil || i.Archived || i.State == correlate.IncidentMerged {
@@ -283,7 +283,7 @@ func worthy(cfg *correlate.Config, a *correlate.AlertState) bool {
 	if cfg.PageSeverities != nil {
 		may = slices.Contains(cfg.PageSeverities, a.Severity)
 	}
-	return a.Active() && may && (a.Class != correlate.ClassChore || a.Severity > correlate.SeverityWarning)
+	return a.Active() && a.Muted == "" && may && (a.Class != correlate.ClassChore || a.Severity > correlate.SeverityWarning)
 }
 
 // checkCorrections: what operators said is in force, and both sides of a division know of it.

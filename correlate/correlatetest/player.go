@@ -245,6 +245,8 @@ func (p *player) signal(a act) (correlate.Signal, error) {
 		return p.sender.fire(p.engine.Graph(), args, a.at)
 	case "resolved":
 		return p.sender.resolve(args, a.at)
+	case "muted", "unmuted", "gone":
+		return p.sender.reconcile(a.args[0], plain, opts, a.at)
 	case "resend":
 		return notification(p.sender.firing...), nil
 	case "health":

@@ -319,6 +319,7 @@ func (in *scenarioReader) alert(o *object, at time.Time) correlate.Alert {
 		StartsAt:     o.parseTime("startsAt", startsAt),
 		EndsAt:       o.optionalTime("endsAt"),
 		GeneratorURL: o.optionalText("generatorURL"),
+		Muted:        o.optionalText("muted"),
 	}
 	o.done()
 	in.mention(a, a.Fingerprint+"@"+startsAt, at)

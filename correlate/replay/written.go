@@ -47,12 +47,13 @@ type writtenAlert struct {
 	EndsAt       writtenTime       `json:"endsAt,omitzero"`
 	Fingerprint  string            `json:"fingerprint"`
 	GeneratorURL string            `json:"generatorURL,omitempty"`
+	Muted        string            `json:"muted,omitempty"`
 }
 
 func writeAlert(a *correlate.Alert) *writtenAlert {
 	return &writtenAlert{
 		Status: a.Status.String(), Labels: a.Labels, Annotations: a.Annotations, StartsAt: writtenTime{a.StartsAt},
-		EndsAt: writtenTime{a.EndsAt}, Fingerprint: a.Fingerprint, GeneratorURL: a.GeneratorURL,
+		EndsAt: writtenTime{a.EndsAt}, Fingerprint: a.Fingerprint, GeneratorURL: a.GeneratorURL, Muted: a.Muted,
 	}
 }
 

@@ -179,6 +179,8 @@ func alertToProto(a *correlate.AlertState) *storev1.AlertState {
 		Opening:           a.Opening,
 		Truncated:         int64(a.Truncated),
 		Bond:              a.Bond,
+		Muted:             a.Muted,
+		SenderUrl:         a.SenderURL,
 	}
 }
 
@@ -192,8 +194,10 @@ func alertFromProto(a *storev1.AlertState) *correlate.AlertState {
 			StartsAt:     timeFromNano(a.GetStartsAtUnixNano()),
 			EndsAt:       timeFromNano(a.GetEndsAtUnixNano()),
 			GeneratorURL: a.GetGeneratorUrl(),
+			Muted:        a.GetMuted(),
 		},
 		Sender:    a.GetSender(),
+		SenderURL: a.GetSenderUrl(),
 		Service:   refFromProto(a.GetService()),
 		Caller:    refFromProto(a.GetCaller()),
 		Mapped:    a.GetMapped(),

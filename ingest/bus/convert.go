@@ -121,7 +121,7 @@ func toAlertBatch(b *correlate.AlertBatch) *streamv1.AlertBatch {
 			row.Status = streamv1.AlertStatus_ALERT_STATUS_RESOLVED
 		}
 		row.StartsAtUnixNano, row.EndsAtUnixNano = toNano(a.StartsAt), toNano(a.EndsAt)
-		row.GeneratorUrl = a.GeneratorURL
+		row.GeneratorUrl, row.Muted = a.GeneratorURL, a.Muted
 		alerts[i] = row
 	}
 	return &streamv1.AlertBatch{
@@ -157,7 +157,7 @@ func fromAlertBatch(b *streamv1.AlertBatch) (*correlate.AlertBatch, error) {
 		}
 		a.Fingerprint = row.GetFingerprint()
 		a.StartsAt, a.EndsAt = fromNano(row.GetStartsAtUnixNano()), fromNano(row.GetEndsAtUnixNano())
-		a.GeneratorURL = row.GetGeneratorUrl()
+		a.GeneratorURL, a.Muted = row.GetGeneratorUrl(), row.GetMuted()
 	}
 	return out, nil
 }

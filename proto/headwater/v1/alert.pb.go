@@ -210,6 +210,8 @@ const (
 	FateKind_FATE_KIND_FLAPPING FateKind = 6
 	// The incident ended or was acknowledged before its page was due.
 	FateKind_FATE_KIND_NOT_PAGED FateKind = 7
+	// Its Alertmanager silences or inhibits it: evidence like any other, no reason to page.
+	FateKind_FATE_KIND_MUTED FateKind = 8
 )
 
 // Enum value maps for FateKind.
@@ -223,6 +225,7 @@ var (
 		5: "FATE_KIND_CHRONIC",
 		6: "FATE_KIND_FLAPPING",
 		7: "FATE_KIND_NOT_PAGED",
+		8: "FATE_KIND_MUTED",
 	}
 	FateKind_value = map[string]int32{
 		"FATE_KIND_UNSPECIFIED":    0,
@@ -233,6 +236,7 @@ var (
 		"FATE_KIND_CHRONIC":        5,
 		"FATE_KIND_FLAPPING":       6,
 		"FATE_KIND_NOT_PAGED":      7,
+		"FATE_KIND_MUTED":          8,
 	}
 )
 
@@ -376,6 +380,11 @@ type Alert struct {
 	// When it ended, as its sender says; unset while it says nothing. `ended_at` may be
 	// set without it: an alert that nobody sends any more ends as well.
 	SenderEndedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=sender_ended_at,json=senderEndedAt,proto3" json:"sender_ended_at,omitempty"`
+	// Why its Alertmanager tells nobody of it, in words: silenced, inhibited or out of hours,
+	// and by what. Empty: it does tell.
+	Muted string `protobuf:"bytes,23,opt,name=muted,proto3" json:"muted,omitempty"`
+	// External URL of the latest sender that spoke of it; may be empty.
+	SenderUrl     string `protobuf:"bytes,24,opt,name=sender_url,json=senderUrl,proto3" json:"sender_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -564,6 +573,20 @@ func (x *Alert) GetSenderEndedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Alert) GetMuted() string {
+	if x != nil {
+		return x.Muted
+	}
+	return ""
+}
+
+func (x *Alert) GetSenderUrl() string {
+	if x != nil {
+		return x.SenderUrl
+	}
+	return ""
+}
+
 // GetAlertRequest names one alert.
 type GetAlertRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -675,7 +698,7 @@ type ListAlertsRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Which alerts, in the subset of AIP-160 that ListIncidentsRequest.filter describes.
 	// Empty: all. Fields: id, incident, fate, service, caller, alertname, fingerprint,
-	// severity, class, active, mapped, archived, started_at, ended_at, first_seen_at,
+	// severity, class, active, muted, mapped, archived, started_at, ended_at, first_seen_at,
 	// last_seen_at, and labels.<name>. For example
 	//
 	//	incident = "INC-41" AND active = true
@@ -808,7 +831,7 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x04Fate\x12*\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.headwater.v1.FateKindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12*\n" +
-	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xb9\b\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xee\b\n" +
 	"\x05Alert\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x127\n" +
@@ -834,7 +857,10 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x04fate\x18\x13 \x01(\v2\x12.headwater.v1.FateR\x04fate\x12\x1a\n" +
 	"\barchived\x18\x14 \x01(\bR\barchived\x12\x1a\n" +
 	"\brevision\x18\x15 \x01(\x04R\brevision\x12B\n" +
-	"\x0fsender_ended_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\rsenderEndedAt\x1a9\n" +
+	"\x0fsender_ended_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\rsenderEndedAt\x12\x14\n" +
+	"\x05muted\x18\x17 \x01(\tR\x05muted\x12\x1d\n" +
+	"\n" +
+	"sender_url\x18\x18 \x01(\tR\tsenderUrl\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
@@ -879,7 +905,7 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x10ALERT_CLASS_EDGE\x10\v\x12\x15\n" +
 	"\x11ALERT_CLASS_CHORE\x10\f\x12\x14\n" +
 	"\x10ALERT_CLASS_DOWN\x10\r\x12\x17\n" +
-	"\x13ALERT_CLASS_UNREADY\x10\x0e*\xcb\x01\n" +
+	"\x13ALERT_CLASS_UNREADY\x10\x0e*\xe0\x01\n" +
 	"\bFateKind\x12\x19\n" +
 	"\x15FATE_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11FATE_KIND_PENDING\x10\x01\x12\x12\n" +
@@ -888,7 +914,8 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x18FATE_KIND_BELOW_SEVERITY\x10\x04\x12\x15\n" +
 	"\x11FATE_KIND_CHRONIC\x10\x05\x12\x16\n" +
 	"\x12FATE_KIND_FLAPPING\x10\x06\x12\x17\n" +
-	"\x13FATE_KIND_NOT_PAGED\x10\a2\xaa\x01\n" +
+	"\x13FATE_KIND_NOT_PAGED\x10\a\x12\x13\n" +
+	"\x0fFATE_KIND_MUTED\x10\b2\xaa\x01\n" +
 	"\fAlertService\x12I\n" +
 	"\bGetAlert\x12\x1d.headwater.v1.GetAlertRequest\x1a\x1e.headwater.v1.GetAlertResponse\x12O\n" +
 	"\n" +

@@ -1512,7 +1512,10 @@ type Incident struct {
 	// Headwater; empty: none.
 	SplitFrom string `protobuf:"bytes,36,opt,name=split_from,json=splitFrom,proto3" json:"split_from,omitempty"`
 	// Incidents that it is kept apart from.
-	Apart         []*Parting `protobuf:"bytes,37,rep,name=apart,proto3" json:"apart,omitempty"`
+	Apart []*Parting `protobuf:"bytes,37,rep,name=apart,proto3" json:"apart,omitempty"`
+	// Alert instances that fire and that an Alertmanager silences or inhibits. When all that
+	// fire are, the incident is not paged.
+	Muted         int32 `protobuf:"varint,38,opt,name=muted,proto3" json:"muted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1804,6 +1807,13 @@ func (x *Incident) GetApart() []*Parting {
 		return x.Apart
 	}
 	return nil
+}
+
+func (x *Incident) GetMuted() int32 {
+	if x != nil {
+		return x.Muted
+	}
+	return 0
 }
 
 // GetIncidentRequest names one incident.
@@ -3065,7 +3075,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x04done\x18\a \x01(\bR\x04done\x12\x1e\n" +
 	"\n" +
 	"superseded\x18\b \x01(\bR\n" +
-	"superseded\"\xec\f\n" +
+	"superseded\"\x82\r\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x121\n" +
@@ -3112,7 +3122,8 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"set_origin\x18# \x01(\v2\x1d.headwater.v1.OriginStatementR\tsetOrigin\x12\x1d\n" +
 	"\n" +
 	"split_from\x18$ \x01(\tR\tsplitFrom\x12+\n" +
-	"\x05apart\x18% \x03(\v2\x15.headwater.v1.PartingR\x05apart\x1a>\n" +
+	"\x05apart\x18% \x03(\v2\x15.headwater.v1.PartingR\x05apart\x12\x14\n" +
+	"\x05muted\x18& \x01(\x05R\x05muted\x1a>\n" +
 	"\x10RouteLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +

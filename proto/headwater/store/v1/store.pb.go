@@ -164,7 +164,11 @@ type AlertState struct {
 	// Alerts that the sender left out of the notification that brought this one.
 	Truncated int64 `protobuf:"varint,23,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	// Names the decision that put it together with others. 0: none did.
-	Bond          uint64 `protobuf:"varint,24,opt,name=bond,proto3" json:"bond,omitempty"`
+	Bond uint64 `protobuf:"varint,24,opt,name=bond,proto3" json:"bond,omitempty"`
+	// Why its Alertmanager tells nobody of it, in words. Empty: it does.
+	Muted string `protobuf:"bytes,25,opt,name=muted,proto3" json:"muted,omitempty"`
+	// External URL of the latest sender that spoke of it. May be empty.
+	SenderUrl     string `protobuf:"bytes,26,opt,name=sender_url,json=senderUrl,proto3" json:"sender_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +371,20 @@ func (x *AlertState) GetBond() uint64 {
 	return 0
 }
 
+func (x *AlertState) GetMuted() string {
+	if x != nil {
+		return x.Muted
+	}
+	return ""
+}
+
+func (x *AlertState) GetSenderUrl() string {
+	if x != nil {
+		return x.SenderUrl
+	}
+	return ""
+}
+
 // Fate is what became of an alert.
 type Fate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -505,7 +523,9 @@ type Incident struct {
 	// What an operator said of its origin. Unset: nothing.
 	SetOrigin *OriginStatement `protobuf:"bytes,35,opt,name=set_origin,json=setOrigin,proto3" json:"set_origin,omitempty"`
 	// How often the engine joined to it what it had divided from it before.
-	Rejoined      int64 `protobuf:"varint,36,opt,name=rejoined,proto3" json:"rejoined,omitempty"`
+	Rejoined int64 `protobuf:"varint,36,opt,name=rejoined,proto3" json:"rejoined,omitempty"`
+	// Alert instances in it that fire and are muted.
+	Muted         int64 `protobuf:"varint,37,opt,name=muted,proto3" json:"muted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -788,6 +808,13 @@ func (x *Incident) GetSetOrigin() *OriginStatement {
 func (x *Incident) GetRejoined() int64 {
 	if x != nil {
 		return x.Rejoined
+	}
+	return 0
+}
+
+func (x *Incident) GetMuted() int64 {
+	if x != nil {
+		return x.Muted
 	}
 	return 0
 }
@@ -1986,7 +2013,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\rnow_unix_nano\x18\x02 \x01(\x03R\vnowUnixNano\x12#\n" +
 	"\rnext_incident\x18\x03 \x01(\x04R\fnextIncident\x12)\n" +
 	"\x10topology_version\x18\x04 \x01(\tR\x0ftopologyVersion\x12-\n" +
-	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\"\xbd\x06\n" +
+	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\"\xf2\x06\n" +
 	"\n" +
 	"AlertState\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x16\n" +
@@ -2013,13 +2040,15 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\brevision\x18\x15 \x01(\x04R\brevision\x12\x18\n" +
 	"\aopening\x18\x16 \x01(\bR\aopening\x12\x1c\n" +
 	"\ttruncated\x18\x17 \x01(\x03R\ttruncated\x12\x12\n" +
-	"\x04bond\x18\x18 \x01(\x04R\x04bond\"P\n" +
+	"\x04bond\x18\x18 \x01(\x04R\x04bond\x12\x14\n" +
+	"\x05muted\x18\x19 \x01(\tR\x05muted\x12\x1d\n" +
+	"\n" +
+	"sender_url\x18\x1a \x01(\tR\tsenderUrl\"P\n" +
 	"\x04Fate\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\xf3\n" +
-	"\n" +
+	"atUnixNano\"\x89\v\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -2061,7 +2090,8 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x05apart\x18\" \x03(\v2\x1b.headwater.store.v1.PartingR\x05apart\x12B\n" +
 	"\n" +
 	"set_origin\x18# \x01(\v2#.headwater.store.v1.OriginStatementR\tsetOrigin\x12\x1a\n" +
-	"\brejoined\x18$ \x01(\x03R\brejoined\"W\n" +
+	"\brejoined\x18$ \x01(\x03R\brejoined\x12\x14\n" +
+	"\x05muted\x18% \x01(\x03R\x05muted\"W\n" +
 	"\aParting\x12\x1a\n" +
 	"\bincident\x18\x01 \x01(\tR\bincident\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +

@@ -721,7 +721,9 @@ type Alert struct {
 	// When it ended, or is to count as ended. 0: not known.
 	EndsAtUnixNano int64 `protobuf:"varint,6,opt,name=ends_at_unix_nano,json=endsAtUnixNano,proto3" json:"ends_at_unix_nano,omitempty"`
 	// Leads to the expression that fired, a URL.
-	GeneratorUrl  string `protobuf:"bytes,7,opt,name=generator_url,json=generatorUrl,proto3" json:"generator_url,omitempty"`
+	GeneratorUrl string `protobuf:"bytes,7,opt,name=generator_url,json=generatorUrl,proto3" json:"generator_url,omitempty"`
+	// Why its Alertmanager tells nobody of it, in words. Empty: it does.
+	Muted         string `protobuf:"bytes,8,opt,name=muted,proto3" json:"muted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -801,6 +803,13 @@ func (x *Alert) GetEndsAtUnixNano() int64 {
 func (x *Alert) GetGeneratorUrl() string {
 	if x != nil {
 		return x.GeneratorUrl
+	}
+	return ""
+}
+
+func (x *Alert) GetMuted() string {
+	if x != nil {
+		return x.Muted
 	}
 	return ""
 }
@@ -2014,7 +2023,7 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\fexternal_url\x18\x04 \x01(\tR\vexternalUrl\x12\x1c\n" +
 	"\ttruncated\x18\x05 \x01(\x04R\ttruncated\x12\x18\n" +
 	"\asymbols\x18\x06 \x03(\tR\asymbols\x122\n" +
-	"\x06alerts\x18\a \x03(\v2\x1a.headwater.stream.v1.AlertR\x06alerts\"\xaa\x02\n" +
+	"\x06alerts\x18\a \x03(\v2\x1a.headwater.stream.v1.AlertR\x06alerts\"\xc0\x02\n" +
 	"\x05Alert\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x1d\n" +
 	"\n" +
@@ -2023,7 +2032,8 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x06status\x18\x04 \x01(\x0e2 .headwater.stream.v1.AlertStatusR\x06status\x12-\n" +
 	"\x13starts_at_unix_nano\x18\x05 \x01(\x03R\x10startsAtUnixNano\x12)\n" +
 	"\x11ends_at_unix_nano\x18\x06 \x01(\x03R\x0eendsAtUnixNano\x12#\n" +
-	"\rgenerator_url\x18\a \x01(\tR\fgeneratorUrl\">\n" +
+	"\rgenerator_url\x18\a \x01(\tR\fgeneratorUrl\x12\x14\n" +
+	"\x05muted\x18\b \x01(\tR\x05muted\">\n" +
 	"\n" +
 	"ServiceRef\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
