@@ -16,6 +16,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate/page"
 	"github.com/headwater-sre/headwater/correlate/settings"
 	"github.com/headwater-sre/headwater/topology"
+	"github.com/headwater-sre/headwater/topology/discovery"
 	"github.com/headwater-sre/headwater/topology/file"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
@@ -27,6 +28,7 @@ type config struct {
 
 	topologyFiles []string // absolute or relative to the working directory
 	topology      topologyVersion
+	sources       []discovery.Config // in the order of the file, which is their rank
 
 	engine   correlate.Config
 	relabels int
@@ -268,7 +270,9 @@ func countRoutes(n *yaml.Node) int {
 func (p *configParser) topology() {
 	if len(p.c.topologyFiles) == 0 {
 		p.c.topology = topologyVersion{spec: emptyTopology}
-		p.c.warnings = append(p.c.warnings, "no topology files configured: without dependencies each service's alerts are an incident of their own")
+		if len(p.c.sources) == 0 {
+			p.c.warnings = append(p.c.warnings, "no topology sources configured: without dependencies each service's alerts are an incident of their own")
+		}
 		return
 	}
 	if p.unreadable {

@@ -32,7 +32,7 @@ func (p *configParser) readEnvironment(n *yaml.Node, path string) {
 }
 
 func (p *configParser) readTopology(n *yaml.Node, path string) {
-	p.Mapping(n, path, []strictyaml.Field{
+	p.Mapping(n, path, append([]strictyaml.Field{
 		{Name: "files", Read: func(n *yaml.Node, path string) {
 			p.List(n, path, func(n *yaml.Node, path string) {
 				name, ok := p.Scalar(n, path, "the path of a topology file")
@@ -54,7 +54,7 @@ func (p *configParser) readTopology(n *yaml.Node, path string) {
 				p.c.topologyFiles = append(p.c.topologyFiles, name)
 			})
 		}},
-	})
+	}, p.readSources()...))
 }
 
 func (p *configParser) readStream(n *yaml.Node, path string) {

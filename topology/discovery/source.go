@@ -70,3 +70,7 @@ const (
 	DefaultRefreshInterval = time.Minute
 	DefaultTimeout         = 30 * time.Second
 )
+
+// PushedPrefix begins the names of the sources that the API was told: whoever pushes as
+// "ci" is the source "api:ci". No configured source has such a name.
+const PushedPrefix = "api:"
