@@ -212,6 +212,8 @@ func healthToProto(h *correlate.HealthState) *pb.HealthCheck {
 		CheckedAt: timeToProto(h.At),
 		Since:     timeToProto(h.Since),
 		Failures:  int32(h.Failures),
+		Successes: int32(h.Successes),
+		Ttl:       durationToProto(h.TTL),
 		Revision:  h.Revision,
 	}
 	if h.Alert != (correlate.AlertID{}) {

@@ -59,6 +59,7 @@ var conversions = []struct {
 		name:    "health",
 		fill:    &correlate.HealthState{},
 		convert: func(v any) proto.Message { return healthToProto(v.(*correlate.HealthState)) },
+		hidden:  map[string]string{"Forgotten": "such a row is none"},
 	},
 }
 

@@ -69,6 +69,8 @@ func healthResult(path string, r *pb.HealthResult) (correlate.HealthResult, erro
 		Latency:          r.GetLatency().AsDuration(),
 		Message:          r.GetMessage(),
 		FailureThreshold: int(r.GetFailureThreshold()),
+		SuccessThreshold: int(r.GetSuccessThreshold()),
+		TTL:              r.GetTtl().AsDuration(),
 	}
 	if r.GetCheckedAt() != nil {
 		result.At = r.GetCheckedAt().AsTime()
@@ -79,6 +81,8 @@ func healthResult(path string, r *pb.HealthResult) (correlate.HealthResult, erro
 		return result, invalid(path+"status", "want HEALTH_STATUS_PASSING, HEALTH_STATUS_DEGRADED, HEALTH_STATUS_FAILING or HEALTH_STATUS_UNKNOWN")
 	case r.GetLatency() != nil && r.GetLatency().CheckValid() != nil:
 		return result, invalid(path+"latency", "must be a valid duration")
+	case r.GetTtl() != nil && r.GetTtl().CheckValid() != nil:
+		return result, invalid(path+"ttl", "must be a valid duration")
 	case r.GetCheckedAt() != nil && r.GetCheckedAt().CheckValid() != nil:
 		return result, invalid(path+"checked_at", "must be a valid time")
 	}

@@ -36,6 +36,10 @@ type Config struct {
 	ChronicAfter time.Duration
 	// FailureThreshold is how many failing health results in a row make an alert. Default 3.
 	FailureThreshold int
+	// SuccessThreshold is how many passing health results in a row end that alert. Default 1.
+	SuccessThreshold int
+	// HealthTTL is how long a health check is remembered that nobody reports any more. Default 24 h.
+	HealthTTL time.Duration
 	// MaxOrigins bounds the candidates kept per incident. Default 10.
 	MaxOrigins int
 	// MaxPageAlerts bounds the alerts quoted in a page. Default 20.
@@ -72,6 +76,8 @@ func (c Config) WithDefaults() Config {
 	def(&c.ReopenWithin, 30*time.Minute)
 	def(&c.ChronicAfter, 6*time.Hour)
 	num(&c.FailureThreshold, 3)
+	num(&c.SuccessThreshold, 1)
+	def(&c.HealthTTL, 24*time.Hour)
 	num(&c.MaxOrigins, 10)
 	num(&c.MaxPageAlerts, 20)
 	num(&c.MaxTimeline, 500)
@@ -97,6 +103,8 @@ func (c Config) Validate() error {
 	check(c.StaleAfter < 0, "correlation.stale_after: must not be negative")
 	check(c.ChronicAfter < 0, "correlation.chronic_after: must not be negative")
 	check(c.FailureThreshold < 0, "health.failure_threshold: must not be negative")
+	check(c.SuccessThreshold < 0, "health.success_threshold: must not be negative")
+	check(c.HealthTTL < 0, "health.ttl: must not be negative")
 	return errors.Join(errs...)
 }
 

@@ -10,6 +10,7 @@ type dueKind uint8
 
 const (
 	dueExpiry  dueKind = iota // an alert that nobody confirmed ends
+	dueForget                 // a health check that nobody reports is forgotten
 	duePage                   // an opening page
 	dueUpdate                 // an update page
 	dueClose                  // an incident ends
@@ -25,13 +26,18 @@ type due struct {
 	alert    AlertID
 	incident string
 	number   uint64
+	check    *checkKey // of dueForget
 }
 
 func (a *due) less(b *due) bool {
 	if !a.at.Equal(b.at) {
 		return a.at.Before(b.at)
 	}
-	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.number, b.number), a.alert.compare(b.alert)) < 0
+	order := cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.number, b.number), a.alert.compare(b.alert))
+	if order == 0 && a.check != nil && b.check != nil {
+		order = a.check.compare(*b.check)
+	}
+	return order < 0
 }
 
 // dueHeap is a binary heap of reminders, the earliest first.
@@ -83,21 +89,32 @@ func (h *dueHeap) pop() due {
 // takeDue removes the first reminder. What it reminded of may be reminded of again.
 func (e *Engine) takeDue() due {
 	d := e.due.pop()
-	if d.kind == dueExpiry {
+	switch d.kind {
+	case dueExpiry:
 		if it := e.items[d.alert]; it != nil && it.reminded.Equal(d.at) {
 			it.reminded = time.Time{}
 		}
-	} else if inc := e.incidents[d.incident]; inc != nil && inc.reminded[d.kind].Equal(d.at) {
-		inc.reminded[d.kind] = time.Time{}
+	case dueForget:
+		if e.forgetting[*d.check].Equal(d.at) {
+			delete(e.forgetting, *d.check)
+		}
+	default:
+		if inc := e.incidents[d.incident]; inc != nil && inc.reminded[d.kind].Equal(d.at) {
+			inc.reminded[d.kind] = time.Time{}
+		}
 	}
 	return d
 }
 
 // stands reports whether the row still asks for d.
 func (e *Engine) stands(d *due) bool {
-	if d.kind == dueExpiry {
+	switch d.kind {
+	case dueExpiry:
 		it := e.items[d.alert]
 		return it != nil && d.at.Equal(e.expiryOf(it))
+	case dueForget:
+		h := e.health[*d.check]
+		return h != nil && d.at.Equal(e.forgetAt(h))
 	}
 	inc := e.incidents[d.incident]
 	return inc != nil && d.at.Equal(e.deadlineOf(inc, d.kind))
@@ -106,7 +123,9 @@ func (e *Engine) stands(d *due) bool {
 func (e *Engine) dropStale() {
 	for len(e.due) > 0 && !e.stands(&e.due[0]) {
 		d := e.takeDue()
-		if it := e.items[d.alert]; it != nil && d.kind == dueExpiry {
+		if d.kind == dueForget {
+			e.scheduleForgetting(e.health[*d.check]) // it was reported since
+		} else if it := e.items[d.alert]; it != nil && d.kind == dueExpiry {
 			e.scheduleExpiry(it) // it was confirmed since
 		}
 	}
@@ -140,7 +159,7 @@ func (e *Engine) scheduleIncident(inc *incident) {
 
 // expiryOf is when a firing alert ends for want of news; zero: never. A sender
 // that gives a firing alert an end (Prometheus does) means "unless I say so again".
-// The alert of a health check ends with a passing result alone. An alert that ended
+// The alert of a health check ends with passing results, or with the check. An alert that ended
 // outside any incident is remembered for a while, so that a second notice of its end is not news.
 func (e *Engine) expiryOf(it *item) time.Time {
 	a := it.state
@@ -193,6 +212,8 @@ func (e *Engine) fire(d *due) {
 	switch d.kind {
 	case dueExpiry:
 		e.expire(e.items[d.alert])
+	case dueForget:
+		e.forgetCheck(*d.check)
 	case duePage:
 		e.openingDue(e.incidents[d.incident])
 	case dueUpdate:

@@ -34,8 +34,10 @@ type Engine struct {
 	checksOf  map[nodeID][]checkKey
 	changesOf map[nodeID][]*ChangeState
 	due       dueHeap
-	names     map[string]verdict // see [Engine.classOf]
-	learned   learnedFigures
+	// forgetting has the earliest reminder of each check's end that due holds.
+	forgetting map[checkKey]time.Time
+	names      map[string]verdict // see [Engine.classOf]
+	learned    learnedFigures
 
 	step stepState
 }
@@ -65,7 +67,7 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, meta: snapshot.Meta,
 		items: map[AlertID]*item{}, incidents: map[string]*incident{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
-		latest: map[string]*item{}, names: map[string]verdict{},
+		latest: map[string]*item{}, names: map[string]verdict{}, forgetting: map[checkKey]time.Time{},
 	}
 	if e.meta.NextIncident == 0 {
 		e.meta.NextIncident = 1
@@ -123,6 +125,9 @@ func (e *Engine) load(s *Snapshot) error {
 	}
 	for _, inc := range e.incidents {
 		e.scheduleIncident(inc)
+	}
+	for _, h := range e.health {
+		e.scheduleForgetting(h)
 	}
 	return nil
 }

@@ -218,6 +218,9 @@ func (h *history) health() *correlate.HealthBatch {
 	r := correlate.HealthResult{
 		Service: drawService(h.t), Status: rapid.SampledFrom(healthStatuses).Draw(h.t, "status"),
 		FailureThreshold: rapid.IntRange(0, 2).Draw(h.t, "threshold"),
+		SuccessThreshold: rapid.IntRange(0, 2).Draw(h.t, "good threshold"),
+		Count:            rapid.IntRange(0, 3).Draw(h.t, "count"),
+		TTL:              rapid.SampledFrom([]time.Duration{0, 0, time.Nanosecond, 40 * time.Second, 20 * time.Minute}).Draw(h.t, "ttl"),
 	}
 	for range rapid.IntRange(1, 3).Draw(h.t, "results") {
 		b.Results = append(b.Results, r)

@@ -52,21 +52,79 @@ func (e *Engine) applyResult(r *HealthResult) {
 			e.unsettleAround(e.nodes.id(k.service))
 		}
 	}
-	h.At, h.Status, h.Latency, h.Message = at, r.Status, r.Latency, r.Message
+	h.At, h.Status, h.Latency, h.Message, h.TTL = at, r.Status, r.Latency, r.Message, r.TTL
+	e.scheduleForgetting(h)
+	e.countResult(h, r)
+}
+
+// countResult raises and ends the alert of a check, by how many results in a row were
+// bad or good.
+func (e *Engine) countResult(h *HealthState, r *HealthResult) {
+	n := max(r.Count, 1)
 	switch r.Status {
 	case HealthFailing, HealthDegraded:
-		h.Failures++
-		threshold := r.FailureThreshold
-		if threshold <= 0 {
-			threshold = e.cfg.FailureThreshold
-		}
-		if h.Failures >= threshold && h.Alert == (AlertID{}) {
+		h.Failures, h.Successes = h.Failures+n, 0
+		if h.Failures >= orDefault(r.FailureThreshold, e.cfg.FailureThreshold) && h.Alert == (AlertID{}) {
 			e.raise(h)
 		}
 	case HealthPassing:
-		h.Failures = 0
-		e.clear(h)
+		h.Failures, h.Successes = 0, h.Successes+n
+		if h.Successes >= orDefault(r.SuccessThreshold, e.cfg.SuccessThreshold) {
+			e.clear(h)
+		}
 	case HealthUnknown: // says nothing either way
+	}
+}
+
+func orDefault(n, otherwise int) int {
+	if n <= 0 {
+		return otherwise
+	}
+	return n
+}
+
+// forgetAt is when h is forgotten for want of news.
+func (e *Engine) forgetAt(h *HealthState) time.Time {
+	if h.TTL > 0 {
+		return h.At.Add(h.TTL)
+	}
+	return h.At.Add(e.cfg.HealthTTL)
+}
+
+// scheduleForgetting reminds of h's end, nil having none. A reminder that comes earlier
+// will do: nearly every result puts the end further off.
+func (e *Engine) scheduleForgetting(h *HealthState) {
+	if h == nil {
+		return
+	}
+	k, at := keyOf(h), e.forgetAt(h)
+	if reminded, ok := e.forgetting[k]; ok && !at.Before(reminded) {
+		return
+	}
+	e.forgetting[k] = at
+	e.due.push(due{at: at, kind: dueForget, check: &k})
+}
+
+// forgetCheck drops a check that nobody reports any more. An alert of its own ends with
+// it: there is nobody left who could say that all is well again.
+func (e *Engine) forgetCheck(k checkKey) {
+	h := e.health[k]
+	if it := e.items[h.Alert]; it != nil && it.state.Active() {
+		e.end(it, e.meta.Now)
+		if it.inc != nil {
+			e.note(it.inc, TimelineJoined, "", fmt.Sprintf("%s on %s ended: nobody has reported check %s for %s",
+				HealthAlertName, k.service, k.check, roughly(e.meta.Now.Sub(h.At))))
+		}
+	}
+	n := e.nodes.id(k.service)
+	delete(e.health, k)
+	e.checksOf[n] = slices.DeleteFunc(e.checksOf[n], func(o checkKey) bool { return o == k })
+	if len(e.checksOf[n]) == 0 {
+		delete(e.checksOf, n)
+	}
+	e.touchHealth(k)
+	if h.Status != HealthUnknown {
+		e.unsettleAround(n)
 	}
 }
 

@@ -384,11 +384,15 @@ type HealthState struct {
 	Message string
 	// At is when the latest result was sampled; Since when the status last changed.
 	At, Since time.Time
-	// Failures counts failing or degraded results in a row.
-	Failures int
+	// Failures counts failing or degraded results in a row, Successes passing ones.
+	Failures, Successes int
 	// Alert is the instance that the failures raised; zero when none is active.
-	Alert    AlertID
-	Revision uint64
+	Alert AlertID
+	// TTL is how long after At it is forgotten, as the latest result had it; 0: [Config.HealthTTL].
+	TTL time.Duration
+	// Forgotten: nobody reported it for its TTL, so the row goes.
+	Forgotten bool
+	Revision  uint64
 }
 
 // ChangeState is a change event as stored.

@@ -309,11 +309,16 @@ func promisesHold(t *rapid.T, cfg correlate.Config, inputs []correlate.Input) {
 	for i := range 8 {
 		step(correlate.Input{Pos: last.Pos + 3 + uint64(i), At: last.At.Add(time.Duration(i*20) * time.Minute), Signal: correlate.Tick{}})
 	}
+	step(correlate.Input{Pos: last.Pos + 11, At: last.At.Add(24 * time.Hour), Signal: correlate.Tick{}})
 	if at, ok := e.NextDeadline(); ok {
 		t.Fatalf("all is over and something is due at %s", at)
 	}
-	if s := e.Snapshot(); len(s.Alerts)+len(s.Incidents) > 0 {
-		t.Fatalf("all is over and %d alerts and %d incidents are still remembered, such as %s", len(s.Alerts), len(s.Incidents), encode(t, s.Alerts))
+	if s := e.Snapshot(); len(s.Alerts)+len(s.Incidents)+len(s.Health) > 0 {
+		t.Fatalf("all is over and %d alerts, %d incidents and %d checks are still remembered, such as %s",
+			len(s.Alerts), len(s.Incidents), len(s.Health), encode(t, s.Alerts))
+	}
+	if n := len(l.Snapshot().Health); n > 0 {
+		t.Fatalf("the engine forgot all checks and the rows still have %d", n)
 	}
 	for id := range l.Pages {
 		if l.Open(id) {
@@ -337,7 +342,7 @@ func allResolved(l *correlatetest.Ledger) *correlate.AlertBatch {
 func allHealthy(e *correlate.Engine) *correlate.HealthBatch {
 	b := &correlate.HealthBatch{Source: "probe"}
 	for _, h := range e.Snapshot().Health {
-		b.Results = append(b.Results, correlate.HealthResult{Service: h.Service, Check: h.Check, Status: correlate.HealthPassing})
+		b.Results = append(b.Results, correlate.HealthResult{Service: h.Service, Check: h.Check, Status: correlate.HealthPassing, Count: 2})
 	}
 	return b
 }

@@ -194,6 +194,14 @@ type HealthResult struct {
 	// FailureThreshold is how many failing or degraded results in a row make an
 	// alert; 0 means [Config.FailureThreshold].
 	FailureThreshold int
+	// SuccessThreshold is how many passing results in a row end it; 0 means
+	// [Config.SuccessThreshold].
+	SuccessThreshold int
+	// Count is how many results in a row it stands for, all with this outcome and this
+	// one the latest: a prober does not send each one while nothing changes. 0 counts as 1.
+	Count int
+	// TTL is how long the result is remembered when no other follows; 0 means [Config.HealthTTL].
+	TTL time.Duration
 }
 
 // HealthBatch is the health results of one request.

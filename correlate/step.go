@@ -54,8 +54,12 @@ func (e *Engine) finish() *Delta {
 		d.Incidents = append(d.Incidents, inc.row)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(e.step.health), checkKey.compare) {
-		e.health[k].Revision = e.meta.Pos
-		d.Health = append(d.Health, e.health[k])
+		h := e.health[k]
+		if h == nil {
+			h = &HealthState{Service: k.service, Check: k.check, Forgotten: true}
+		}
+		h.Revision = e.meta.Pos
+		d.Health = append(d.Health, h)
 	}
 	for _, k := range slices.Sorted(maps.Keys(e.step.stats)) {
 		st, ok := e.stats[k]
@@ -141,12 +145,16 @@ func (e *Engine) editHealth(k checkKey) *HealthState {
 	if !e.step.health[k] {
 		row := *e.health[k]
 		e.health[k] = &row
-		if e.step.health == nil {
-			e.step.health = map[checkKey]bool{}
-		}
-		e.step.health[k] = true
+		e.touchHealth(k)
 	}
 	return e.health[k]
+}
+
+func (e *Engine) touchHealth(k checkKey) {
+	if e.step.health == nil {
+		e.step.health = map[checkKey]bool{}
+	}
+	e.step.health[k] = true
 }
 
 // note adds an entry to inc's timeline.

@@ -85,7 +85,7 @@ var healthStatuses = map[string]headwaterv1.HealthStatus{
 
 func (a *app) addHealthReport(cmd *kingpin.CmdClause) {
 	var status string
-	var latency time.Duration
+	var latency, ttl time.Duration
 	res := &headwaterv1.HealthResult{}
 	cmd.Arg("service", "Service that was checked.").Required().StringVar(&res.Service)
 	cmd.Arg("status", "passing, degraded, failing or unknown.").Required().EnumVar(&status, "passing", "degraded", "failing", "unknown")
@@ -93,10 +93,15 @@ func (a *app) addHealthReport(cmd *kingpin.CmdClause) {
 	cmd.Flag("latency", "How long the answer took, such as 35ms.").DurationVar(&latency)
 	cmd.Flag("message", "What the check said.").StringVar(&res.Message)
 	cmd.Flag("failure-threshold", "How many bad results in a row make an alert; 0: as the server is configured.").Int32Var(&res.FailureThreshold)
+	cmd.Flag("success-threshold", "How many passing results in a row end it; 0: as the server is configured.").Int32Var(&res.SuccessThreshold)
+	cmd.Flag("ttl", "Forget the check when no other result follows for so long, such as 5m. Default: as the server is configured.").DurationVar(&ttl)
 	a.command(cmd, func(ctx context.Context) error {
 		res.Status = healthStatuses[status]
 		if latency != 0 {
 			res.Latency = durationpb.New(latency)
+		}
+		if ttl != 0 {
+			res.Ttl = durationpb.New(ttl)
 		}
 		return a.reportHealth(ctx, res)
 	})

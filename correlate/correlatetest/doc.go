@@ -46,7 +46,7 @@
 //	unmuted <service> <AlertName>            … and does so no longer
 //	gone <service> <AlertName>               … and does not know it any more
 //	resend                                   every firing alert again, in one notification
-//	health <service> passing|degraded|failing|unknown [check= message= threshold=]
+//	health <service> passing|degraded|failing|unknown [check= message= threshold= good= count= ttl=]
 //	change <service> <kind> ["summary"] [ago=48h]
 //	acknowledge|resolve|note INC-1 [by <who>] ["text"]
 //	set-origin INC-1 [<service>] [by <who>] ["text"]      without a service, the word is withdrawn

@@ -55,7 +55,11 @@ func (l *Ledger) Apply(d *correlate.Delta) {
 		l.Incidents[i.ID] = i
 	}
 	for _, h := range d.Health {
-		l.health[h.Service.String()+"\x00"+h.Check] = h
+		if key := h.Service.String() + "\x00" + h.Check; h.Forgotten {
+			delete(l.health, key)
+		} else {
+			l.health[key] = h
+		}
 	}
 	for _, c := range d.Changes {
 		l.changes[c.Pos] = c

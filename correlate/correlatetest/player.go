@@ -281,9 +281,16 @@ func health(plain []string, opts map[string]string) (correlate.Signal, error) {
 		return nil, err
 	}
 	r := correlate.HealthResult{Service: topology.ParseRef(plain[0]), Status: status, Check: opts["check"], Message: opts["message"]}
-	if t := opts["threshold"]; t != "" {
-		if r.FailureThreshold, err = strconv.Atoi(t); err != nil {
-			return nil, fmt.Errorf("threshold: %w", err)
+	for name, into := range map[string]*int{"threshold": &r.FailureThreshold, "good": &r.SuccessThreshold, "count": &r.Count} {
+		if t := opts[name]; t != "" {
+			if *into, err = strconv.Atoi(t); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	if t := opts["ttl"]; t != "" {
+		if r.TTL, err = time.ParseDuration(t); err != nil {
+			return nil, fmt.Errorf("ttl: %w", err)
 		}
 	}
 	return &correlate.HealthBatch{Source: "story", Results: []correlate.HealthResult{r}}, nil

@@ -348,6 +348,11 @@ func (in *scenarioReader) health(o *object, at time.Time) correlate.HealthResult
 		At:               o.optionalTime("at"),
 		Message:          o.optionalText("message"),
 		FailureThreshold: int(o.whole("failure_threshold")),
+		SuccessThreshold: int(o.whole("success_threshold")),
+		Count:            int(o.whole("count")),
+	}
+	if ttl := o.optionalText("ttl"); ttl != "" {
+		res.TTL = word(o, "ttl", ttl, time.ParseDuration)
 	}
 	if res.At.IsZero() {
 		res.At = at

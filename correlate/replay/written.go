@@ -66,12 +66,20 @@ type writtenHealth struct {
 	At               writtenTime `json:"at,omitzero"`
 	Message          string      `json:"message,omitempty"`
 	FailureThreshold int         `json:"failure_threshold,omitempty"`
+	SuccessThreshold int         `json:"success_threshold,omitempty"`
+	Count            int         `json:"count,omitempty"`
+	TTL              string      `json:"ttl,omitempty"`
 }
 
 func writeHealth(h *correlate.HealthResult) *writtenHealth {
+	ttl := ""
+	if h.TTL != 0 {
+		ttl = h.TTL.String()
+	}
 	return &writtenHealth{
 		Service: h.Service.Name, Namespace: h.Service.Namespace, Check: h.Check, Status: h.Status.String(),
 		LatencyMS: float64(h.Latency) / float64(time.Millisecond), At: writtenTime{h.At}, Message: h.Message, FailureThreshold: h.FailureThreshold,
+		SuccessThreshold: h.SuccessThreshold, Count: h.Count, TTL: ttl,
 	}
 }
 

@@ -93,9 +93,19 @@ func (e *Engine) readRelabel(n *yaml.Node, path string) {
 }
 
 func (e *Engine) readHealth(n *yaml.Node, path string) {
-	e.Mapping(n, path, []strictyaml.Field{
-		{Name: "failure_threshold", Read: func(n *yaml.Node, path string) { e.Config.FailureThreshold = e.Integer(n, path, 1) }},
-	})
+	c := &e.Config
+	fields := []strictyaml.Field{
+		{Name: "failure_threshold", Read: func(n *yaml.Node, path string) { c.FailureThreshold = e.Integer(n, path, 1) }},
+		{Name: "success_threshold", Read: func(n *yaml.Node, path string) { c.SuccessThreshold = e.Integer(n, path, 1) }},
+		{Name: "ttl", Read: func(n *yaml.Node, path string) {
+			v, ok := e.Duration(n, path)
+			if ok && time.Duration(v) < time.Minute {
+				e.Bad(n, path, "%s is shorter than most checks' interval; write at least 1m", v)
+			}
+			c.HealthTTL = time.Duration(v)
+		}},
+	}
+	e.Mapping(n, path, fields)
 }
 
 func (e *Engine) readCorrelation(n *yaml.Node, path string) {

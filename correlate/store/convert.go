@@ -261,6 +261,8 @@ func healthToProto(h *correlate.HealthState) *storev1.HealthState {
 		AtUnixNano:    timeToNano(h.At),
 		SinceUnixNano: timeToNano(h.Since),
 		Failures:      int64(h.Failures),
+		Successes:     int64(h.Successes),
+		TtlNanos:      int64(h.TTL),
 		Revision:      h.Revision,
 	}
 	if h.Alert != (correlate.AlertID{}) {
@@ -271,14 +273,16 @@ func healthToProto(h *correlate.HealthState) *storev1.HealthState {
 
 func healthFromProto(h *storev1.HealthState) *correlate.HealthState {
 	return &correlate.HealthState{
-		Service:  refFromProto(h.GetService()),
-		Check:    h.GetCheck(),
-		Status:   correlate.HealthStatus(h.GetStatus()),
-		Latency:  time.Duration(h.GetLatencyNanos()),
-		Message:  h.GetMessage(),
-		At:       timeFromNano(h.GetAtUnixNano()),
-		Since:    timeFromNano(h.GetSinceUnixNano()),
-		Failures: int(h.GetFailures()),
+		Service:   refFromProto(h.GetService()),
+		Check:     h.GetCheck(),
+		Status:    correlate.HealthStatus(h.GetStatus()),
+		Latency:   time.Duration(h.GetLatencyNanos()),
+		Message:   h.GetMessage(),
+		At:        timeFromNano(h.GetAtUnixNano()),
+		Since:     timeFromNano(h.GetSinceUnixNano()),
+		Failures:  int(h.GetFailures()),
+		Successes: int(h.GetSuccesses()),
+		TTL:       time.Duration(h.GetTtlNanos()),
 		Alert: correlate.AlertID{
 			Fingerprint: h.GetAlert().GetFingerprint(),
 			StartsAt:    h.GetAlert().GetStartsAtUnixNano(),

@@ -96,7 +96,11 @@ func TestEveryFieldSurvives(t *testing.T) {
 	roundTrip(t, metaToProto, metaFromProto)
 	roundTrip(t, alertToProto, alertFromProto)
 	roundTrip(t, incidentToProto, incidentFromProto)
-	roundTrip(t, healthToProto, healthFromProto)
+	roundTrip(t, healthToProto, func(m *storev1.HealthState) *correlate.HealthState {
+		h := healthFromProto(m)
+		h.Forgotten = h.Revision != 0 // the one field that never gets to disk: the row goes instead
+		return h
+	})
 	roundTrip(t, changeStateToProto, changeStateFromProto)
 	roundTrip(t, statToProto, statFromProto)
 	roundTrip(t, pageToProto, pageFromProto)

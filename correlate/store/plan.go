@@ -95,7 +95,7 @@ func (p *planner) rows(d *correlate.Delta, first func(key any) bool) error {
 	for _, h := range slices.Backward(d.Health) {
 		key := inTable(tableHealth, healthSuffix(h))
 		if first(healthKey(key)) {
-			if err := p.other(key, healthToProto(h)); err != nil {
+			if err := p.health(key, h); err != nil {
 				return err
 			}
 		}
@@ -227,14 +227,27 @@ func (p *planner) other(key []byte, m message) error {
 	return p.putMessage(key, m, 0)
 }
 
+// health plans a check; one that is forgotten leaves nothing.
+func (p *planner) health(key []byte, h *correlate.HealthState) error {
+	if !h.Forgotten {
+		return p.other(key, healthToProto(h))
+	}
+	p.dropOther(key)
+	return nil
+}
+
 // stat plans a figure; one without a count is forgotten.
 func (p *planner) stat(key []byte, st correlate.Stat) error {
 	if st.Count != 0 {
 		return p.other(key, statToProto(st))
 	}
+	p.dropOther(key)
+	return nil
+}
+
+func (p *planner) dropOther(key []byte) {
 	p.remove(key)
 	p.after(func() { p.index.dropOther(string(key)) })
-	return nil
 }
 
 // pages adds the pages of d to the outbox. One that is there already stays as it

@@ -191,7 +191,8 @@ func toHealthBatch(b *correlate.HealthBatch) *streamv1.HealthBatch {
 		out.Results[i] = &streamv1.HealthResult{
 			Service: toRef(r.Service), Check: r.Check, Status: streamv1.HealthStatus(r.Status) + 1,
 			LatencyNano: r.Latency.Nanoseconds(), AtUnixNano: toNano(r.At), Message: r.Message,
-			FailureThreshold: int64(r.FailureThreshold),
+			FailureThreshold: int64(r.FailureThreshold), SuccessThreshold: int64(r.SuccessThreshold),
+			Count: int64(r.Count), TtlNano: r.TTL.Nanoseconds(),
 		}
 	}
 	return out
@@ -210,7 +211,8 @@ func fromHealthBatch(b *streamv1.HealthBatch) (*correlate.HealthBatch, error) {
 		out.Results[i] = correlate.HealthResult{
 			Service: fromRef(r.GetService()), Check: r.GetCheck(), Status: status,
 			Latency: time.Duration(r.GetLatencyNano()), At: fromNano(r.GetAtUnixNano()),
-			Message: r.GetMessage(), FailureThreshold: int(r.GetFailureThreshold()),
+			Message: r.GetMessage(), FailureThreshold: int(r.GetFailureThreshold()), SuccessThreshold: int(r.GetSuccessThreshold()),
+			Count: int(r.GetCount()), TTL: time.Duration(r.GetTtlNano()),
 		}
 	}
 	return out, nil

@@ -33,7 +33,8 @@ const (
 	MaxMessage   = 4 << 10        // bytes; longer messages are cut
 	MaxCheck     = 128            // bytes
 	MaxLatency   = 24 * time.Hour // more is a mistake in the unit
-	MaxThreshold = 1000           // failures in a row
+	MaxThreshold = 1000           // results in a row
+	MaxTTL       = 366 * 24 * time.Hour
 )
 
 // DecodeReport decodes one result, an array of results, or an object with an
@@ -49,6 +50,9 @@ const (
 //	at, timestamp      when the check ran (RFC 3339); default: on arrival
 //	message            what the check said
 //	failure_threshold  failures in a row that make an alert; default: the configured one
+//	success_threshold  passing results in a row that end it; default: the configured one
+//	ttl                a duration such as "5m" after which the check is forgotten when
+//	                   no other result follows; default: the configured one
 //
 // The error is a [*body.Error].
 func DecodeReport(text []byte) (*correlate.HealthBatch, error) {
@@ -85,7 +89,13 @@ func Admit(r *correlate.HealthResult) error {
 	case !r.At.IsZero() && (r.At.Before(body.Earliest) || r.At.After(body.Latest)):
 		return &body.Error{Field: "checked_at", Reason: "want a time between the years 1678 and 2261"}
 	case r.FailureThreshold < 0 || r.FailureThreshold > MaxThreshold:
-		return &body.Error{Field: "failure_threshold", Reason: "want 1 to 1000, or 0 for the configured one"}
+		return &body.Error{Field: "failure_threshold", Reason: wantThreshold}
+	case r.SuccessThreshold < 0 || r.SuccessThreshold > MaxThreshold:
+		return &body.Error{Field: "success_threshold", Reason: wantThreshold}
+	case r.Count < 0:
+		return &body.Error{Field: "count", Reason: "want at least 1, or 0 for 1"}
+	case r.TTL < 0 || r.TTL > MaxTTL:
+		return &body.Error{Field: "ttl", Reason: wantTTL}
 	}
 	r.Message = body.Cut(r.Message, MaxMessage)
 	return nil
@@ -94,6 +104,9 @@ func Admit(r *correlate.HealthResult) error {
 const (
 	wantStatus  = "want passing, degraded, failing or unknown"
 	wantLatency = "want between nothing and 24h"
+
+	wantTTL       = "want between nothing, which means the configured one, and 366 days"
+	wantThreshold = "want 1 to 1000, or 0 for the configured one"
 )
 
 type decoder struct {
@@ -180,13 +193,17 @@ func (one *result) field(r *body.Reader, key string) (err error) {
 	case "latency_ms":
 		one.Latency, err = milliseconds(r)
 	case "latency":
-		one.Latency, err = duration(r)
+		one.Latency, err = latencyWords.read(r)
 	case "at", "timestamp":
 		one.At, err = r.Time()
 	case "message":
 		one.Message, err = r.String()
 	case "failure_threshold":
 		one.FailureThreshold, err = r.Int()
+	case "success_threshold":
+		one.SuccessThreshold, err = r.Int()
+	case "ttl":
+		one.TTL, err = ttlWords.read(r)
 	default:
 		err = r.Skip()
 	}
@@ -221,13 +238,26 @@ func milliseconds(r *body.Reader) (time.Duration, error) {
 	return time.Duration(math.Round(ms * float64(time.Millisecond))), nil
 }
 
-func duration(r *body.Reader) (time.Duration, error) {
+// durationWords is what a duration may be, and how that is said.
+type durationWords struct {
+	most    time.Duration
+	example string
+	bounds  string // both ends, as an error says them
+	noText  string // what an error adds when it is no text
+}
+
+var (
+	latencyWords = durationWords{MaxLatency, `"120ms"`, wantLatency, "; a number of milliseconds goes into latency_ms"}
+	ttlWords     = durationWords{MaxTTL, `"5m"`, wantTTL, ""}
+)
+
+func (w *durationWords) read(r *body.Reader) (time.Duration, error) {
 	start := r.Offset()
 	if r.Null() {
 		return 0, nil
 	}
 	if !r.IsString() {
-		return 0, r.Errorf(start, `want a duration such as "120ms"; a number of milliseconds goes into latency_ms`)
+		return 0, r.Errorf(start, "want a duration such as %s%s", w.example, w.noText)
 	}
 	text, err := r.String()
 	if err != nil {
@@ -235,10 +265,10 @@ func duration(r *body.Reader) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, r.Errorf(start, `want a duration such as "120ms", got %s`, body.Quote(text))
+		return 0, r.Errorf(start, "want a duration such as %s, got %s", w.example, body.Quote(text))
 	}
-	if d < 0 || d > MaxLatency {
-		return 0, r.Errorf(start, wantLatency+", got %v", d)
+	if d < 0 || d > w.most {
+		return 0, r.Errorf(start, "%s, got %v", w.bounds, d)
 	}
 	return d, nil
 }

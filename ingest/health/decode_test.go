@@ -16,7 +16,7 @@ import (
 var sampled = time.Date(2026, 1, 5, 3, 0, 12, 0, time.UTC)
 
 var bodies = map[string]string{
-	"full":       `{"service":"shop/payment","check":"http","status":"failing","latency_ms":120.5,"at":"2026-01-05T04:00:12+01:00","message":"HTTP 503","failure_threshold":5}`,
+	"full":       `{"service":"shop/payment","check":"http","status":"failing","latency_ms":120.5,"at":"2026-01-05T04:00:12+01:00","message":"HTTP 503","failure_threshold":5,"success_threshold":2,"ttl":"5m"}`,
 	"least":      `{"service":"payment","status":"passing"}`,
 	"namespace":  `{"service":"payment","namespace":"shop","status":"passing"}`,
 	"duration":   `{"service":"payment","status":"Degraded","latency":"1.5s","timestamp":"2026-01-05T03:00:12Z"}`,
@@ -24,7 +24,7 @@ var bodies = map[string]string{
 	"results":    `{"source":"prober-eu","results":[{"service":"a","status":"healthy"},{"service":"b","status":"unhealthy"}]}`,
 	"empty":      `{"results":[]}`,
 	"unknown":    `{"service":"payment","status":"unknown","region":{"name":"eu"},"tags":["a"]}`,
-	"nulls":      `{"service":"payment","status":"passing","check":null,"latency":null,"latency_ms":null,"at":null,"message":null,"failure_threshold":null}`,
+	"nulls":      `{"service":"payment","status":"passing","check":null,"latency":null,"latency_ms":null,"at":null,"message":null,"failure_threshold":null,"ttl":null}`,
 	"with slash": `{"service":"team/payment","namespace":"shop","status":"passing"}`,
 }
 
@@ -40,7 +40,7 @@ func TestDecodeReport(t *testing.T) {
 	for name, want := range map[string]*correlate.HealthBatch{
 		"full": one(Source, correlate.HealthResult{
 			Service: topology.Ref{Namespace: "shop", Name: "payment"}, Check: "http", Status: correlate.HealthFailing,
-			Latency: 120500 * time.Microsecond, At: sampled, Message: "HTTP 503", FailureThreshold: 5,
+			Latency: 120500 * time.Microsecond, At: sampled, Message: "HTTP 503", FailureThreshold: 5, SuccessThreshold: 2, TTL: 5 * time.Minute,
 		}),
 		"least":      one(Source, correlate.HealthResult{Service: payment, Status: correlate.HealthPassing}),
 		"namespace":  one(Source, correlate.HealthResult{Service: topology.Ref{Namespace: "shop", Name: "payment"}, Status: correlate.HealthPassing}),
@@ -79,6 +79,9 @@ func TestRefusedReportsNameTheField(t *testing.T) {
 		{"Unix time", `{"service":"a","status":"up","at":1767582012}`, `at: want a string, got a number (line 1, byte 34)`},
 		{"year 9999", `{"service":"a","status":"up","at":"9999-01-01T00:00:00Z"}`, `at: want a time between the years 1678 and 2261, got 9999-01-01T00:00:00Z (line 1, byte 34)`},
 		{"negative threshold", `{"service":"a","status":"up","failure_threshold":-1}`, `failure_threshold: want 1 to 1000, or 0 for the configured one (line 1, byte 0)`},
+		{"negative success threshold", `{"service":"a","status":"up","success_threshold":-1}`, `success_threshold: want 1 to 1000, or 0 for the configured one (line 1, byte 0)`},
+		{"ttl as a number", `{"service":"a","status":"up","ttl":5}`, `ttl: want a duration such as "5m" (line 1, byte 35)`},
+		{"ttl of two years", `{"service":"a","status":"up","ttl":"17520h"}`, `ttl: want between nothing, which means the configured one, and 366 days, got 17520h0m0s (line 1, byte 35)`},
 		{"half a threshold", `{"service":"a","status":"up","failure_threshold":1.5}`, `failure_threshold: want a whole number, got 1.5 (line 1, byte 49)`},
 		{"long service", `{"service":"` + strings.Repeat("a", 254) + `","status":"up"}`, `service: longer than 253 bytes (line 1, byte 0)`},
 		{"long check", `{"service":"a","status":"up","check":"` + strings.Repeat("a", 129) + `"}`, `check: longer than 128 bytes (line 1, byte 0)`},
@@ -110,6 +113,9 @@ func TestAdmit(t *testing.T) {
 		{"latency", func(r *correlate.HealthResult) { r.Latency = -1 }, "latency"},
 		{"time", func(r *correlate.HealthResult) { r.At = time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC) }, "checked_at"},
 		{"threshold", func(r *correlate.HealthResult) { r.FailureThreshold = 1001 }, "failure_threshold"},
+		{"success threshold", func(r *correlate.HealthResult) { r.SuccessThreshold = 1001 }, "success_threshold"},
+		{"count", func(r *correlate.HealthResult) { r.Count = -1 }, "count"},
+		{"ttl", func(r *correlate.HealthResult) { r.TTL = MaxTTL + 1 }, "ttl"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := good

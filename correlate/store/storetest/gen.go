@@ -46,11 +46,12 @@ func (g *generator) delta(t *rapid.T) *correlate.Delta {
 	}
 	if rapid.Bool().Draw(t, "health") {
 		d.Health = append(d.Health, &correlate.HealthState{
-			Service:  topology.Ref{Namespace: g.name(t), Name: g.name(t)},
-			Check:    g.name(t),
-			Failures: rapid.IntRange(0, 9).Draw(t, "failures"),
-			At:       g.now(),
-			Revision: g.pos,
+			Service:   topology.Ref{Namespace: g.name(t), Name: g.name(t)},
+			Check:     g.name(t),
+			Failures:  rapid.IntRange(0, 9).Draw(t, "failures"),
+			At:        g.now(),
+			Forgotten: rapid.IntRange(0, 2).Draw(t, "forgotten") == 0,
+			Revision:  g.pos,
 		})
 	}
 	if rapid.Bool().Draw(t, "change") {

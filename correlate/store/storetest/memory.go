@@ -95,7 +95,11 @@ func (m *Memory) apply(d *correlate.Delta) {
 		m.incidents[i.Number] = i
 	}
 	for _, h := range d.Health {
-		m.health[healthKey(h)] = h
+		if h.Forgotten {
+			delete(m.health, healthKey(h))
+		} else {
+			m.health[healthKey(h)] = h
+		}
 	}
 	for _, c := range d.Changes {
 		m.changes[c.Pos] = c

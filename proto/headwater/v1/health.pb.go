@@ -108,8 +108,15 @@ type HealthResult struct {
 	// How many failing or degraded results in a row make an alert. 0 or unset: the server's
 	// `health.failure_threshold`, by default 3. Negative values and those above 1000 are refused.
 	FailureThreshold int32 `protobuf:"varint,8,opt,name=failure_threshold,json=failureThreshold,proto3" json:"failure_threshold,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How many passing results in a row end that alert. 0 or unset: the server's
+	// `health.success_threshold`, by default 1. Negative values and those above 1000 are refused.
+	SuccessThreshold int32 `protobuf:"varint,9,opt,name=success_threshold,json=successThreshold,proto3" json:"success_threshold,omitempty"`
+	// How long the check is remembered when no other result of it follows; an alert of its
+	// own ends with it. Unset: the server's `health.ttl`, by default 24 h. Negative values
+	// and those above 366 days are refused.
+	Ttl           *durationpb.Duration `protobuf:"bytes,10,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HealthResult) Reset() {
@@ -196,6 +203,20 @@ func (x *HealthResult) GetFailureThreshold() int32 {
 		return x.FailureThreshold
 	}
 	return 0
+}
+
+func (x *HealthResult) GetSuccessThreshold() int32 {
+	if x != nil {
+		return x.SuccessThreshold
+	}
+	return 0
+}
+
+func (x *HealthResult) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
 }
 
 // ReportHealthRequest is a batch of results.
@@ -321,7 +342,12 @@ type HealthCheck struct {
 	// Id of the alert that the failures raised; empty while none is active.
 	Alert string `protobuf:"bytes,9,opt,name=alert,proto3" json:"alert,omitempty"`
 	// Stream position at which it last changed.
-	Revision      uint64 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Passing results in a row; 0 after a failing or degraded one.
+	Successes int32 `protobuf:"varint,11,opt,name=successes,proto3" json:"successes,omitempty"`
+	// How long after `checked_at` it is forgotten when nobody reports it again. Unset: the
+	// server's `health.ttl`.
+	Ttl           *durationpb.Duration `protobuf:"bytes,12,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +450,20 @@ func (x *HealthCheck) GetRevision() uint64 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *HealthCheck) GetSuccesses() int32 {
+	if x != nil {
+		return x.Successes
+	}
+	return 0
+}
+
+func (x *HealthCheck) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
 }
 
 // ListHealthRequest selects checks.
@@ -561,7 +601,7 @@ var File_headwater_v1_health_proto protoreflect.FileDescriptor
 
 const file_headwater_v1_health_proto_rawDesc = "" +
 	"\n" +
-	"\x19headwater/v1/health.proto\x12\fheadwater.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadwater/v1/topology.proto\"\xc7\x02\n" +
+	"\x19headwater/v1/health.proto\x12\fheadwater.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadwater/v1/topology.proto\"\xa1\x03\n" +
 	"\fHealthResult\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x14\n" +
@@ -571,12 +611,15 @@ const file_headwater_v1_health_proto_rawDesc = "" +
 	"\n" +
 	"checked_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcheckedAt\x12\x18\n" +
 	"\amessage\x18\a \x01(\tR\amessage\x12+\n" +
-	"\x11failure_threshold\x18\b \x01(\x05R\x10failureThreshold\"c\n" +
+	"\x11failure_threshold\x18\b \x01(\x05R\x10failureThreshold\x12+\n" +
+	"\x11success_threshold\x18\t \x01(\x05R\x10successThreshold\x12+\n" +
+	"\x03ttl\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"c\n" +
 	"\x13ReportHealthRequest\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x124\n" +
 	"\aresults\x18\x02 \x03(\v2\x1a.headwater.v1.HealthResultR\aresults\"2\n" +
 	"\x14ReportHealthResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\"\x95\x03\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"\xe0\x03\n" +
 	"\vHealthCheck\x122\n" +
 	"\aservice\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\aservice\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\tR\x05check\x122\n" +
@@ -589,7 +632,9 @@ const file_headwater_v1_health_proto_rawDesc = "" +
 	"\bfailures\x18\b \x01(\x05R\bfailures\x12\x14\n" +
 	"\x05alert\x18\t \x01(\tR\x05alert\x12\x1a\n" +
 	"\brevision\x18\n" +
-	" \x01(\x04R\brevision\"g\n" +
+	" \x01(\x04R\brevision\x12\x1c\n" +
+	"\tsuccesses\x18\v \x01(\x05R\tsuccesses\x12+\n" +
+	"\x03ttl\x18\f \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"g\n" +
 	"\x11ListHealthRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -640,22 +685,24 @@ var file_headwater_v1_health_proto_depIdxs = []int32{
 	0,  // 0: headwater.v1.HealthResult.status:type_name -> headwater.v1.HealthStatus
 	7,  // 1: headwater.v1.HealthResult.latency:type_name -> google.protobuf.Duration
 	8,  // 2: headwater.v1.HealthResult.checked_at:type_name -> google.protobuf.Timestamp
-	1,  // 3: headwater.v1.ReportHealthRequest.results:type_name -> headwater.v1.HealthResult
-	9,  // 4: headwater.v1.HealthCheck.service:type_name -> headwater.v1.ServiceRef
-	0,  // 5: headwater.v1.HealthCheck.status:type_name -> headwater.v1.HealthStatus
-	7,  // 6: headwater.v1.HealthCheck.latency:type_name -> google.protobuf.Duration
-	8,  // 7: headwater.v1.HealthCheck.checked_at:type_name -> google.protobuf.Timestamp
-	8,  // 8: headwater.v1.HealthCheck.since:type_name -> google.protobuf.Timestamp
-	4,  // 9: headwater.v1.ListHealthResponse.checks:type_name -> headwater.v1.HealthCheck
-	2,  // 10: headwater.v1.HealthService.ReportHealth:input_type -> headwater.v1.ReportHealthRequest
-	5,  // 11: headwater.v1.HealthService.ListHealth:input_type -> headwater.v1.ListHealthRequest
-	3,  // 12: headwater.v1.HealthService.ReportHealth:output_type -> headwater.v1.ReportHealthResponse
-	6,  // 13: headwater.v1.HealthService.ListHealth:output_type -> headwater.v1.ListHealthResponse
-	12, // [12:14] is the sub-list for method output_type
-	10, // [10:12] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	7,  // 3: headwater.v1.HealthResult.ttl:type_name -> google.protobuf.Duration
+	1,  // 4: headwater.v1.ReportHealthRequest.results:type_name -> headwater.v1.HealthResult
+	9,  // 5: headwater.v1.HealthCheck.service:type_name -> headwater.v1.ServiceRef
+	0,  // 6: headwater.v1.HealthCheck.status:type_name -> headwater.v1.HealthStatus
+	7,  // 7: headwater.v1.HealthCheck.latency:type_name -> google.protobuf.Duration
+	8,  // 8: headwater.v1.HealthCheck.checked_at:type_name -> google.protobuf.Timestamp
+	8,  // 9: headwater.v1.HealthCheck.since:type_name -> google.protobuf.Timestamp
+	7,  // 10: headwater.v1.HealthCheck.ttl:type_name -> google.protobuf.Duration
+	4,  // 11: headwater.v1.ListHealthResponse.checks:type_name -> headwater.v1.HealthCheck
+	2,  // 12: headwater.v1.HealthService.ReportHealth:input_type -> headwater.v1.ReportHealthRequest
+	5,  // 13: headwater.v1.HealthService.ListHealth:input_type -> headwater.v1.ListHealthRequest
+	3,  // 14: headwater.v1.HealthService.ReportHealth:output_type -> headwater.v1.ReportHealthResponse
+	6,  // 15: headwater.v1.HealthService.ListHealth:output_type -> headwater.v1.ListHealthResponse
+	14, // [14:16] is the sub-list for method output_type
+	12, // [12:14] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_health_proto_init() }

@@ -1779,7 +1779,11 @@ type HealthState struct {
 	// The alert instance that the failures raised. Unset: none is active.
 	Alert *AlertId `protobuf:"bytes,9,opt,name=alert,proto3" json:"alert,omitempty"`
 	// Stream position at which the row last changed.
-	Revision      uint64 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Passing results in a row.
+	Successes int64 `protobuf:"varint,11,opt,name=successes,proto3" json:"successes,omitempty"`
+	// How long after at_unix_nano it is forgotten. 0: as the server is configured.
+	TtlNanos      int64 `protobuf:"varint,12,opt,name=ttl_nanos,json=ttlNanos,proto3" json:"ttl_nanos,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1880,6 +1884,20 @@ func (x *HealthState) GetAlert() *AlertId {
 func (x *HealthState) GetRevision() uint64 {
 	if x != nil {
 		return x.Revision
+	}
+	return 0
+}
+
+func (x *HealthState) GetSuccesses() int64 {
+	if x != nil {
+		return x.Successes
+	}
+	return 0
+}
+
+func (x *HealthState) GetTtlNanos() int64 {
+	if x != nil {
+		return x.TtlNanos
 	}
 	return 0
 }
@@ -2169,7 +2187,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\vChangeState\x122\n" +
 	"\x06change\x18\x01 \x01(\v2\x1a.headwater.store.v1.ChangeR\x06change\x12\x10\n" +
 	"\x03pos\x18\x02 \x01(\x04R\x03pos\x12\x1a\n" +
-	"\barchived\x18\x03 \x01(\bR\barchived\"\xe2\x02\n" +
+	"\barchived\x18\x03 \x01(\bR\barchived\"\x9d\x03\n" +
 	"\vHealthState\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\tR\x05check\x12\x16\n" +
@@ -2182,7 +2200,9 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\bfailures\x18\b \x01(\x03R\bfailures\x121\n" +
 	"\x05alert\x18\t \x01(\v2\x1b.headwater.store.v1.AlertIdR\x05alert\x12\x1a\n" +
 	"\brevision\x18\n" +
-	" \x01(\x04R\brevision\"Z\n" +
+	" \x01(\x04R\brevision\x12\x1c\n" +
+	"\tsuccesses\x18\v \x01(\x03R\tsuccesses\x12\x1b\n" +
+	"\tttl_nanos\x18\f \x01(\x03R\bttlNanos\"Z\n" +
 	"\aAlertId\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12-\n" +
 	"\x13starts_at_unix_nano\x18\x02 \x01(\x03R\x10startsAtUnixNano\"P\n" +

@@ -941,8 +941,14 @@ type HealthResult struct {
 	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
 	// How many failing or degraded results in a row make an alert; 0: the server's setting.
 	FailureThreshold int64 `protobuf:"varint,7,opt,name=failure_threshold,json=failureThreshold,proto3" json:"failure_threshold,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How many passing results in a row end that alert; 0: the server's setting.
+	SuccessThreshold int64 `protobuf:"varint,8,opt,name=success_threshold,json=successThreshold,proto3" json:"success_threshold,omitempty"`
+	// How many results in a row it stands for, the latest included; 0: one.
+	Count int64 `protobuf:"varint,9,opt,name=count,proto3" json:"count,omitempty"`
+	// How long it is remembered when no other follows, in nanoseconds; 0: the server's setting.
+	TtlNano       int64 `protobuf:"varint,10,opt,name=ttl_nano,json=ttlNano,proto3" json:"ttl_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HealthResult) Reset() {
@@ -1020,6 +1026,27 @@ func (x *HealthResult) GetMessage() string {
 func (x *HealthResult) GetFailureThreshold() int64 {
 	if x != nil {
 		return x.FailureThreshold
+	}
+	return 0
+}
+
+func (x *HealthResult) GetSuccessThreshold() int64 {
+	if x != nil {
+		return x.SuccessThreshold
+	}
+	return 0
+}
+
+func (x *HealthResult) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *HealthResult) GetTtlNano() int64 {
+	if x != nil {
+		return x.TtlNano
 	}
 	return 0
 }
@@ -2040,7 +2067,7 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"b\n" +
 	"\vHealthBatch\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12;\n" +
-	"\aresults\x18\x02 \x03(\v2!.headwater.stream.v1.HealthResultR\aresults\"\xa6\x02\n" +
+	"\aresults\x18\x02 \x03(\v2!.headwater.stream.v1.HealthResultR\aresults\"\x84\x03\n" +
 	"\fHealthResult\x129\n" +
 	"\aservice\x18\x01 \x01(\v2\x1f.headwater.stream.v1.ServiceRefR\aservice\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\tR\x05check\x129\n" +
@@ -2049,7 +2076,11 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\fat_unix_nano\x18\x05 \x01(\x03R\n" +
 	"atUnixNano\x12\x18\n" +
 	"\amessage\x18\x06 \x01(\tR\amessage\x12+\n" +
-	"\x11failure_threshold\x18\a \x01(\x03R\x10failureThreshold\"\xbf\x01\n" +
+	"\x11failure_threshold\x18\a \x01(\x03R\x10failureThreshold\x12+\n" +
+	"\x11success_threshold\x18\b \x01(\x03R\x10successThreshold\x12\x14\n" +
+	"\x05count\x18\t \x01(\x03R\x05count\x12\x19\n" +
+	"\bttl_nano\x18\n" +
+	" \x01(\x03R\attlNano\"\xbf\x01\n" +
 	"\x06Change\x129\n" +
 	"\aservice\x18\x01 \x01(\v2\x1f.headwater.stream.v1.ServiceRefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
