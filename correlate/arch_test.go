@@ -89,6 +89,7 @@ var importTable = []row{
 	{"ingest/body", []string{"correlate", "topology"}},
 	{"ingest/alertmanager", []string{"correlate", "ingest/body"}},
 	{"ingest/health", []string{"correlate", "topology", "ingest/body"}},
+	{"ingest/health/...", []string{"correlate", "correlate/settings", "topology", "topology/strictyaml", "ingest/health/..."}},
 	{"ingest/change", []string{"correlate", "topology", "ingest/body"}},
 	{"ingest/bus/...", []string{"correlate", "topology", "proto/..."}},
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
