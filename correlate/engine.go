@@ -219,8 +219,10 @@ func (e *Engine) place(it *item) {
 		return
 	}
 	it.from = e.nodes.id(it.state.Caller)
-	if !e.nodes.known(it.node) && isUnregistered(it.state.Service.Name) {
-		it.node, it.from = it.from, noNode // "somewhere outside the mesh": all we know is whose calls fail
+	if isUnregistered(it.state.Service.Name) {
+		// "Somewhere outside the mesh", also where the map has a node for it: all we know
+		// is whose calls fail, and what they were calls to may be in the map by its own name.
+		it.node, it.from = it.from, noNode
 	}
 }
 

@@ -192,6 +192,7 @@ func sortedNodes[V any](m map[nodeID]V) []nodeID {
 // alerted and has no health check could not have told us.
 func (e *Engine) gaps(s *scene, ranking []ranked) []string {
 	var out []string
+	outside := map[string][]string{}
 	for i, r := range ranking {
 		if i == 3 || i > 0 && r.probability < gapShown {
 			break
@@ -201,22 +202,35 @@ func (e *Engine) gaps(s *scene, ranking []ranked) []string {
 			continue
 		}
 		ref := e.nodes.ref(n.id)
+		if isUnregistered(ref.Name) {
+			outside[ref.Name] = append(outside[ref.Name], e.failingCallers(n.id)...)
+			continue
+		}
 		if e.stats[statKey(keyAlerted, ref.String())].Count > 0 {
 			continue
 		}
-		if !isUnregistered(ref.Name) {
-			out = append(out, fmt.Sprintf("nothing watches %s: it has never alerted and has no health check", e.nodes.name(n.id)))
+		out = append(out, fmt.Sprintf("nothing watches %s: it has never alerted and has no health check", e.nodes.name(n.id)))
+	}
+	return append(out, e.unregistered(s, outside)...)
+}
+
+// failingCallers names what depends on n directly and has alerts.
+func (e *Engine) failingCallers(n nodeID) []string {
+	var out []string
+	for _, edge := range e.nodes.in(n) {
+		if caller := nodeID(edge.Node); e.alerting(caller) {
+			out = append(out, e.nodes.name(caller))
 		}
 	}
-	return append(out, e.unregistered(s)...)
+	return out
 }
 
 // gapShown: a gap is named for the leading origin and for rivals that a page would mention.
 const gapShown = .2
 
-// unregistered says which services call what the mesh only knows as "outside".
-func (e *Engine) unregistered(s *scene) []string {
-	callers := map[string][]string{}
+// unregistered says which services call what the mesh only knows as "outside": those
+// of callers, by the name that the mesh has for it, and those whose alerts say so.
+func (e *Engine) unregistered(s *scene, callers map[string][]string) []string {
 	for _, it := range s.all {
 		name := it.state.Service.Name
 		if !isUnregistered(name) {
@@ -236,7 +250,7 @@ func (e *Engine) unregistered(s *scene) []string {
 		if len(callers[name]) == 1 {
 			verb = "calls"
 		}
-		out = append(out, fmt.Sprintf("%s %s %s, a host without a service entry in the mesh: register it to see it by name", listed(callers[name]), verb, name))
+		out = append(out, fmt.Sprintf("%s %s %s, a host without a service entry in the mesh: register it (kind: ServiceEntry, with its host and port) to see it by name", listed(callers[name]), verb, name))
 	}
 	return out
 }
