@@ -34,6 +34,7 @@ const (
 func Build(spec Spec) (*Graph, []Warning, error) {
 	b := builder{g: &Graph{spec: spec}}
 	b.declare()
+	b.g.indexNicknames()
 	b.resolveEnds()
 	b.addImplicit()
 	if err := b.failure(); err != nil {
@@ -307,6 +308,7 @@ func (b *builder) link() {
 	for i := range spec.Dependencies {
 		d := &spec.Dependencies[i]
 		b.addLink(b.mentions[next].node, b.mentions[next+1].node, d.Mode, d.Group)
+		b.sight(b.mentions[next].node, b.mentions[next+1].node, d.Seen)
 		next += 2
 	}
 	b.mentions = nil

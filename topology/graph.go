@@ -31,10 +31,12 @@ type Graph struct {
 	byName map[string]NodeID
 	exact  map[Ref]NodeID
 
-	aliases map[alias]NodeID // None when several nodes have it
+	nick    nicknames
+	aliases map[alias]NodeID // labels; None when several nodes have it
 
 	out, in adjacency
 	groups  []group
+	seen    map[[2]NodeID][]Sighting // by the ends of a dependency; only those that have any
 
 	cycleOf []int32 // by NodeID: index into cycles, -1 for none
 	cycles  [][]NodeID
@@ -103,26 +105,30 @@ func (g *Graph) Name(n NodeID) string {
 }
 
 // Lookup finds a node by name. An exact match wins. Otherwise a name that is unique in
-// the graph matches when either side leaves the namespace out.
+// the graph matches when either side leaves the namespace out. What is no node's name
+// may be one node's alias, by the same rules.
 func (g *Graph) Lookup(r Ref) (NodeID, bool) {
 	if g == nil {
 		return None, false
 	}
 	n, ok := g.byName[r.Name]
-	if !ok {
-		return None, false
-	}
-	if n == ambiguous {
-		if n, ok = g.exact[r]; !ok {
+	switch {
+	case !ok:
+		return g.nicknamed(r)
+	case n == ambiguous:
+		if n, ok = g.exact[r]; ok {
+			return n, true
+		}
+		if r.Namespace == "" {
 			return None, false
 		}
-		return n, true
+		return g.nicknamed(r)
 	}
 	have := g.services[n].Namespace
 	if r.Namespace == "" || have == "" || r.Namespace == have {
 		return n, true
 	}
-	return None, false
+	return g.nicknamed(r)
 }
 
 // alias is a label of a service that alerts may carry as well.

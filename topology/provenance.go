@@ -37,3 +37,19 @@ func sameService(a, b Service) bool {
 func sameDependency(a, b Dependency) bool {
 	return a.From == b.From && a.To == b.To && a.Mode == b.Mode && a.Group == b.Group
 }
+
+// Seen lists the sightings of a dependency, shared: do not modify them. It is nil where
+// the Spec has none, as for the places that a service runs on: see the service's own.
+func (g *Graph) Seen(from, to NodeID) []Sighting { return g.seen[[2]NodeID{from, to}] }
+
+// sight keeps a dependency's sightings. Those of repeated dependencies are put together.
+func (b *builder) sight(from, to NodeID, seen []Sighting) {
+	if len(seen) == 0 || from == to {
+		return
+	}
+	if b.g.seen == nil {
+		b.g.seen = make(map[[2]NodeID][]Sighting, len(b.g.spec.Dependencies))
+	}
+	key := [2]NodeID{from, to}
+	b.g.seen[key] = slices.Concat(b.g.seen[key], seen)
+}

@@ -81,3 +81,34 @@ func TestWithoutProvenanceLeavesTheOriginalAlone(t *testing.T) {
 		t.Error("the original lost its sightings")
 	}
 }
+
+func TestGraphKnowsWhoSawADependency(t *testing.T) {
+	web, db := Ref{Name: "web"}, Ref{Name: "db"}
+	a, b := Sighting{Source: "a"}, Sighting{Source: "b"}
+	g, _, err := Build(Spec{
+		Services: []Service{{Name: "web", Aliases: []string{"www"}, RunsOn: []string{"node"}}},
+		Dependencies: []Dependency{
+			{From: web, To: db, Seen: []Sighting{a}},
+			{From: Ref{Name: "www"}, To: db, Seen: []Sighting{b}},
+			{From: db, To: Ref{Name: "disk"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := func(name string) NodeID {
+		n, ok := g.Lookup(Ref{Name: name})
+		if !ok {
+			t.Fatalf("no %s", name)
+		}
+		return n
+	}
+	if got := g.Seen(id("web"), id("db")); !reflect.DeepEqual(got, []Sighting{a, b}) {
+		t.Errorf("web -> db: %v", got)
+	}
+	for _, to := range []string{"node", "disk"} {
+		if got := g.Seen(id("web"), id(to)); got != nil {
+			t.Errorf("web -> %s: %v", to, got)
+		}
+	}
+}

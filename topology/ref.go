@@ -30,3 +30,10 @@ func ParseRef(s string) Ref {
 	}
 	return Ref{Namespace: namespace, Name: name}
 }
+
+// ClusterRef reads Kubernetes' own host names: cart.shop.svc.cluster.local, with or
+// without what follows .svc and with or without a port, is shop/cart.
+func ClusterRef(host string) (Ref, bool) {
+	name, namespace, ok := clusterName(hostOf(host))
+	return Ref{namespace, name}, ok
+}

@@ -13,7 +13,14 @@ type checker struct {
 	strictyaml.Problems
 	declared map[topology.Ref]strictyaml.Place
 	byName   map[string][]topology.Ref // declared, in order
+	aliases  map[topology.Ref]aliased
 	members  map[groupOf]int
+}
+
+// aliased is what an alias stands for, and where that was said.
+type aliased struct {
+	service topology.Ref
+	at      strictyaml.Place
 }
 
 type groupOf struct {
@@ -29,10 +36,14 @@ func check(docs []*document) error {
 		Problems: strictyaml.Problems{Limit: maxProblems},
 		declared: map[topology.Ref]strictyaml.Place{},
 		byName:   map[string][]topology.Ref{},
+		aliases:  map[topology.Ref]aliased{},
 		members:  map[groupOf]int{},
 	}
 	for _, d := range docs {
 		c.services(d)
+	}
+	for _, d := range docs {
+		c.names(d)
 	}
 	for _, d := range docs {
 		c.places(d)
@@ -57,6 +68,25 @@ func (c *checker) services(d *document) {
 		}
 		c.declared[ref] = at
 		c.byName[ref.Name] = append(c.byName[ref.Name], ref)
+	}
+}
+
+// names checks the aliases: each stands for one service, and for none that has the name itself.
+func (c *checker) names(d *document) {
+	for i := range d.services {
+		ref, at := d.services[i].Ref(), d.serviceAt[i]
+		for _, name := range d.services[i].Aliases {
+			alias := topology.ParseRef(name)
+			if owner, taken := c.declared[alias]; taken {
+				c.AddAt(at, "aliases", "%q is the name of the service at %s; remove the alias, or that service", name, owner)
+				continue
+			}
+			if first, taken := c.aliases[alias]; taken {
+				c.AddAt(at, "aliases", "%q is already an alias of %q at %s; remove one", name, first.service, first.at)
+				continue
+			}
+			c.aliases[alias] = aliased{ref, at}
+		}
 	}
 }
 
@@ -127,6 +157,10 @@ func (c *checker) resolve(ref topology.Ref, at strictyaml.Place, field string) t
 		}
 		slices.Sort(all)
 		c.AddAt(at, field, "%q could be %s; write one of them", ref.Name, strings.Join(all, " or "))
+	default:
+		if a, ok := c.aliases[ref]; ok {
+			return a.service
+		}
 	}
 	return ref
 }

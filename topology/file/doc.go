@@ -9,6 +9,7 @@
 //	    kind: api                  # service, frontend, api, worker, database, cache, queue, external, host, zone, cluster
 //	    owner: team-cart
 //	    tier: 1                    # 1 is the most critical
+//	    aliases: [cart-svc]        # what others call it: mesh, traces, alerts
 //	    labels: {app: cart}
 //	    runs_on: [node-1, node-2]  # one of them must work
 //	    runbook: https://…

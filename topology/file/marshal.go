@@ -21,6 +21,7 @@ type (
 		Kind      string            `yaml:"kind,omitempty"`
 		Owner     string            `yaml:"owner,omitempty"`
 		Tier      int               `yaml:"tier,omitempty"`
+		Aliases   []string          `yaml:"aliases,omitempty,flow"`
 		Labels    map[string]string `yaml:"labels,omitempty,flow"`
 		RunsOn    []string          `yaml:"runs_on,omitempty,flow"`
 		Runbook   string            `yaml:"runbook,omitempty"`
@@ -84,7 +85,7 @@ func (w *writer) service(s *topology.Service) yamlService {
 	w.ref(s.Ref())
 	return yamlService{
 		Name: s.Name, Namespace: s.Namespace, Kind: unlessZero(s.Kind), Owner: s.Owner, Tier: s.Tier,
-		Labels: s.Labels, RunsOn: s.RunsOn, Runbook: s.Runbook, Links: s.Links,
+		Aliases: s.Aliases, Labels: s.Labels, RunsOn: s.RunsOn, Runbook: s.Runbook, Links: s.Links,
 	}
 }
 

@@ -91,6 +91,7 @@ func (p *parser) service(n *yaml.Node, path string) {
 		{Name: "kind", Read: func(n *yaml.Node, path string) { s.Kind = enum(p, n, path, topology.ParseKind) }},
 		{Name: "owner", Read: func(n *yaml.Node, path string) { s.Owner = p.text(n, path) }},
 		{Name: "tier", Read: func(n *yaml.Node, path string) { s.Tier = p.integer(n, path, 0) }},
+		{Name: "aliases", Read: func(n *yaml.Node, path string) { s.Aliases = p.names(n, path) }},
 		{Name: "labels", Read: func(n *yaml.Node, path string) { s.Labels = p.texts(n, path) }},
 		{Name: "runs_on", Read: func(n *yaml.Node, path string) { s.RunsOn = p.names(n, path) }},
 		{Name: "runbook", Read: func(n *yaml.Node, path string) { s.Runbook = p.text(n, path) }},

@@ -3,6 +3,7 @@ package file
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +28,8 @@ func TestParseReadsEveryField(t *testing.T) {
 		Services: []topology.Service{
 			{
 				Name: "cart", Namespace: "shop", Kind: topology.KindAPI, Owner: "team-cart", Tier: 1,
-				Labels: map[string]string{"app": "cart", "version": "1.10"}, RunsOn: []string{"node-1", "node-2"},
+				Aliases: []string{"cart-svc"},
+				Labels:  map[string]string{"app": "cart", "version": "1.10"}, RunsOn: []string{"node-1", "node-2"},
 				Runbook: "https://runbooks.example.com/cart", Links: map[string]string{"dashboard": "https://grafana.example.com/d/cart"},
 			},
 			{Name: "redis-a", Kind: topology.KindCache},
@@ -87,7 +89,7 @@ func TestParseErrorsNameLineFieldAndTheWayOut(t *testing.T) {
 		{"need", "redundancy_groups:\n  - {from: a, name: b, need: 0}\n", `t.yaml:2: redundancy_groups[0].need: "0" is no whole number of at least 1`},
 		{"a list for a text", "services:\n  - {name: [a]}\n", `t.yaml:2: services[0].name: is a list; write a text`},
 		{"a text for a list", "services:\n  - {name: a, runs_on: node-1}\n", `t.yaml:2: services[0].runs_on: is "node-1"; write a list`},
-		{"a text for a service", "services: [a]\n", `t.yaml:1: services[0]: is "a"; write fields: name, namespace, kind, owner, tier, labels, runs_on, runbook, links`},
+		{"a text for a service", "services: [a]\n", `t.yaml:1: services[0]: is "a"; write fields: name, namespace, kind, owner, tier, aliases, labels, runs_on, runbook, links`},
 		{"empty host", "services:\n  - {name: a, runs_on: ['']}\n", `t.yaml:2: services[0].runs_on[0]: is empty; write a name`},
 		{"host twice", "services:\n  - {name: a, runs_on: [n, n]}\n", `t.yaml:2: runs_on: service "a" runs on "n" twice; remove one`},
 		{"one end", "dependencies:\n  - {from: a}\n", `t.yaml:2: dependencies[0]: needs both from and to; from depends on to`},
@@ -107,6 +109,18 @@ func TestParseErrorsNameLineFieldAndTheWayOut(t *testing.T) {
 		{
 			"group without members", "redundancy_groups:\n  - {from: a, name: redis}\n",
 			`t.yaml:2: redundancy group "redis" of "a" has no members; add redundancy_group: redis to the dependencies that are in it`,
+		},
+		{
+			"an alias that is a name", "services:\n  - {name: a, aliases: [b]}\n  - {name: b}\n",
+			`t.yaml:2: aliases: "b" is the name of the service at t.yaml:3; remove the alias, or that service`,
+		},
+		{
+			"an alias of two", "services:\n  - {name: a, aliases: [x]}\n  - {name: b, aliases: [x]}\n",
+			`t.yaml:3: aliases: "x" is already an alias of "a" at t.yaml:2; remove one`,
+		},
+		{
+			"dependency twice, once by an alias", "services: [{name: a, aliases: [y]}]\ndependencies:\n  - {from: a, to: b}\n  - {from: y, to: b}\n",
+			`t.yaml:4: dependency "y" -> "b" is already listed at t.yaml:3; remove one`,
 		},
 		{
 			"group that needs too many",
@@ -234,6 +248,9 @@ func drawSpec(t *rapid.T) topology.Spec {
 		}
 		if rapid.Bool().Draw(t, "namespaced") {
 			s.Namespace = word.Draw(t, "namespace")
+		}
+		if alias := "also-" + n; rapid.Bool().Draw(t, "alias") && !slices.Contains(names, alias) {
+			s.Aliases = []string{alias}
 		}
 		if hosts := rapid.SliceOfNDistinct(word, 0, 3, rapid.ID[string]).Draw(t, "hosts"); len(hosts) > 0 {
 			s.RunsOn = hosts
