@@ -154,7 +154,7 @@ var pureImports = map[string][]string{
 		"strings", "time", "unicode", "unicode/utf8", module + "/topology",
 	},
 	"topology": {
-		"cmp", "container/heap", "encoding/hex", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "math/bits", "net/netip", "slices", "sort", "strconv",
+		"cmp", "container/heap", "encoding/hex", "errors", "fmt", "hash", "hash/fnv", "iter", "maps", "math", "math/bits", "net/netip", "slices", "sort", "strconv",
 		"strings", "time", "unicode", "unicode/utf8", "crypto/sha256", "encoding/binary",
 		"github.com/prometheus/prometheus/model/labels", "github.com/prometheus/prometheus/model/relabel", "github.com/prometheus/common/model",
 	},

@@ -465,3 +465,29 @@ want together redis-b shop web
 want origin redis-b in INC-2
 `)
 }
+
+// A report of the same graph, with newer sightings, is kept and judges nothing anew.
+func TestNewsOfWhoSawWhatWhenJudgesNothing(t *testing.T) {
+	e := newEngine(t, correlate.Config{})
+	spec := topology.Spec{Version: "1", Services: []topology.Service{{Name: "web"}}}
+	step := func(pos uint64, s correlate.Signal) *correlate.Delta {
+		return e.Step(correlate.Input{Pos: pos, At: epoch.Add(time.Duration(pos) * time.Second), Signal: s})
+	}
+	step(1, &correlate.TopologyReport{Spec: spec})
+	step(2, firing("0000000000000001", "web", "HighErrorRate", epoch))
+	step(10, correlate.Tick{})
+	seen := spec.WithoutProvenance()
+	seen.Services[0].Seen = []topology.Sighting{{Source: "mesh", LastSeen: epoch}}
+	d := step(11, &correlate.TopologyReport{Spec: seen})
+	if d.Topology == nil || len(d.Topology.Services[0].Seen) != 1 || len(d.Incidents)+len(d.Alerts) != 0 || d.Rejected != "" {
+		t.Errorf("the graph %+v was kept, %d incidents and %d alerts were touched, %q", d.Topology, len(d.Incidents), len(d.Alerts), d.Rejected)
+	}
+	if snap := e.Snapshot(); len(snap.Topology.Services[0].Seen) != 1 {
+		t.Error("the engine forgets the sightings")
+	}
+	another := seen.WithoutProvenance()
+	another.Services[0].Owner = "shop"
+	if step(12, &correlate.TopologyReport{Spec: another}); e.Snapshot().Topology.Services[0].Owner != "shop" {
+		t.Error("a graph with another property under the same version was taken for the same")
+	}
+}

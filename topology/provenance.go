@@ -1,6 +1,10 @@
 package topology
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
 	"maps"
 	"slices"
 )
@@ -52,4 +56,63 @@ func (b *builder) sight(from, to NodeID, seen []Sighting) {
 	}
 	key := [2]NodeID{from, to}
 	b.g.seen[key] = slices.Concat(b.g.seen[key], seen)
+}
+
+// Digest names a graph by its content: Specs that are the same graph have the same one,
+// and others practically never.
+func Digest(s *Spec) string {
+	h := digest{sha256.New()}
+	h.number(len(s.Services))
+	for i := range s.Services {
+		h.service(&s.Services[i])
+	}
+	h.number(len(s.Dependencies))
+	for _, d := range s.Dependencies {
+		h.texts(d.From.Namespace, d.From.Name, d.To.Namespace, d.To.Name, d.Group)
+		h.number(int(d.Mode))
+	}
+	h.number(len(s.Groups))
+	for _, g := range s.Groups {
+		h.texts(g.From.Namespace, g.From.Name, g.Name)
+		h.number(g.Need)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+// digest hashes values so that no two lists of them run together.
+type digest struct{ hash.Hash }
+
+func (h digest) number(n int) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	h.Write(b[:])
+}
+
+func (h digest) texts(list ...string) {
+	for _, t := range list {
+		h.number(len(t))
+		h.Write([]byte(t))
+	}
+}
+
+func (h digest) list(list []string) {
+	h.number(len(list))
+	h.texts(list...)
+}
+
+func (h digest) pairs(m map[string]string) {
+	h.number(len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		h.texts(k, m[k])
+	}
+}
+
+func (h digest) service(s *Service) {
+	h.texts(s.Namespace, s.Name, s.Owner, s.Runbook)
+	h.number(int(s.Kind))
+	h.number(s.Tier)
+	h.pairs(s.Labels)
+	h.pairs(s.Links)
+	h.list(s.RunsOn)
+	h.list(s.Aliases)
 }

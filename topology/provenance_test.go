@@ -54,6 +54,9 @@ func TestSameGraphLooksAtEveryFieldButProvenance(t *testing.T) {
 		if SameGraph(&a, &b) != provenance {
 			t.Errorf("another %s: the same graph is %v", field, !provenance)
 		}
+		if (Digest(&a) == Digest(&b)) != provenance {
+			t.Errorf("another %s: the same digest is %v", field, !provenance)
+		}
 		if stripped := b.WithoutProvenance(); provenance && !reflect.DeepEqual(stripped, a) {
 			t.Errorf("%s is still there: %+v", field, stripped)
 		}

@@ -167,4 +167,10 @@ type SourceReport struct {
 	Services     []Service
 	Dependencies []Dependency
 	Groups       []Group
+
+	// Of what was pushed: who pushed it last and when, and how long it stays after it
+	// was last pushed (0: until it is deleted).
+	By  string
+	At  time.Time
+	TTL time.Duration
 }

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/headwater-sre/headwater/correlate/settings"
+	"github.com/headwater-sre/headwater/topology/discovery"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
@@ -56,10 +59,14 @@ func (c *config) summarize(w io.Writer) {
 		fmt.Fprintf(w, "  %-14s%s\n", label, fmt.Sprintf(format, args...))
 	}
 	line("environment", "%s", c.environment)
-	if len(c.topologyFiles) == 0 {
+	if len(c.topologyFiles)+len(c.sources) == 0 {
 		line("topology", "none")
-	} else {
+	}
+	if len(c.topologyFiles) > 0 {
 		line("topology", "%s, %s, from %s", plural(c.topology.services, "service"), plural(c.topology.dependencies, "dependency"), plural(len(c.topologyFiles), "file"))
+	}
+	for _, source := range c.sources {
+		line("topology", "%s, asked every %s", source.Source.Name(), model.Duration(cmp.Or(source.RefreshInterval, discovery.DefaultRefreshInterval)))
 	}
 	line("resolve", "%s before the built-in ones", plural(c.relabels, "relabelling rule"))
 	if c.paging.LogOnly() {

@@ -15,9 +15,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/page"
 	"github.com/headwater-sre/headwater/correlate/settings"
-	"github.com/headwater-sre/headwater/topology"
 	"github.com/headwater-sre/headwater/topology/discovery"
-	"github.com/headwater-sre/headwater/topology/file"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
@@ -44,14 +42,6 @@ type config struct {
 
 	// settings are the sections that a reload compares, as plain data.
 	settings map[string]any
-}
-
-// topologyVersion is what the topology files say.
-type topologyVersion struct {
-	spec         topology.Spec
-	services     int
-	dependencies int
-	warnings     []topology.Warning
 }
 
 // streamConfig bounds the streams. Zero values are the bus's defaults.
@@ -269,7 +259,6 @@ func countRoutes(n *yaml.Node) int {
 // topology loads the topology files; their errors name file and line already.
 func (p *configParser) topology() {
 	if len(p.c.topologyFiles) == 0 {
-		p.c.topology = topologyVersion{spec: emptyTopology}
 		if len(p.c.sources) == 0 {
 			p.c.warnings = append(p.c.warnings, "no topology sources configured: without dependencies each service's alerts are an incident of their own")
 		}
@@ -284,24 +273,4 @@ func (p *configParser) topology() {
 		return
 	}
 	p.c.topology = v
-}
-
-// emptyTopology is in force while no files are configured.
-var emptyTopology = topology.Spec{Version: "empty"}
-
-// loadTopology reads topology files and tries whether they make a graph.
-func loadTopology(paths []string) (topologyVersion, error) {
-	spec, err := file.Load(paths...)
-	if err != nil {
-		return topologyVersion{}, err
-	}
-	return checkTopology(spec, paths)
-}
-
-func checkTopology(spec topology.Spec, paths []string) (topologyVersion, error) {
-	graph, warnings, err := topology.Build(spec)
-	if err != nil {
-		return topologyVersion{}, fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
-	}
-	return topologyVersion{spec: spec, services: graph.Len(), dependencies: graph.EdgeCount(), warnings: warnings}, nil
 }

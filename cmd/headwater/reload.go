@@ -78,7 +78,9 @@ func (s *server) applyConfig(ctx context.Context) error {
 			return err // stopping
 		}
 	}
-	s.topology.follow(next.topologyFiles)
+	if err := s.topology.Apply(ctx, next.topologySources()); err != nil {
+		return err // stopping
+	}
 	s.log.Info("Configuration reloaded", "file", next.path, "engine_restarted", restart)
 	s.keep(next)
 	return nil

@@ -24,6 +24,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate/page"
 	"github.com/headwater-sre/headwater/correlate/store"
 	"github.com/headwater-sre/headwater/ingest/bus"
+	"github.com/headwater-sre/headwater/topology/discovery"
 )
 
 // serverOptions are what the command line and the configuration file say.
@@ -60,7 +61,7 @@ type server struct {
 	bus      *bus.Bus
 	engine   *engineRunner
 	pager    *page.Pager
-	topology *topologyFollower
+	topology *discovery.Manager
 	grpcAddr string
 
 	// listening and started, unless nil, are called once the web port answers and
@@ -319,46 +320,7 @@ func (s *server) startEngine(ctx context.Context) error {
 	}
 	s.engine = engine
 	s.parts.run("correlation", engine.run)
-
-	s.topology = newTopologyFollower(s.bus, s.registry, s.log.With("component", "topology"))
-	graph, _ := s.store.Graph()
-	published := ""
-	if graph == nil && len(s.config.topologyFiles) > 0 {
-		if !s.topology.publish(ctx, s.config.topology) {
-			return ctx.Err()
-		}
-		published = s.config.topology.spec.Version
-	}
-	s.topology.follow(s.config.topologyFiles)
-	s.parts.run("topology", func(ctx context.Context) error {
-		if published == "" {
-			var known bool
-			if published, known = s.topologyInForce(ctx); !known {
-				return nil
-			}
-		}
-		return s.topology.run(ctx, published)
-	})
-	return nil
-}
-
-// topologyInForce waits until what the stream holds is applied, and says which
-// topology is in force then. It reports false when ctx ended first.
-func (s *server) topologyInForce(ctx context.Context) (inForce string, known bool) {
-	for {
-		last, err := s.bus.Last(ctx)
-		if err == nil {
-			if _, err = s.engine.Wait(ctx, last); err == nil {
-				graph, _ := s.store.Graph()
-				return graph.Version(), true
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return "", false
-		case <-time.After(time.Second): // the stream is away; it is waited for elsewhere
-		}
-	}
+	return s.startTopology(ctx)
 }
 
 // quarantine keeps an entry that the engine failed on where undecodable bodies are kept.

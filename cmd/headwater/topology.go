@@ -3,168 +3,119 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/headwater-sre/headwater/correlate"
-	"github.com/headwater-sre/headwater/correlate/settings"
 	"github.com/headwater-sre/headwater/ingest/bus"
 	"github.com/headwater-sre/headwater/topology"
+	"github.com/headwater-sre/headwater/topology/discovery"
 	"github.com/headwater-sre/headwater/topology/file"
 )
 
-// publisher puts signals on the stream.
-type publisher interface {
-	Publish(ctx context.Context, sig correlate.Signal) (pos uint64, err error)
+// fileInterval is how often topology files are looked at when the file system notifies
+// of nothing.
+const fileInterval = 30 * time.Second
+
+// topologySources are the sources that the configuration names: the files first, which
+// win over all others.
+func (c *config) topologySources() []discovery.Config {
+	if len(c.topologyFiles) == 0 {
+		return c.sources
+	}
+	files := discovery.Config{
+		Source: file.NewSource(fileSource, c.topologyFiles), Declared: true,
+		Identity: "files " + strings.Join(c.topologyFiles, "\x00"), RefreshInterval: fileInterval,
+	}
+	return append([]discovery.Config{files}, c.sources...)
 }
 
-// topologyFollower publishes the topology files' content whenever it changes. The
-// graph itself changes when the report comes back from the stream, in its place
-// among the alerts.
-type topologyFollower struct {
-	publisher publisher
-	log       *slog.Logger
-	metrics   topologyMetrics
-	// paths has the files to follow from now on; only the latest matter.
-	paths chan []string
+// firstTopologyPatience bounds how long the first start ever keeps alerts waiting for a
+// topology. It is a little more than what the manager waits for sources.
+const firstTopologyPatience = 15 * time.Second
 
-	// These belong to run.
-	version string // of what was published last
-	bad     bool   // the files could not be used when they were last read
-}
-
-type topologyMetrics struct {
-	good, published prometheus.Gauge
-}
-
-func newTopologyFollower(p publisher, reg prometheus.Registerer, log *slog.Logger) *topologyFollower {
-	t := &topologyFollower{publisher: p, log: log, paths: make(chan []string, 1)}
-	t.metrics.good = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "headwater_topology_last_load_successful",
-		Help: "Whether the topology files were good when they were last read. When they were not, the last good version stays in force.",
+// startTopology has the topology sources followed. The graph itself changes when a
+// version comes back from the stream, in its place among the alerts. The first version
+// ever comes before any alert, unless it takes too long.
+func (s *server) startTopology(ctx context.Context) error {
+	var err error
+	s.topology, err = discovery.New(discovery.Options{
+		InForce: s.topologyInForce, Publish: s.publishTopology,
+		Logger: s.log.With("component", "topology"), Registerer: s.registry,
 	})
-	t.metrics.published = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "headwater_topology_last_published_timestamp_seconds",
-		Help: "When a changed topology was last put on the stream by this process.",
-	})
-	reg.MustRegister(t.metrics.good, t.metrics.published)
-	t.metrics.good.Set(1)
-	return t
-}
-
-// follow replaces the files to follow, and has them read at once.
-func (t *topologyFollower) follow(paths []string) {
-	select {
-	case <-t.paths:
-	default:
-	}
-	t.paths <- paths // there is room: nobody else sends
-}
-
-// run follows until ctx ends. version is that of the graph in force.
-func (t *topologyFollower) run(ctx context.Context, version string) error {
-	t.version = version
-	var paths []string
-	select {
-	case paths = <-t.paths:
-	case <-ctx.Done():
-		return nil
-	}
-	for {
-		watchCtx, cancel := context.WithCancel(ctx)
-		done := make(chan error, 1) // one result
-		go func() { done <- t.watch(watchCtx, paths) }()
-		select {
-		case paths = <-t.paths:
-		case <-ctx.Done():
-		}
-		cancel()
-		if err := <-done; err != nil || ctx.Err() != nil {
-			return err
-		}
-	}
-}
-
-func (t *topologyFollower) watch(ctx context.Context, paths []string) error {
-	if len(paths) == 0 {
-		t.metrics.good.Set(1)
-		if t.version != "" { // nothing is in force before the first report
-			t.changed(ctx, emptyTopology, nil)
-		}
-		<-ctx.Done()
-		return nil
-	}
-	w := &file.Watcher{
-		Paths:    paths,
-		Version:  t.version,
-		OnChange: func(spec topology.Spec) { t.changed(ctx, spec, paths) },
-	}
-	w.OnError = func(err error) {
-		t.unusable(err)
-		w.Version = "" // have the next good version handed on, also when it is the one in force
-	}
-	return w.Run(ctx)
-}
-
-func (t *topologyFollower) changed(ctx context.Context, spec topology.Spec, paths []string) {
-	v, err := checkTopology(spec, paths)
 	if err != nil {
-		t.unusable(err)
-		return
+		return err
 	}
-	t.metrics.good.Set(1)
-	if t.bad {
-		t.bad = false
-		t.log.Info("Topology files can be used again", "version", spec.Version, "unchanged", spec.Version == t.version)
+	sources := s.config.topologySources()
+	s.parts.run("topology", func(ctx context.Context) error { return s.topology.Run(ctx, sources) })
+	if graph, _ := s.store.Graph(); graph != nil || len(sources) == 0 {
+		return nil
 	}
-	if spec.Version == t.version {
-		return
+	s.phase.set("waiting for the first answers of the topology sources")
+	defer s.phase.set("starting")
+	select {
+	case <-s.topology.Ready():
+	case <-time.After(firstTopologyPatience):
+		s.log.Warn("Topology sources have not answered, alerts are taken without a topology until they do")
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	if t.publish(ctx, v) {
-		t.version = spec.Version
-	}
+	return nil
 }
 
-func (t *topologyFollower) unusable(err error) {
-	t.bad = true
-	t.metrics.good.Set(0)
-	t.log.Error("Topology files cannot be used, the last good version stays", "err", oneLine(err))
-}
-
-// topologySource is the source of reports that come from files.
-const topologySource = "file"
-
-// publish tries until the stream has it, and reports false when that cannot be.
-func (t *topologyFollower) publish(ctx context.Context, v topologyVersion) bool {
-	const first, last = 100 * time.Millisecond, 5 * time.Second
-	for pause := first; ; pause = min(2*pause, last) {
-		pos, err := t.publisher.Publish(ctx, &correlate.TopologyReport{Source: topologySource, Spec: v.spec})
-		switch {
-		case err == nil:
-			t.metrics.published.SetToCurrentTime()
-			t.log.Info("Topology published", "version", v.spec.Version, "services", v.services,
-				"dependencies", v.dependencies, "position", pos)
-			for _, w := range v.warnings {
-				t.log.Warn("Topology", "warning", w.Text)
+// topologyInForce waits until what the stream holds is applied, and says which
+// topology is in force then.
+func (s *server) topologyInForce(ctx context.Context) (inForce topology.Spec, known bool, err error) {
+	for {
+		last, err := s.bus.Last(ctx)
+		if err == nil {
+			if _, err = s.engine.Wait(ctx, last); err == nil {
+				graph, _ := s.store.Graph()
+				return graph.Spec(), graph != nil, nil
 			}
-			return true
-		case errors.Is(err, bus.ErrTooLarge):
-			t.metrics.good.Set(0)
-			t.log.Error("Topology is too large for the stream, the last one stays", "version", v.spec.Version, "err", err)
-			return false
-		case pause == first:
-			t.log.Warn("Topology cannot be published yet, will keep trying", "err", err)
 		}
 		select {
-		case <-time.After(pause):
 		case <-ctx.Done():
-			return false
+			return topology.Spec{}, false, ctx.Err()
+		case <-time.After(time.Second): // the stream is away; it is waited for elsewhere
 		}
 	}
 }
 
-// oneLine joins the lines of an error that has several.
-func oneLine(err error) string { return strings.Join(settings.ErrorLines(err), "; ") }
+// topologyReporter is the [correlate.TopologyReport.Source] of what the sources say together.
+const topologyReporter = "topology sources"
+
+// publishTopology puts a version on the stream. When it does not fit into one message,
+// what only helps after a restart is left out, except what could not be asked for again.
+func (s *server) publishTopology(ctx context.Context, spec topology.Spec) (uint64, error) {
+	pos, err := s.bus.Publish(ctx, &correlate.TopologyReport{Source: topologyReporter, Spec: spec})
+	if !errors.Is(err, bus.ErrTooLarge) {
+		return pos, err
+	}
+	spec.Reports = slices.DeleteFunc(slices.Clone(spec.Reports), func(r topology.SourceReport) bool {
+		return !strings.HasPrefix(r.Source, discovery.PushedPrefix)
+	})
+	return s.bus.Publish(ctx, &correlate.TopologyReport{Source: topologyReporter, Spec: spec})
+}
+
+// topologyVersion is what the topology files say.
+type topologyVersion struct {
+	services     int
+	dependencies int
+	warnings     []topology.Warning
+}
+
+// loadTopology reads topology files and tries whether they make a graph.
+func loadTopology(paths []string) (topologyVersion, error) {
+	spec, err := file.Load(paths...)
+	if err != nil {
+		return topologyVersion{}, err
+	}
+	graph, warnings, err := topology.Build(spec)
+	if err != nil {
+		return topologyVersion{}, fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
+	}
+	return topologyVersion{services: graph.Len(), dependencies: graph.EdgeCount(), warnings: warnings}, nil
+}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	storev1 "github.com/headwater-sre/headwater/proto/headwater/store/v1"
 	"github.com/headwater-sre/headwater/topology"
 )
@@ -31,6 +33,9 @@ func sourceReportToProto(r topology.SourceReport) *storev1.SourceReport {
 		Services:     each(r.Services, serviceToProto),
 		Dependencies: each(r.Dependencies, dependencyToProto),
 		Groups:       each(r.Groups, groupToProto),
+		By:           r.By,
+		AtUnixNano:   timeToNano(r.At),
+		TtlNano:      r.TTL.Nanoseconds(),
 	}
 }
 
@@ -40,6 +45,9 @@ func sourceReportFromProto(r *storev1.SourceReport) topology.SourceReport {
 		Services:     each(r.GetServices(), serviceFromProto),
 		Dependencies: each(r.GetDependencies(), dependencyFromProto),
 		Groups:       each(r.GetGroups(), groupFromProto),
+		By:           r.GetBy(),
+		At:           timeFromNano(r.GetAtUnixNano()),
+		TTL:          time.Duration(r.GetTtlNano()),
 	}
 }
 

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/headwater-sre/headwater/correlate"
 	streamv1 "github.com/headwater-sre/headwater/proto/headwater/stream/v1"
@@ -22,6 +23,7 @@ func toTopology(t *correlate.TopologyReport) *streamv1.TopologyReport {
 			Services:     toEach(r.Services, toService),
 			Dependencies: toEach(r.Dependencies, toDependency),
 			Groups:       toEach(r.Groups, toGroup),
+			By:           r.By, AtUnixNano: toNano(r.At), TtlNano: r.TTL.Nanoseconds(),
 		})
 	}
 	return out
@@ -81,7 +83,8 @@ func fromTopology(t *streamv1.TopologyReport) (*correlate.TopologyReport, error)
 		if err != nil {
 			return nil, fmt.Errorf("decode entry: report %d: %w", i, err)
 		}
-		report.Source = r.GetSource()
+		report.Source, report.By = r.GetSource(), r.GetBy()
+		report.At, report.TTL = fromNano(r.GetAtUnixNano()), time.Duration(r.GetTtlNano())
 		out.Spec.Reports = append(out.Spec.Reports, report)
 	}
 	return out, nil

@@ -9,49 +9,25 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"github.com/headwater-sre/headwater/topology"
 )
 
-const (
-	// settle lets a writer finish: editors and Kubernetes make several changes in a row.
-	settle = 100 * time.Millisecond
-	// defaultInterval between looks when nothing was notified: network file systems and
-	// some container mounts notify of nothing.
-	defaultInterval = 30 * time.Second
-)
+// settle lets a writer finish: editors and Kubernetes make several changes in a row.
+const settle = 100 * time.Millisecond
 
-// Watcher follows files and hands on each new version of their topology.
-//
-// OnChange and OnError are called from Run's goroutine, one at a time; while one runs,
-// further changes wait and are then seen as one.
-type Watcher struct {
-	Paths    []string
-	Interval time.Duration       // between looks when the file system notifies of nothing; 0 means 30s
-	Version  string              // of the Spec that the caller already has; it is not handed on again
-	OnChange func(topology.Spec) // a new and good version
-	OnError  func(error)         // the files are bad or unreadable; the same error is reported once
-
-	load func(paths ...string) (topology.Spec, error) // Load
-	last error
-}
-
-// Watch runs a Watcher. It blocks until ctx ends and then returns nil. The first good
-// version is handed on at once.
-func Watch(ctx context.Context, paths []string, interval time.Duration, onChange func(topology.Spec), onError func(error)) error {
-	w := &Watcher{Paths: paths, Interval: interval, OnChange: onChange, OnError: onError}
-	return w.Run(ctx)
-}
-
-// Run looks once, then after every change, until ctx ends; it returns nil then. When the
-// file system cannot notify, that is reported once and looking at intervals goes on.
-func (w *Watcher) Run(ctx context.Context) error {
-	notify, err := watchDirectories(w.Paths)
+// Follow calls changed once it watches the files' directories, and then a moment after
+// something happens in them, from its own goroutine, until ctx ends; it returns nil
+// then. An error means that the file
+// system cannot notify. Network file systems and some container mounts notify of
+// nothing and say nothing about it, so who follows looks at intervals too.
+func Follow(ctx context.Context, paths []string, changed func()) error {
+	notify, err := watchDirectories(paths)
 	if err != nil {
-		w.OnError(fmt.Errorf("watch topology files: %w; looking every %s instead", err, w.interval()))
-		return w.follow(ctx, nil, nil)
+		return fmt.Errorf("watch topology files: %w", err)
 	}
 	defer notify.Close() //nolint:errcheck // there is nothing left to do about it
-	return w.follow(ctx, notify.Events, notify.Errors)
+	changed()            // what happened before it watched
+	follow(ctx, notify.Events, notify.Errors, changed)
+	return nil
 }
 
 // watchDirectories watches the files' directories, not the files: a file that is
@@ -74,18 +50,9 @@ func watchDirectories(paths []string) (*fsnotify.Watcher, error) {
 	return notify, nil
 }
 
-func (w *Watcher) interval() time.Duration {
-	if w.Interval <= 0 {
-		return defaultInterval
-	}
-	return w.Interval
-}
-
-// follow looks at the files a moment after events begin, and at intervals. A failure to
-// notify (an overflowing queue) is taken for an event. A nil channel is never ready.
-func (w *Watcher) follow(ctx context.Context, events <-chan fsnotify.Event, failures <-chan error) error {
-	poll := time.NewTicker(w.interval())
-	defer poll.Stop()
+// follow calls changed a moment after events begin. A failure to notify (an overflowing
+// queue) is taken for an event.
+func follow(ctx context.Context, events <-chan fsnotify.Event, failures <-chan error, changed func()) {
 	settled := time.NewTimer(settle)
 	settled.Stop()
 	defer settled.Stop()
@@ -96,14 +63,13 @@ func (w *Watcher) follow(ctx context.Context, events <-chan fsnotify.Event, fail
 			waiting = true
 		}
 	}
-	w.look()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case _, open := <-events:
 			if !open {
-				events = nil
+				events = nil // never ready again
 				continue
 			}
 			wait()
@@ -115,31 +81,7 @@ func (w *Watcher) follow(ctx context.Context, events <-chan fsnotify.Event, fail
 			wait()
 		case <-settled.C:
 			waiting = false
-			w.look()
-		case <-poll.C:
-			w.look()
+			changed()
 		}
 	}
-}
-
-// look loads the files and reports what is new.
-func (w *Watcher) look() {
-	load := w.load
-	if load == nil {
-		load = Load
-	}
-	spec, err := load(w.Paths...)
-	if err != nil {
-		if w.last == nil || w.last.Error() != err.Error() {
-			w.OnError(err)
-		}
-		w.last = err
-		return
-	}
-	w.last = nil
-	if spec.Version == w.Version {
-		return
-	}
-	w.Version = spec.Version
-	w.OnChange(spec)
 }

@@ -2,211 +2,121 @@ package file
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"github.com/headwater-sre/headwater/topology"
+
+	"github.com/headwater-sre/headwater/topology/discovery"
 )
 
-// fakeFiles answers a Watcher's looks and keeps what it reports. The Watcher runs beside
-// the test, so everything is under mu.
-type fakeFiles struct {
-	mu       sync.Mutex
-	version  string
-	err      error
-	looks    int
-	versions []string
-	errs     []string
-}
+var _ discovery.Notifier = (*Source)(nil)
 
-func (f *fakeFiles) load(...string) (topology.Spec, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.looks++
-	return topology.Spec{Version: f.version}, f.err
-}
-
-func (f *fakeFiles) become(version string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.version, f.err = version, err
-}
-
-func (f *fakeFiles) changed(s topology.Spec) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.versions = append(f.versions, s.Version)
-}
-
-func (f *fakeFiles) failed(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.errs = append(f.errs, err.Error())
-}
-
-// reported is what the Watcher has handed on, when it has nothing left to do.
-func (f *fakeFiles) reported() (versions, errs []string, looks int) {
-	synctest.Wait()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.versions), slices.Clone(f.errs), f.looks
-}
-
-func (f *fakeFiles) expectVersions(t *testing.T, what string, want ...string) {
-	t.Helper()
-	got, _, _ := f.reported()
-	expect(t, what, got, want...)
-}
-
-func (f *fakeFiles) expectErrors(t *testing.T, what string, want ...string) {
-	t.Helper()
-	_, got, _ := f.reported()
-	expect(t, what, got, want...)
-}
-
-// following runs a Watcher on fake files inside a bubble, until the test ends.
-func following(t *testing.T, files *fakeFiles, have string) chan<- fsnotify.Event {
-	events := make(chan fsnotify.Event)
-	w := &Watcher{
-		Interval: time.Minute, Version: have, load: files.load,
-		OnChange: files.changed, OnError: files.failed,
-	}
+// following counts the calls of changed that events lead to, in a bubble.
+func following(t *testing.T) (events chan<- fsnotify.Event, calls func() int64) {
+	in := make(chan fsnotify.Event)
+	var n atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- w.follow(ctx, events, nil) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		follow(ctx, in, nil, func() { n.Add(1) })
+	}()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("follow: %v", err)
-		}
+		<-done
 	})
-	return events
-}
-
-func expect(t *testing.T, what string, got []string, want ...string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Fatalf("%s: got %q, want %q", what, got, want)
+	return in, func() int64 {
+		synctest.Wait()
+		return n.Load()
 	}
 }
 
-func TestWatcherSeesManyEventsAsOne(t *testing.T) {
+func TestFollowSeesManyEventsAsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		files := &fakeFiles{version: "1"}
-		events := following(t, files, "")
-		files.expectVersions(t, "at once", "1")
-		files.become("2", nil)
+		events, calls := following(t)
 		for range 50 {
 			events <- fsnotify.Event{}
 		}
+		if calls() != 0 {
+			t.Error("the writer had no time to finish")
+		}
 		time.Sleep(settle)
-		files.expectVersions(t, "after the events", "1", "2")
-		if _, _, looks := files.reported(); looks != 2 {
-			t.Errorf("%d looks", looks)
+		if n := calls(); n != 1 {
+			t.Errorf("%d calls", n)
 		}
 	})
 }
 
-func TestWatcherIsNotPutOffByABusyDirectory(t *testing.T) {
+func TestFollowIsNotPutOffByABusyDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		files := &fakeFiles{version: "1"}
-		events := following(t, files, "")
-		files.expectVersions(t, "at once", "1")
-		files.become("2", nil)
+		events, calls := following(t)
 		for range 10 {
 			events <- fsnotify.Event{}
 			time.Sleep(settle / 5)
 		}
-		files.expectVersions(t, "while events go on", "1", "2")
-	})
-}
-
-func TestWatcherLooksAtIntervalsWithoutEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		files := &fakeFiles{version: "1"}
-		following(t, files, "1")
-		files.expectVersions(t, "the caller has it already")
-		files.become("2", nil)
-		time.Sleep(time.Minute)
-		files.expectVersions(t, "at the interval", "2")
-	})
-}
-
-func TestWatcherKeepsTheLastGoodVersionAndReportsAnErrorOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		files := &fakeFiles{version: "1"}
-		following(t, files, "")
-		files.expectVersions(t, "at once", "1")
-		next := func(version string, err error) {
-			files.become(version, err)
-			time.Sleep(time.Minute)
+		if calls() == 0 {
+			t.Error("no call while events go on")
 		}
-		next("", errors.New("bad"))
-		next("", errors.New("bad"))
-		files.expectErrors(t, "the same error", "bad")
-		next("", errors.New("worse"))
-		files.expectErrors(t, "another error", "bad", "worse")
-		next("1", nil)
-		files.expectVersions(t, "back to what was good", "1")
-		next("", errors.New("worse"))
-		files.expectErrors(t, "bad again", "bad", "worse", "worse")
-		next("2", nil)
-		files.expectVersions(t, "good again", "1", "2")
 	})
 }
 
-// watching runs a Watcher on real files, with notification alone.
-func watching(t *testing.T, paths ...string) (<-chan topology.Spec, <-chan error) {
-	specs, errs := make(chan topology.Spec, 16), make(chan error, 16)
+// watching follows real files and hands on what a fetch finds after each notice.
+func watching(t *testing.T, paths ...string) (<-chan discovery.Report, <-chan error) {
+	reports, errs := make(chan discovery.Report, 64), make(chan error, 64)
+	s := NewSource("file", paths)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- Watch(ctx, paths, time.Hour, func(s topology.Spec) { specs <- s }, func(err error) { errs <- err })
+		done <- s.Notify(ctx, func() {
+			if r, err := s.Fetch(ctx); err != nil {
+				errs <- err
+			} else {
+				reports <- r
+			}
+		})
 	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("watch: %v", err)
+			t.Errorf("notify: %v", err)
 		}
 	})
-	return specs, errs
+	return reports, errs
 }
 
-func awaitService(t *testing.T, specs <-chan topology.Spec, name string) {
+func awaitService(t *testing.T, reports <-chan discovery.Report, name string) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
 	for {
 		select {
-		case s := <-specs:
-			if len(s.Services) == 1 && s.Services[0].Name == name {
+		case r := <-reports:
+			if len(r.Services) == 1 && r.Services[0].Name == name {
 				return
 			}
 		case <-deadline:
-			t.Fatalf("no version with %q", name)
+			t.Fatalf("no report with %q", name)
 		}
 	}
 }
 
-func TestWatchFollowsWritesAndRenames(t *testing.T) {
+func TestSourceFollowsWritesAndRenames(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, dir, "topology.yaml", "services: [{name: one}]\n")
-	specs, errs := watching(t, path)
-	awaitService(t, specs, "one")
+	reports, errs := watching(t, path)
+	awaitService(t, reports, "one")
 
 	write(t, dir, "topology.yaml", "services: [{name: two}]\n")
-	awaitService(t, specs, "two")
+	awaitService(t, reports, "two")
 
 	if err := os.Rename(write(t, dir, ".topology.yaml.swp", "services: [{name: three}]\n"), path); err != nil {
 		t.Fatal(err)
 	}
-	awaitService(t, specs, "three")
+	awaitService(t, reports, "three")
 
 	write(t, dir, "topology.yaml", "services: [{nam: four}]\n")
 	select {
@@ -218,11 +128,11 @@ func TestWatchFollowsWritesAndRenames(t *testing.T) {
 		t.Fatal("the bad file was not reported")
 	}
 	write(t, dir, "topology.yaml", "services: [{name: five}]\n")
-	awaitService(t, specs, "five")
+	awaitService(t, reports, "five")
 }
 
 // Kubernetes mounts a ConfigMap as links through ..data, which it swaps by renaming.
-func TestWatchFollowsKubernetesLinkSwaps(t *testing.T) {
+func TestSourceFollowsKubernetesLinkSwaps(t *testing.T) {
 	dir := t.TempDir()
 	version := func(name, content string) {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
@@ -241,19 +151,26 @@ func TestWatchFollowsKubernetesLinkSwaps(t *testing.T) {
 	if err := os.Symlink(filepath.Join("..data", "topology.yaml"), path); err != nil {
 		t.Fatal(err)
 	}
-	specs, _ := watching(t, path)
-	awaitService(t, specs, "one")
+	reports, _ := watching(t, path)
+	awaitService(t, reports, "one")
 	version("..v2", "services: [{name: two}]\n")
-	awaitService(t, specs, "two")
+	awaitService(t, reports, "two")
 }
 
-func TestWatchWithoutADirectoryStillLooks(t *testing.T) {
-	_, errs := watching(t, filepath.Join(t.TempDir(), "none", "topology.yaml"))
-	for range 2 { // that notification is off, and that the file is missing
-		select {
-		case <-errs:
-		case <-time.After(10 * time.Second):
-			t.Fatal("not reported")
-		}
+func TestSourceSaysWhenItCannotNotice(t *testing.T) {
+	s := NewSource("file", []string{filepath.Join(t.TempDir(), "none", "topology.yaml")})
+	if err := s.Notify(t.Context(), func() { t.Error("a change of what is not there") }); err == nil {
+		t.Error("no error")
+	}
+	if _, err := s.Fetch(t.Context()); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestSourceTriesWhetherTheFilesMakeAGraph(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, dir, "t.yaml", "services: [{name: web}]\ndependencies: [{from: web, to: a/db}, {from: web, to: b/db}, {from: a/db, to: db}]\n")
+	if _, err := NewSource("file", []string{path}).Fetch(t.Context()); err == nil {
+		t.Error("db could be two")
 	}
 }

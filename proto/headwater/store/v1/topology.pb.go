@@ -168,7 +168,13 @@ type SourceReport struct {
 	// The edges.
 	Dependencies []*Dependency `protobuf:"bytes,3,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
 	// Redundancy groups.
-	Groups        []*Group `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	Groups []*Group `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Who pushed it, as authenticated. Only of pushed sources.
+	By string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	// When it was pushed last. 0: it was not pushed.
+	AtUnixNano int64 `protobuf:"varint,6,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	// How long an entry stays after it was last pushed, in nanoseconds. 0: until it is deleted.
+	TtlNano       int64 `protobuf:"varint,7,opt,name=ttl_nano,json=ttlNano,proto3" json:"ttl_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,6 +235,27 @@ func (x *SourceReport) GetGroups() []*Group {
 		return x.Groups
 	}
 	return nil
+}
+
+func (x *SourceReport) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *SourceReport) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *SourceReport) GetTtlNano() int64 {
+	if x != nil {
+		return x.TtlNano
+	}
+	return 0
 }
 
 // Sighting is what one topology source knows of one node or edge. No part of the graph.
@@ -608,12 +635,16 @@ const file_headwater_store_v1_topology_proto_rawDesc = "" +
 	"\bservices\x18\x02 \x03(\v2\x1b.headwater.store.v1.ServiceR\bservices\x12B\n" +
 	"\fdependencies\x18\x03 \x03(\v2\x1e.headwater.store.v1.DependencyR\fdependencies\x121\n" +
 	"\x06groups\x18\x04 \x03(\v2\x19.headwater.store.v1.GroupR\x06groups\x12:\n" +
-	"\areports\x18\x05 \x03(\v2 .headwater.store.v1.SourceReportR\areports\"\xd6\x01\n" +
+	"\areports\x18\x05 \x03(\v2 .headwater.store.v1.SourceReportR\areports\"\xa3\x02\n" +
 	"\fSourceReport\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x127\n" +
 	"\bservices\x18\x02 \x03(\v2\x1b.headwater.store.v1.ServiceR\bservices\x12B\n" +
 	"\fdependencies\x18\x03 \x03(\v2\x1e.headwater.store.v1.DependencyR\fdependencies\x121\n" +
-	"\x06groups\x18\x04 \x03(\v2\x19.headwater.store.v1.GroupR\x06groups\"\x85\x02\n" +
+	"\x06groups\x18\x04 \x03(\v2\x19.headwater.store.v1.GroupR\x06groups\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x12 \n" +
+	"\fat_unix_nano\x18\x06 \x01(\x03R\n" +
+	"atUnixNano\x12\x19\n" +
+	"\bttl_nano\x18\a \x01(\x03R\attlNano\"\x85\x02\n" +
 	"\bSighting\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12/\n" +
 	"\x14first_seen_unix_nano\x18\x02 \x01(\x03R\x11firstSeenUnixNano\x12-\n" +
