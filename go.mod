@@ -3,6 +3,7 @@ module github.com/headwater-sre/headwater
 go 1.26.0
 
 require (
+	cel.dev/cel-go v0.32.0
 	connectrpc.com/connect v1.21.1
 	github.com/alecthomas/kingpin/v2 v2.4.0
 	github.com/dgraph-io/badger/v4 v4.9.6
@@ -22,6 +23,12 @@ require (
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 	pgregory.net/rapid v1.3.0
+)
+
+require (
+	cel.dev/expr v0.25.3 // indirect
+	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
+	golang.org/x/exp v0.0.0-20260908205506-85c1c2202aba // indirect
 )
 
 require (

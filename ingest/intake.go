@@ -12,6 +12,7 @@ import (
 
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/ingest/bus"
+	"github.com/headwater-sre/headwater/ingest/source"
 )
 
 // Publisher is where signals go. It is called by many goroutines at once.
@@ -48,6 +49,9 @@ type Options struct {
 	Timeout time.Duration
 	// Now is the clock that tells whether an alert has ended. Default [time.Now].
 	Now func() time.Time
+	// OnTruncated, unless nil, is told of batches from which their sender left alerts
+	// out, after they were stored. It must not block.
+	OnTruncated func(*correlate.AlertBatch)
 }
 
 func (o Options) withDefaults() Options {
@@ -93,6 +97,10 @@ type Intake struct {
 	metrics *metrics
 	gate    gate
 	mux     *http.ServeMux
+	// kinds are the endpoints that every server has, by kind.
+	kinds map[string]endpoint
+	// senders are the configured ones.
+	senders atomic.Pointer[senders]
 
 	// outage is set while publishing fails, so that it is logged once.
 	outage atomic.Bool
@@ -113,19 +121,27 @@ func New(options Options) (*Intake, error) {
 		gate:    newGate(options.MaxInFlight),
 		mux:     http.NewServeMux(),
 	}
-	for _, e := range []endpoint{
-		{path: "/webhook/alertmanager", limit: options.MaxWebhookBytes, keeps: true, neverRefuses: true, take: in.takeWebhook},
-		{path: "/api/v2/alerts", limit: options.MaxBodyBytes, keeps: true, take: in.takeV2},
-		{path: "/webhook/health", limit: options.MaxBodyBytes, take: in.takeHealth},
-		{path: "/webhook/change", limit: options.MaxBodyBytes, take: in.takeChanges},
-	} {
+	in.kinds = map[string]endpoint{
+		source.KindAlertmanager: {path: "/webhook/alertmanager", limit: options.MaxWebhookBytes, keeps: true, neverRefuses: true, take: in.takeWebhook},
+		source.KindPrometheus:   {path: "/api/v2/alerts", limit: options.MaxBodyBytes, keeps: true, take: in.takeV2},
+		source.KindHealth:       {path: "/webhook/health", limit: options.MaxBodyBytes, take: in.takeHealth},
+		source.KindChange:       {path: "/webhook/change", limit: options.MaxBodyBytes, take: in.takeChanges},
+	}
+	for _, kind := range source.Kinds() {
+		if s, ok := source.Builtin(kind); ok && in.kinds[kind].take == nil {
+			in.kinds[kind] = in.sourceEndpoint(s)
+		}
+	}
+	for _, e := range in.kinds {
 		in.metrics.expect(&e)
 		in.mux.HandleFunc("POST "+e.path, func(w http.ResponseWriter, r *http.Request) { in.serve(w, r, e) })
 	}
+	in.SetSources(nil)
+	in.mux.HandleFunc("POST /webhook/source/{name}", in.serveSource)
 	return in, nil
 }
 
-// ServeHTTP answers requests to the four paths of the package comment: 405 to
+// ServeHTTP answers requests to the paths of the package comment: 405 to
 // other methods, 404 to other paths.
 func (in *Intake) ServeHTTP(w http.ResponseWriter, r *http.Request) { in.mux.ServeHTTP(w, r) }
 

@@ -23,6 +23,7 @@ type metrics struct {
 	decodeErrors *prometheus.CounterVec
 	deadLetters  *prometheus.CounterVec
 	oversize     *prometheus.CounterVec
+	unauthorized *prometheus.CounterVec
 	panics       prometheus.Counter
 }
 
@@ -51,6 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		decodeErrors: counter("decode_errors_total", "Bodies that could not be decoded, or not as a whole.", "endpoint"),
 		deadLetters:  counter("dead_letters_total", "Bodies kept as dead letters.", "endpoint"),
+		unauthorized: counter("unauthorized_total", "Requests without the secret of their source.", "endpoint"),
 		oversize:     counter("oversize_bodies_total", "Bodies over the limit: what they said is not known here.", "endpoint"),
 		panics: auto.NewCounter(prometheus.CounterOpts{
 			Name: "headwater_ingest_panics_total", Help: "Panics while a request was served. Each is a bug; the log has its stack.",
@@ -63,6 +65,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func (m *metrics) expect(e *endpoint) {
 	m.decodeErrors.WithLabelValues(e.path)
 	m.oversize.WithLabelValues(e.path)
+	if e.source != nil && e.source.Guarded() {
+		m.unauthorized.WithLabelValues(e.path)
+	}
 	if e.keeps {
 		m.deadLetters.WithLabelValues(e.path)
 	}

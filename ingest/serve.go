@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/headwater-sre/headwater/ingest/body"
+	"github.com/headwater-sre/headwater/ingest/source"
 )
 
 // endpoint is one path and what makes it different.
@@ -24,6 +25,8 @@ type endpoint struct {
 	neverRefuses bool
 	// take decodes and publishes a body.
 	take func(context.Context, *request) answer
+	// source is whose secret a request has to show; nil: anybody may send.
+	source *source.Source
 }
 
 // request is what an endpoint gets to work on.
@@ -32,6 +35,7 @@ type request struct {
 	body        []byte // decompressed; of the buffer pool, so valid until the answer
 	contentType string
 	remoteAddr  string
+	header      http.Header
 }
 
 // answer is what the sender is told. The zero code stands for 200.
@@ -44,10 +48,12 @@ type answer struct {
 	Rejected int    `json:"rejected,omitempty"`
 	Position uint64 `json:"position,omitempty"` // in the stream, of the last signal stored
 	// DeadLetter: the body was kept for an operator to look at.
-	DeadLetter bool   `json:"dead_letter,omitempty"`
-	Error      string `json:"error,omitempty"`
-	Field      string `json:"field,omitempty"` // path of the first field that is wrong
-	Line       int    `json:"line,omitempty"`  // of the body, from 1
+	DeadLetter bool `json:"dead_letter,omitempty"`
+	// Note says why nothing was accepted though nothing is wrong.
+	Note  string `json:"note,omitempty"`
+	Error string `json:"error,omitempty"`
+	Field string `json:"field,omitempty"` // path of the first field that is wrong
+	Line  int    `json:"line,omitempty"`  // of the body, from 1
 }
 
 func (a answer) write(w http.ResponseWriter) {
@@ -96,12 +102,7 @@ func (in *Intake) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 
 // answer does all the work of a request. Panics end here.
 func (in *Intake) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, e endpoint) (a answer) {
-	defer func() {
-		if p := recover(); p != nil {
-			in.panicked(e.path, &panicError{p, debug.Stack()})
-			a = failed(http.StatusInternalServerError, errors.New("internal error, see the log"))
-		}
-	}()
+	defer in.caught(e.path, &a)
 	pass, err := in.gate.enter(ctx)
 	if err != nil {
 		return unavailable(err)
@@ -110,15 +111,32 @@ func (in *Intake) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	in.metrics.inFlight.Inc()
 	defer in.metrics.inFlight.Dec()
 
-	req := &request{endpoint: e, contentType: r.Header.Get("Content-Type"), remoteAddr: r.RemoteAddr}
+	req := &request{endpoint: e, contentType: r.Header.Get("Content-Type"), remoteAddr: r.RemoteAddr, header: r.Header}
+	if err := in.checkToken(e.source, r.Header); err != nil {
+		return in.notAdmitted(req, err)
+	}
 	buffers := new(buffers)
 	defer buffers.release()
 	req.body, err = readBody(ctx, w, r, buffers, pass, e.limit)
 	in.metrics.bytes.WithLabelValues(e.path).Add(float64(len(req.body)))
 	if err != nil {
+		if e.source != nil && e.source.HMACSecretFile != "" {
+			req.keeps, req.neverRefuses = false, false // nobody knows who sent it
+		}
 		return in.unreadable(ctx, req, err)
 	}
+	if err := in.checkSignature(e.source, r.Header, req.body); err != nil {
+		return in.notAdmitted(req, err)
+	}
 	return e.take(ctx, req)
+}
+
+// caught makes an answer of a panic. It is deferred.
+func (in *Intake) caught(path string, a *answer) {
+	if p := recover(); p != nil {
+		in.panicked(path, &panicError{p, debug.Stack()})
+		*a = failed(http.StatusInternalServerError, errors.New("internal error, see the log"))
+	}
 }
 
 // unreadable is the answer to a body that could not be read or decompressed;

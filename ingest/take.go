@@ -46,7 +46,7 @@ func (in *Intake) takeAlerts(ctx context.Context, req *request, batch *correlate
 		a.Position = pos
 		if pos > 0 { // 0: not one alert was small enough
 			a.Accepted = len(batch.Alerts)
-			in.metrics.countAlerts(batch)
+			in.stored(batch)
 		}
 	}
 	if unusable != nil {

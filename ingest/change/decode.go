@@ -1,5 +1,7 @@
 // Package change decodes change events, the bodies of POST /webhook/change: what
-// was done to a service on purpose, and when.
+// was done to a service on purpose, and when. It also holds what the decoders of other
+// senders' change events share: the checks that every change has to pass ([Admit]) and the rules that
+// map a sender's names to services ([Names]).
 //
 // It is pure. A body is accepted or refused as a whole: whoever reports changes
 // reads the answer and can mend them.
@@ -9,10 +11,6 @@
 package change
 
 import (
-	"fmt"
-	"net/url"
-	"strings"
-
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/ingest/body"
 )
@@ -98,48 +96,34 @@ func (d *decoder) change() error {
 		return err
 	}
 	c.Service = body.Service(service, namespace)
-	c.Summary = body.Cut(c.Summary, MaxSummary)
-	if err := body.CheckService(c.Service); err != nil {
+	if err := Admit(&c); err != nil {
 		return r.Place(start, err)
-	}
-	if c.Kind == "" {
-		return body.Within("kind", r.Errorf(start, "missing: %s", wantKind))
 	}
 	d.changes = append(d.changes, &c)
 	return nil
 }
 
-var wantKind = fmt.Sprintf("want deploy, config, scale, rollback or another word of up to %d letters, digits, - and _", MaxKind)
-
+// kind and link are read with a check of their own, which knows their place.
 func (d *decoder) kind() (string, error) {
 	start := d.reader.Offset()
 	text, err := d.reader.String()
 	if err != nil {
 		return "", err
 	}
-	kind := strings.ToLower(text)
-	for i := range len(kind) {
-		c := kind[i]
-		word := c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_'
-		if !word || i == MaxKind {
-			return "", d.reader.Errorf(start, "%s, got %s", wantKind, body.Quote(text))
-		}
+	kind, ok := word(text)
+	if !ok {
+		return "", d.reader.Errorf(start, "%s, got %s", wantKind, body.Quote(text))
 	}
 	return kind, nil
 }
 
-// link reads an address that people will click on, so nothing but the web is let in.
 func (d *decoder) link() (string, error) {
 	start := d.reader.Offset()
 	text, err := d.reader.String()
-	if err != nil || text == "" {
-		return "", err
+	if err == nil && !validLink(text) {
+		err = d.reader.Errorf(start, "%s, got %s", wantLink, body.Quote(text))
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || len(text) > MaxLink {
-		return "", d.reader.Errorf(start, "want an http or https address of at most %d bytes, got %s", MaxLink, body.Quote(text))
-	}
-	return text, nil
+	return text, err
 }
 
 func (d *decoder) source(source *string) error {
