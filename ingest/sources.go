@@ -29,6 +29,13 @@ func (in *Intake) SetSources(sources []*source.Source) {
 	in.senders.Store(&all)
 }
 
+// Guards reports whether the path is that of a configured source with a secret of its own.
+func (in *Intake) Guards(path string) bool {
+	name, ok := strings.CutPrefix(path, "/webhook/source/")
+	e, known := (*in.senders.Load())[name]
+	return ok && known && e.source.Guarded()
+}
+
 // sourceEndpoint is where a source sends to. Bodies that are of no use are kept: the
 // sender is a machine, and few machines read answers. Those that speak as Alertmanager
 // does, and give up on a 4xx, get none.

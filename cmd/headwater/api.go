@@ -43,6 +43,8 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	intake.SetSources(s.config.signals.senders)
+	s.intake = intake
 	a, err := api.NewServer(api.Options{
 		Reader: s.store, Commands: s.bus, Waiter: s.engine, Health: intake, Ready: s.ready,
 		Recorder: recordings{stream: s.bus, graph: s.store.Graph},

@@ -69,6 +69,9 @@ func (c *config) summarize(w io.Writer) {
 		line("topology", "%s, asked every %s", source.Source.Name(), model.Duration(cmp.Or(source.RefreshInterval, discovery.DefaultRefreshInterval)))
 	}
 	line("resolve", "%s before the built-in ones", plural(c.relabels, "relabelling rule"))
+	if len(c.signals.senders) > 0 {
+		line("sources", "%s", describeSenders(c.signals.senders))
+	}
 	if c.paging.LogOnly() {
 		line("paging", "to the log only")
 	} else {

@@ -28,6 +28,8 @@ type config struct {
 	topology      topologyVersion
 	sources       []discovery.Config // in the order of the file, which is their rank
 
+	signals signalsConfig
+
 	engine   correlate.Config
 	relabels int
 
@@ -153,6 +155,7 @@ func (p *configParser) sections(root *yaml.Node) []strictyaml.Field {
 			{Name: sectionTopology, Read: p.readTopology},
 		},
 		p.engine.Sections(),
+		p.signalSections(),
 		[]strictyaml.Field{
 			{Name: sectionStream, Read: p.readStream},
 			{Name: sectionRetention, Read: p.readRetention},

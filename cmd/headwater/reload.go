@@ -81,6 +81,7 @@ func (s *server) applyConfig(ctx context.Context) error {
 	if err := s.topology.Apply(ctx, next.topologySources()); err != nil {
 		return err // stopping
 	}
+	s.intake.SetSources(next.signals.senders)
 	s.log.Info("Configuration reloaded", "file", next.path, "engine_restarted", restart)
 	s.keep(next)
 	return nil

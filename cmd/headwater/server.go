@@ -23,6 +23,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate/driver"
 	"github.com/headwater-sre/headwater/correlate/page"
 	"github.com/headwater-sre/headwater/correlate/store"
+	"github.com/headwater-sre/headwater/ingest"
 	"github.com/headwater-sre/headwater/ingest/bus"
 	"github.com/headwater-sre/headwater/topology/discovery"
 )
@@ -62,6 +63,7 @@ type server struct {
 	engine   *engineRunner
 	pager    *page.Pager
 	topology *discovery.Manager
+	intake   *ingest.Intake
 	grpcAddr string
 
 	// listening and started, unless nil, are called once the web port answers and
@@ -197,7 +199,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.phase.set("")
-	s.web.mount(app)
+	s.web.mount(app, s.intake.Guards)
 	notifySystemd(daemon.SdNotifyReady)
 	s.log.Info("Headwater takes alerts", "url", s.externals.String(), "grpc", s.grpcAddr, "environment", s.config.environment)
 	if s.started != nil {

@@ -39,8 +39,10 @@ type webServer struct {
 	lifecycle bool
 	reload    func(context.Context) error
 
-	app   atomic.Pointer[http.Handler] // nil: still starting
-	ports []port                       // set by listen
+	app atomic.Pointer[http.Handler] // nil: still starting
+	// guards says whether whoever serves a path asks for a secret of its own. Nil: nobody does yet.
+	guards atomic.Pointer[func(path string) bool]
+	ports  []port // set by listen
 }
 
 func newWebServer(o serverOptions, reg *prometheus.Registry, ready func() error, reload func(context.Context) error, log *slog.Logger) *webServer {
@@ -115,7 +117,8 @@ func (w *webServer) serve(ctx context.Context) error {
 			if p.listener == nil {
 				return web.ListenAndServe(p.server, p.flags, w.log)
 			}
-			return web.Serve(p.listener, p.server, p.flags, w.log)
+			l := &exemptListener{Listener: p.listener, server: p.server, open: w.handler, exempt: w.exempt}
+			return web.Serve(l, p.server, p.flags, w.log)
 		})
 	}
 	ended := make(chan error, 1) // one result
@@ -172,8 +175,17 @@ func (w *webServer) shutdown(ctx context.Context) error {
 	return group.Wait()
 }
 
-// mount makes everything but operations' endpoints available.
-func (w *webServer) mount(app http.Handler) { w.app.Store(&app) }
+// mount makes everything but operations' endpoints available. guards says which paths
+// have a secret of their own and need no password.
+func (w *webServer) mount(app http.Handler, guards func(path string) bool) {
+	w.app.Store(&app)
+	w.guards.Store(&guards)
+}
+
+func (w *webServer) exempt(r *http.Request) bool {
+	guards := w.guards.Load()
+	return guards != nil && r.Method == http.MethodPost && (*guards)(r.URL.Path)
+}
 
 func (w *webServer) serveApp(rw http.ResponseWriter, r *http.Request) {
 	if app := w.app.Load(); app != nil {

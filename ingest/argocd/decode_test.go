@@ -72,7 +72,7 @@ func TestWhatANotificationComesTo(t *testing.T) {
 	} {
 		t.Run(tc.point, func(t *testing.T) {
 			changes, note, err := Decode([]byte(tc.text), tc.names)
-			got := ""
+			var got string
 			switch {
 			case err != nil:
 				got = "error: " + err.Error()

@@ -85,7 +85,7 @@ type NameRule struct {
 func (n Names) Find(name string) (ref topology.Ref, found bool) {
 	for _, rule := range n {
 		m := rule.Match.FindStringSubmatchIndex(name)
-		if m == nil || m[0] != 0 || m[1] != len(name) {
+		if len(m) < 2 || m[0] != 0 || m[1] != len(name) {
 			continue
 		}
 		return topology.ParseRef(string(rule.Match.ExpandString(nil, rule.Service, name, m))), true

@@ -64,7 +64,7 @@ func TestWhatAWebhookComesTo(t *testing.T) {
 	} {
 		t.Run(tc.point, func(t *testing.T) {
 			changes, note, err := Decode(tc.event, []byte(tc.text), tc.o)
-			got := ""
+			var got string
 			switch {
 			case err != nil:
 				got = "error: " + err.Error()
