@@ -64,7 +64,7 @@ func (q *inquiry) vector(query string) model.Vector {
 	v, ok := value.(model.Vector)
 	switch {
 	case err != nil:
-		q.err = fmt.Errorf("query %s: %w", query, explained(err))
+		q.err = explained(query, err)
 	case !ok:
 		q.err = fmt.Errorf("query %s: the answer is a %s, no vector", query, value.Type())
 	case len(v) > maxSamples:
@@ -75,13 +75,17 @@ func (q *inquiry) vector(query string) model.Vector {
 	return nil
 }
 
-// explained adds the way out where the answer is not one of Prometheus's.
-func explained(err error) error {
+// explained says which query it was where that matters, and adds the way out where the
+// answer is not one of Prometheus's.
+func explained(query string, err error) error {
 	var e *v1.Error
-	if errors.As(err, &e) && (e.Type == v1.ErrBadResponse || e.Type == v1.ErrClient) {
-		return fmt.Errorf("%s; is this the address of a Prometheus server?", e.Msg)
+	switch {
+	case !errors.As(err, &e):
+		return fmt.Errorf("ask Prometheus: %w", err) // names the address
+	case e.Type == v1.ErrBadResponse || e.Type == v1.ErrClient:
+		return fmt.Errorf("ask Prometheus: %s; is this the address of a Prometheus server?", e.Msg)
 	}
-	return err
+	return fmt.Errorf("query %s: %w", query, err)
 }
 
 // bounded limits the bodies of answers.

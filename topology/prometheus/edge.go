@@ -48,8 +48,21 @@ type mapped struct {
 	reporter            string
 }
 
-// mapper maps labels by relabelling rules.
+// mapper maps labels by relabelling rules that were validated.
 type mapper struct{ rules []*relabel.Config }
+
+// newMapper keeps copies of the rules, because validating changes them.
+func newMapper(rules []*relabel.Config) (mapper, error) {
+	m := mapper{}
+	for i, r := range rules {
+		own := *r
+		if err := own.Validate(model.UTF8Validation); err != nil {
+			return mapper{}, fmt.Errorf("relabel_configs[%d]: %w", i, err)
+		}
+		m.rules = append(m.rules, &own)
+	}
+	return m, nil
+}
 
 // edge maps one sample's labels. It returns false for what a rule drops and for calls of
 // a service to itself, and an error for what cannot be mapped.

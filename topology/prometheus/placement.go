@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -66,10 +67,21 @@ func workloadOf(m model.Metric, owners map[topology.Ref]string) (topology.Ref, b
 	if passing[kind] || maker.Name == "" {
 		return topology.Ref{}, false
 	}
-	if owner := owners[maker]; kind == "ReplicaSet" && owner != "" {
-		maker.Name = owner
+	if kind == "ReplicaSet" {
+		maker.Name = cmp.Or(owners[maker], withoutHash(maker.Name))
 	}
 	return maker, true
+}
+
+// withoutHash is a ReplicaSet's name without the hash that a Deployment appends, for
+// where nobody says who owns it: the map must not change with every rollout.
+func withoutHash(name string) string {
+	cut := strings.LastIndexByte(name, '-')
+	hash := name[cut+1:]
+	if cut <= 0 || len(hash) < 8 || len(hash) > 10 || strings.Trim(hash, "bcdfghjklmnpqrstvwxz0123456789") != "" {
+		return name
+	}
+	return name[:cut]
 }
 
 // addPlaces adds the nodes that are used, and their zones.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/relabel"
 	"go.yaml.in/yaml/v2"
 )
@@ -50,13 +49,6 @@ var presets = sync.OnceValue(func() []preset {
 	var all []preset
 	if err := yaml.UnmarshalStrict(presetsFile, &all); err != nil {
 		panic(fmt.Sprintf("topology/prometheus: presets.yaml: %v", err))
-	}
-	for i := range all {
-		for _, rule := range all[i].Relabel {
-			if err := rule.Validate(model.UTF8Validation); err != nil {
-				panic(fmt.Sprintf("topology/prometheus: preset %s: %v", all[i].Name, err))
-			}
-		}
 	}
 	return all
 })

@@ -57,8 +57,12 @@ type known struct {
 
 // NewSource checks the queries and makes a source.
 func NewSource(o Options) (*Source, error) {
+	m, err := newMapper(o.Edges.Relabel)
+	if err != nil {
+		return nil, err
+	}
 	s := &Source{
-		name: o.Name, client: o.Client, mapper: mapper{o.Edges.Relabel}, edges: o.Edges, matchers: o.Matchers,
+		name: o.Name, client: o.Client, mapper: m, edges: o.Edges, matchers: o.Matchers,
 		window: o.Window, span: o.Range, known: map[pair]*known{},
 	}
 	if s.window <= 0 {
