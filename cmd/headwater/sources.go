@@ -28,7 +28,7 @@ type sourceKind struct {
 }
 
 // sourceKinds are the kinds of topology sources beside the topology files.
-var sourceKinds []sourceKind
+var sourceKinds = []sourceKind{composeKind, backstageKind, prometheusKind, jaegerKind}
 
 // fileSource is what the source of all topology files is called in provenance.
 const fileSource = "file"

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/relabel"
-	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/headwater-sre/headwater/correlate"
@@ -54,42 +53,10 @@ func (e *Engine) readResolve(n *yaml.Node, path string) {
 	})
 }
 
-// readRelabel leaves the values to Prometheus's library, which knows another YAML
-// package than ours, and only one error at a time.
 func (e *Engine) readRelabel(n *yaml.Node, path string) {
-	before := e.Count()
-	ignore := func(*yaml.Node, string) {}
-	e.Mapping(n, path, []strictyaml.Field{
-		{Name: "source_labels", Read: ignore},
-		{Name: "separator", Read: ignore},
-		{Name: "regex", Read: ignore},
-		{Name: "modulus", Read: ignore},
-		{Name: "target_label", Read: ignore},
-		{Name: "replacement", Read: ignore},
-		{Name: "action", Read: ignore},
-	})
-	if e.Count() != before {
-		return
+	if rule, ok := e.Relabel(n, path); ok {
+		e.relabel = append(e.relabel, rule)
 	}
-	text, err := yaml.Marshal(n)
-	if err != nil {
-		e.Bad(n, path, "%v", err)
-		return
-	}
-	rule := new(relabel.Config)
-	if err := yamlv2.UnmarshalStrict(text, rule); err != nil {
-		e.Bad(n, path, "%s", strictyaml.LibraryText(err))
-		return
-	}
-	if _, err := topology.NewResolver(topology.ResolverConfig{Relabel: []*relabel.Config{rule}}); err != nil {
-		_, reason, found := strings.Cut(err.Error(), "relabel_configs[0]: ")
-		if !found {
-			reason = err.Error()
-		}
-		e.Bad(n, path, "%s", reason)
-		return
-	}
-	e.relabel = append(e.relabel, rule)
 }
 
 func (e *Engine) readHealth(n *yaml.Node, path string) {
