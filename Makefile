@@ -42,13 +42,13 @@ race: ## Run the tests under the race detector, without the slow ones
 	$(GO) test -race -short ./...
 
 # Acceptance tests are named TestAcceptance… and carry the build tag
-# "acceptance": they build a real Alertmanager and start real processes. None
+# "acceptance": they build a real Alertmanager and Prometheus and start real processes. None
 # found is an error, so that a renamed suite does not pass by being empty.
 .PHONY: acceptance
-acceptance: ## Run the acceptance suite: real binaries, a real Alertmanager
+acceptance: ## Run the acceptance suite: real binaries, a real Alertmanager and Prometheus
 	@packages=$$({ git grep -l --untracked 'func TestAcceptance' -- '*_test.go' || true; } | xargs -r -n 1 dirname | sort -u | sed 's,^,./,'); \
 	[[ -n $$packages ]] || { echo "no TestAcceptance in any package" >&2; exit 1; }; \
-	$(GO) test -v -count=1 -timeout=20m -tags=acceptance -run='^TestAcceptance' $$packages
+	$(GO) test -v -count=1 -timeout=30m -tags=acceptance -run='^TestAcceptance' $$packages
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
@@ -86,6 +86,10 @@ check-generate: ## Fail when generated code is not what proto/ says
 .PHONY: alertmanager
 alertmanager: ## Build a real Alertmanager into .tmp/bin, for trying things out
 	bash .ci/alertmanager .tmp/bin
+
+.PHONY: prometheus
+prometheus: ## Build a real Prometheus into .tmp/bin, for trying things out
+	bash .ci/prometheus .tmp/bin
 
 .PHONY: demo
 demo: ## Play a real outage into a real server, and show the page it sends

@@ -40,20 +40,27 @@ var headwaterBinary = sync.OnceValues(func() (string, error) {
 	return path, command("go", "build", "-o", path, "github.com/headwater-sre/headwater/cmd/headwater")
 })
 
-// alertmanagerBinary builds the real Alertmanager where `make alertmanager` puts it,
-// which takes a minute the first time and nothing later.
-var alertmanagerBinary = sync.OnceValues(func() (string, error) {
+// alertmanagerBinary and prometheusBinary build the real programs where `make
+// alertmanager` and `make prometheus` put them, which takes minutes the first time and
+// nothing later.
+var (
+	alertmanagerBinary = sync.OnceValues(func() (string, error) { return peer("alertmanager") })
+	prometheusBinary   = sync.OnceValues(func() (string, error) { return peer("prometheus") })
+)
+
+// peer builds a program with the script of its name.
+func peer(name string) (string, error) {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/headwater-sre/headwater").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
 	dir := string(bytes.TrimSpace(root))
 	bin := filepath.Join(dir, ".tmp", "bin")
-	if err := command("bash", filepath.Join(dir, ".ci", "alertmanager"), bin); err != nil {
+	if err := command("bash", filepath.Join(dir, ".ci", name), bin); err != nil {
 		return "", err
 	}
-	return filepath.Join(bin, "alertmanager"), nil
-})
+	return filepath.Join(bin, name), nil
+}
 
 // command runs a program; its error carries what it printed.
 func command(name string, args ...string) error {

@@ -1,5 +1,5 @@
 // Package acceptance tests the programs as users run them: the real headwater
-// binary, a real Alertmanager, real sockets and a real disk. It has no code of
+// binary, a real Alertmanager and Prometheus, real sockets and a real disk. It has no code of
 // its own beside tests.
 //
 // Every program listens on port 0 and says where. What has to happen is polled
@@ -8,7 +8,8 @@
 //
 // `go test ./...` runs what takes seconds, unless -short is given. `make
 // acceptance` sets the build tag "acceptance" and runs what takes minutes: the
-// cascade through real Alertmanagers, the full disk, and the kill -9 suite. That
+// cascade through real Alertmanagers, the map and the story made of a real
+// Prometheus's metrics, the full disk, and the kill -9 suite. That
 // one obeys
 //
 //	HEADWATER_SEED=n           repeat the choices of an earlier run, which prints its seed
