@@ -105,15 +105,19 @@ func (m *merging) explicit(root int) bool {
 func (m *merging) service(root int) topology.Service {
 	name := m.names[root]
 	out := topology.Service{Name: name.Name, Namespace: name.Namespace, Aliases: m.aliases(root)}
-	place := false
+	place, placing := false, -1
 	for _, i := range m.cluster(root) {
 		e := &m.entities[i]
 		place = place || e.place
-		if e.service != nil {
-			fillIn(&out, e.service)
-			if out.RunsOn == nil {
-				out.RunsOn = m.places(e)
-			}
+		if e.service == nil {
+			continue
+		}
+		fillIn(&out, e.service)
+		// The workloads of one service run on the nodes of all, but two sources' places
+		// are not added up: one of them may be of old.
+		if len(e.service.RunsOn) > 0 && (placing < 0 || placing == e.voice) {
+			placing = e.voice
+			out.RunsOn = union(out.RunsOn, m.places(e))
 		}
 	}
 	if place {
@@ -143,6 +147,16 @@ func fillInKeys(out, add map[string]string) map[string]string {
 		}
 	}
 	return out
+}
+
+// union adds to a what of b it lacks.
+func union(a, b []string) []string {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	return a
 }
 
 // places are what a service runs on, by the graph's names.

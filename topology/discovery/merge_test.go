@@ -210,6 +210,12 @@ func TestMergeStories(t *testing.T) {
 			want:  "node-1 kind=host owner=infra = ip-10-0-0-1 [file]\nshop/web @ node-1 [mesh]",
 		},
 		{
+			point: "the workloads of one service run where any of them does",
+			mesh:  "shop/reviews = shop/reviews-v1, shop/reviews-v2",
+			trace: "shop/reviews-v1 @ node-1\nshop/reviews-v2 @ node-2",
+			want:  "shop/reviews @ node-1 @ node-2 = shop/reviews-v1, shop/reviews-v2 [mesh trace]\nnode-1 kind=host []\nnode-2 kind=host []",
+		},
+		{
 			point: "names that look alike and did not meet are reported",
 			file:  "payment-service\norders\ncheckout",
 			trace: "PaymentSvc -> order\norders-db -> shard-1\ncheckuot -> shard-2",
