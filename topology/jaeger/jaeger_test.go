@@ -99,6 +99,20 @@ func TestWhatIsNoAnswerIsAnErrorWithTheWayOut(t *testing.T) {
 	}
 }
 
+func TestTheSameFailureIsToldInTheSameWords(t *testing.T) {
+	web := httptest.NewServer(http.NotFoundHandler())
+	web.Close() // nobody listens there any more
+	s, err := NewSource(Options{URL: web.URL, HTTPClient: config.DefaultHTTPClientConfig})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, first := s.Fetch(context.Background())
+	s.lookback = time.Minute // as a later time, this changes the address
+	if _, second := s.Fetch(context.Background()); first == nil || second == nil || first.Error() != second.Error() {
+		t.Errorf("told %v, then %v", first, second)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(recorded(f))
 	f.Fuzz(func(t *testing.T, body []byte) {

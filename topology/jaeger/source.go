@@ -2,6 +2,7 @@ package jaeger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,7 +86,11 @@ func (s *Source) get(ctx context.Context, address string) ([]byte, error) {
 	req.Header.Set("Accept", "application/json")
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask Jaeger: %w", err)
+		var e *url.Error
+		if errors.As(err, &e) {
+			err = e.Err // without the address, in which the time makes each failure another
+		}
+		return nil, fmt.Errorf("get %s: %w", s.endpoint, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
