@@ -48,25 +48,55 @@ type mapped struct {
 	reporter            string
 }
 
-// mapper maps labels by relabelling rules that were validated.
-type mapper struct{ rules []*relabel.Config }
+// mapper maps labels by relabelling rules that were validated. It remembers what it
+// mapped in this refresh and the one before, which is nearly all of the next one: rules
+// are many regular expressions. Not safe for concurrent use.
+type mapper struct {
+	rules       []*relabel.Config
+	known, last map[model.Fingerprint]mapping
+}
+
+// mapping is what [mapper.work] made of a metric.
+type mapping struct {
+	metric model.Metric
+	edge   mapped
+	keep   bool
+	err    error
+}
 
 // newMapper keeps copies of the rules, because validating changes them.
-func newMapper(rules []*relabel.Config) (mapper, error) {
-	m := mapper{}
+func newMapper(rules []*relabel.Config) (*mapper, error) {
+	m := &mapper{known: map[model.Fingerprint]mapping{}}
 	for i, r := range rules {
 		own := *r
 		if err := own.Validate(model.UTF8Validation); err != nil {
-			return mapper{}, fmt.Errorf("relabel_configs[%d]: %w", i, err)
+			return nil, fmt.Errorf("relabel_configs[%d]: %w", i, err)
 		}
 		m.rules = append(m.rules, &own)
 	}
 	return m, nil
 }
 
+// turn begins a refresh: what the last one did not need is forgotten.
+func (m *mapper) turn() { m.known, m.last = make(map[model.Fingerprint]mapping, len(m.known)), m.known }
+
 // edge maps one sample's labels. It returns false for what a rule drops and for calls of
 // a service to itself, and an error for what cannot be mapped.
-func (m mapper) edge(metric model.Metric) (mapped, bool, error) {
+func (m *mapper) edge(metric model.Metric) (mapped, bool, error) {
+	id := metric.Fingerprint()
+	k, ok := m.known[id]
+	if !ok || !k.metric.Equal(metric) {
+		if k, ok = m.last[id]; !ok || !k.metric.Equal(metric) {
+			k = mapping{metric: metric}
+			k.edge, k.keep, k.err = m.work(metric)
+		}
+		m.known[id] = k
+	}
+	return k.edge, k.keep, k.err
+}
+
+// work applies the rules.
+func (m *mapper) work(metric model.Metric) (mapped, bool, error) {
 	b := labels.NewBuilder(labels.EmptyLabels())
 	for name, value := range metric {
 		b.Set(string(name), string(value))
@@ -114,7 +144,7 @@ func aliases(text string, of topology.Ref) []string {
 		all = append(all, topology.Ref{Namespace: of.Namespace, Name: name}.String())
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
+	return slices.Clip(slices.Compact(all)) // who adds to it must not write into it
 }
 
 // traffic is what the samples of one answer say of an edge.
@@ -132,7 +162,7 @@ type collected struct {
 
 // collect maps an answer. Values at or below zero, and those that are no numbers, say
 // that nothing is known.
-func (m mapper) collect(answer model.Vector) collected {
+func (m *mapper) collect(answer model.Vector) collected {
 	c := collected{edges: map[pair]*traffic{}}
 	sums := map[pair]map[string]float64{} // by reporter
 	for _, s := range answer {

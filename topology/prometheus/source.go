@@ -38,7 +38,7 @@ type Options struct {
 type Source struct {
 	name          string
 	client        *Client
-	mapper        mapper
+	mapper        *mapper
 	edges         Edges
 	matchers      []string
 	query, errors string // as asked; errors may be empty
@@ -132,6 +132,7 @@ func (s *Source) look(gap time.Duration) string {
 
 // learn takes in the answers of one fetch and tells all that is known.
 func (s *Source) learn(now time.Time, current, failing, earlier model.Vector) discovery.Report {
+	s.mapper.turn()
 	working := s.mapper.collect(current)
 	s.remember(now, earlier)
 	for _, k := range s.known {

@@ -217,6 +217,9 @@ func TestAcceptanceDiscoveredShop(t *testing.T) {
 				t.Errorf("the webhook got %v; want one opening page and one resolve", got)
 			}
 			all := hook.all()
+			if !slices.ContainsFunc(all, func(n notice) bool { return strings.Contains(n.Alerts[0].Annotations["gaps"], c.gap) }) {
+				t.Errorf("no page says %q", c.gap)
+			}
 			if last := all[len(all)-1].Alerts[0].Annotations["origin"]; last != c.origin {
 				t.Errorf("the last page names %q as the origin, want %s", last, c.origin)
 			}
