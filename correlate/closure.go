@@ -75,7 +75,7 @@ func (e *Engine) explainersAt(at site) [2]closure {
 func (s *nodeSpace) dependencies(n, start nodeID, yield func(nodeID, float64)) {
 	transit := 0.0
 	if n != start {
-		transit = silence(s.kind(n)) / 2
+		transit = priors[s.kind(n)].silence / 2
 	}
 	for _, e := range s.out(n) {
 		callee := nodeID(e.Node)

@@ -13,9 +13,13 @@ import (
 // judge works out what an incident is: ranked origins with reasons, the way the
 // failure took, who is hit and who is next.
 func (e *Engine) judge(inc *incident) {
-	items := inc.sorted()
-	s := e.newScene(items, true)
+	s := e.newScene(inc.sorted(), true)
 	defer s.close()
+	e.judgeIn(inc, s)
+}
+
+// judgeIn is judge in the scene of the incident's alerts.
+func (e *Engine) judgeIn(inc *incident, s *scene) {
 	p, _ := newPartitioner(s)
 	ranking, unknown := p.rank(p.avail, e.cfg.MaxOrigins)
 	ranking, unknown = p.heed(inc.row.SetOrigin, ranking, unknown)

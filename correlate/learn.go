@@ -78,7 +78,10 @@ func (e *Engine) enterStat(st Stat) {
 
 // coverageOf is the probability that n raises an alert of its own when it is impaired.
 func (e *Engine) coverageOf(n nodeID) float64 {
-	prior := coverage(e.nodes.kind(n))
+	prior := priors[e.nodes.kind(n)].coverage
+	if len(e.learned.coverage) == 0 {
+		return prior
+	}
 	if t, ok := e.learned.coverage[n]; ok {
 		return t.posterior(prior, e.meta.Now)
 	}
@@ -90,17 +93,28 @@ func (e *Engine) silenceOf(n nodeID) float64 {
 	if _, ok := e.learned.coverage[n]; ok {
 		return -math.Log(1 - e.coverageOf(n))
 	}
-	return silence(e.nodes.kind(n))
+	return priors[e.nodes.kind(n)].silence
 }
 
 // muteOf is what it costs, in nats, that a failure began at n, which raised no alert.
 func (e *Engine) muteOf(n nodeID) float64 {
-	prior := originCoverage(e.nodes.kind(n))
+	kind := e.nodes.kind(n)
 	if t, ok := e.learned.coverage[n]; ok {
-		prior = t.posterior(prior, e.meta.Now)
+		return -math.Log(1 - t.posterior(originCoverage(kind), e.meta.Now))
 	}
-	return -math.Log(1 - prior)
+	return priors[kind].mute
 }
+
+// priors are what is thought of each kind of node as long as nothing was learned, worked out once: a
+// scene asks for hundreds of them.
+var priors = func() (of [math.MaxUint8 + 1]struct{ coverage, silence, mute float64 }) {
+	for k := range of {
+		kind := topology.Kind(k)
+		began := originCoverage(kind)
+		of[k].coverage, of[k].silence, of[k].mute = coverage(kind), silence(kind), -math.Log(1-began)
+	}
+	return of
+}()
 
 // edgeFactor is the probability that a failure of to, on which from depends, is felt by from.
 func (e *Engine) edgeFactor(from, to nodeID, prior float64) float64 {
@@ -113,6 +127,9 @@ func (e *Engine) edgeFactor(from, to nodeID, prior float64) float64 {
 // stepCostOf is what the step from callee to caller costs, in nats.
 func (e *Engine) stepCostOf(caller, callee nodeID, edge topology.Edge) float64 {
 	cost := e.nodes.stepCost(caller, callee, edge)
+	if len(e.learned.edges) == 0 {
+		return cost
+	}
 	if _, ok := e.learned.edges[[2]nodeID{caller, callee}]; ok {
 		return -math.Log(e.edgeFactor(caller, callee, math.Exp(-cost)))
 	}

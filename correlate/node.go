@@ -22,6 +22,7 @@ type nodeSpace struct {
 	extraID map[topology.Ref]nodeID
 	kinds   []topology.Kind // of the graph's nodes, inferred where the graph does not say
 	rank    []int32         // of the graph's nodes, in the order of their names
+	ranked  []nodeID        // the same the other way round
 	groups  map[int32]redundancy
 }
 
@@ -48,7 +49,7 @@ func newNodeSpace(g *topology.Graph) *nodeSpace {
 		order[n] = nodeID(n)
 	}
 	slices.SortFunc(order, func(a, b nodeID) int { return compareRefs(s.ref(a), s.ref(b)) })
-	s.rank = make([]int32, len(order))
+	s.ranked, s.rank = order, make([]int32, len(order))
 	for i, n := range order {
 		s.rank[n] = int32(i)
 	}
@@ -62,6 +63,21 @@ func (s *nodeSpace) compareNames(a, b nodeID) int {
 		return cmp.Compare(s.rank[a], s.rank[b])
 	}
 	return compareRefs(s.ref(a), s.ref(b))
+}
+
+// sortByName is [slices.SortFunc] with compareNames.
+func (s *nodeSpace) sortByName(ids []nodeID) {
+	if slices.ContainsFunc(ids, func(n nodeID) bool { return !s.known(n) }) {
+		slices.SortFunc(ids, s.compareNames)
+		return
+	}
+	for i, n := range ids {
+		ids[i] = s.rank[n]
+	}
+	slices.Sort(ids)
+	for i, r := range ids {
+		ids[i] = s.ranked[r]
+	}
 }
 
 // len is how many nodes have an id.

@@ -113,6 +113,7 @@ func newPartitioner(s *scene) (p *partitioner, riders []int32) {
 
 func (p *partitioner) prepare() {
 	p.explained, p.cost = make([][]int32, len(p.nodes)), make([][]float64, len(p.nodes))
+	p.makeRoom()
 	for k, it := range p.items {
 		if !p.avail.has(int32(k)) {
 			continue
@@ -131,6 +132,24 @@ func (p *partitioner) prepare() {
 	}
 	p.cache, p.apart, p.fortune = map[int32]*tree{}, map[[2]*cluster]bool{}, -1
 	p.promised = map[string]promise{}
+}
+
+// makeRoom lets the lists of what each node explains grow without moving.
+func (p *partitioner) makeRoom() {
+	room, total := make([]int32, len(p.nodes)), 0
+	p.avail.each(func(k int32) {
+		for _, c := range p.e.explainers(p.items[k]) {
+			total += len(c)
+			for _, r := range c {
+				room[p.index[r.node]]++
+			}
+		}
+	})
+	items, costs := make([]int32, total), make([]float64, total)
+	for n, most := range room {
+		p.explained[n], items = items[:0:most], items[most:]
+		p.cost[n], costs = costs[:0:most], costs[most:]
+	}
 }
 
 // bound is an upper bound on the score of any tree from n over the alerts in set:
@@ -213,7 +232,18 @@ func (p *partitioner) best(set itemSet, cache map[int32]*tree) *tree {
 }
 
 // better orders trees: by score, and for equal scores alerting origins first, then by node, so that the choice is total.
-func better(a, b *tree) bool {
+func better(a, b *tree) bool { return a.standing().ahead(b.standing()) }
+
+// standing is what trees are compared by.
+type standing struct {
+	score  float64
+	silent bool
+	origin int32
+}
+
+func (t *tree) standing() standing { return standing{t.score, t.silent, t.origin} }
+
+func (a standing) ahead(b standing) bool {
 	if math.Abs(a.score-b.score) > 1e-9 {
 		return a.score > b.score
 	}
@@ -254,7 +284,10 @@ func (p *partitioner) contenders(set itemSet, most int) []candidate {
 }
 
 func compareCandidates(a, b candidate) int {
-	return cmp.Or(cmp.Compare(b.bound, a.bound), cmp.Compare(a.node, b.node))
+	if a.bound != b.bound {
+		return cmp.Compare(b.bound, a.bound)
+	}
+	return cmp.Compare(a.node, b.node)
 }
 
 // maxPromising bounds the origins tried for a part of a part.
@@ -303,14 +336,17 @@ func (p *partitioner) mostPromising(set itemSet, floor float64) *tree {
 
 // mostPromisingOf are the origins that promise most, at most so many.
 func (p *partitioner) mostPromisingOf(set itemSet, most int) []candidate {
-	var out []candidate
+	out := make([]candidate, 0, most+1) // in order
 	for n := range p.nodes {
-		if v := p.promise(int32(n), set); v > 0 {
-			out = append(out, candidate{int32(n), v})
+		c := candidate{int32(n), p.promise(int32(n), set)}
+		if c.bound <= 0 || len(out) == most && compareCandidates(out[most-1], c) < 0 {
+			continue
 		}
+		at, _ := slices.BinarySearchFunc(out, c, compareCandidates)
+		out = slices.Insert(out, at, c)
+		out = out[:min(len(out), most)]
 	}
-	slices.SortFunc(out, compareCandidates)
-	return out[:min(len(out), most)]
+	return out
 }
 
 // promise guesses the score of the best tree from n over the alerts in set: their gains,

@@ -127,6 +127,33 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 	return s
 }
 
+// isWhole: the scene is that of inc's alerts, no more and no less, and would be the same for ranking their origins.
+func (s *scene) isWhole(inc *incident) bool {
+	if len(inc.items) != len(s.all) || len(inc.row.Apart) > 0 && s.stormy() {
+		return false
+	}
+	for _, it := range s.all {
+		if it.inc != inc {
+			return false
+		}
+	}
+	ids := make([]nodeID, 0, len(s.nodes))
+	for i := range s.nodes {
+		ids = append(ids, s.nodes[i].id)
+	}
+	return len(s.changedClients(ids)) == 0
+}
+
+// forRanking turns the scene, which was for dividing, into one for ranking.
+func (s *scene) forRanking() *scene {
+	s.ranking = true
+	s.outlook.forget(nil)
+	for i := range s.nodes {
+		s.nodes[i].fortune = -1
+	}
+	return s
+}
+
 // newIndex returns an index of the nodes in which none has a place, if possible one that was given back.
 func (e *Engine) newIndex() []int32 {
 	last := len(e.spare) - 1
@@ -191,7 +218,7 @@ func (s *scene) addNodes() {
 			add(c[0])
 		}
 	}
-	slices.SortFunc(ids, s.e.nodes.compareNames)
+	s.e.nodes.sortByName(ids)
 	s.nodes = make([]sceneNode, 0, len(ids))
 	for i, id := range ids {
 		s.index[id] = int32(i)

@@ -33,7 +33,12 @@ func (e *Engine) settle() {
 		}
 	}
 	for _, inc := range sortedIncidents(news) {
-		if inc.open() && len(inc.items) > 0 {
+		if !inc.open() || len(inc.items) == 0 {
+			continue
+		}
+		if scene.isWhole(inc) {
+			e.judgeIn(inc, scene.forRanking())
+		} else {
 			e.judge(inc)
 		}
 	}

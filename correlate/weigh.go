@@ -218,6 +218,7 @@ func (s *scene) quietCost(n int32) float64 {
 func (e *Engine) quietCost(id nodeID) float64 {
 	in := e.nodes.in(id)
 	cost, seen := 0.0, 0
+	var last struct{ step, coverage, quiet float64 } // of the dependent before: most are alike
 	for _, edge := range in {
 		if seen == quietSample {
 			break
@@ -227,8 +228,11 @@ func (e *Engine) quietCost(id nodeID) float64 {
 		if e.alerting(caller) {
 			continue
 		}
-		q := math.Exp(-e.stepCostOf(caller, id, edge))
-		cost -= math.Log(1 - quietFactor*e.coverageOf(caller)*q)
+		if step, covered := e.stepCostOf(caller, id, edge), e.coverageOf(caller); step != last.step || covered != last.coverage {
+			q := math.Exp(-step)
+			last.step, last.coverage, last.quiet = step, covered, math.Log(1-quietFactor*covered*q)
+		}
+		cost -= last.quiet
 	}
 	if seen > 0 && len(in) > seen {
 		cost *= float64(len(in)) / float64(seen)
