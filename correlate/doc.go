@@ -40,6 +40,8 @@
 //     steps and pauses are tried, each side with the maxPromising most promising origins
 //     and maxStarts onsets; two parts are joined by one of maxJoint origins. What is not
 //     tried stays as it is.
+//   - A scene holds at most maxBearings distances between nodes and alerts; one that has more, and a storm, looks
+//     for its trees without them, which takes longer and finds the same.
 //   - Once the trees of a partition were grown through maxVisits nodes, no part is divided
 //     any more: a part may then hold two failures until a later settling.
 //   - Alerts change sides only where at most maxMoveAlerts are at hand.

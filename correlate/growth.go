@@ -30,6 +30,7 @@ type growth struct {
 	caller  []uint32 // per node: the call of discountCalls that saw it last
 	calls   uint32
 	spare   []*tree
+	bearing bearing
 	visits  int // nodes that trees of the scene were grown through, all told
 }
 

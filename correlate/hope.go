@@ -1,25 +1,29 @@
 package correlate
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // This file holds bounds that spare work without changing what comes out of it.
 
 // outlook is what a set of alerts can be worth to trees at best, node by node. A scene
 // keeps the one of the set asked for last, since trees are grown over one set from many origins in a row.
 type outlook struct {
-	set    itemSet   // the set it was made for; nil: none yet
-	victim []float64 // per node: of its own alerts, to a tree that reaches it, less the step there
-	origin []float64 // per node: of its own alerts, to a tree that begins there
-	own    []int32   // per node: how many of the alerts are its own
-	nodes  []int32   // those with own alerts
-	ends   []int32   // those with alerts of any kind
-	end    []bool    // the same, by node
-	sum    float64   // of all victims, and of the alerts that are counted one by one
-	raise  float64   // the most that one node's being the origin adds to sum
-	aimed  bool      // hope is measured, too
-	most   []float64 // per node, what a tree that it joins gains at most
-	hope   []float64 // per node, see [scene.leadsNowhere]
-	hoping []int32   // the nodes whose hope is finite
+	set     itemSet   // the set it was made for; nil: none yet
+	victim  []float64 // per node: of its own alerts, to a tree that reaches it, less the step there
+	origin  []float64 // per node: of its own alerts, to a tree that begins there
+	own     []int32   // per node: how many of the alerts are its own
+	nodes   []int32   // those with own alerts
+	ends    []int32   // those with alerts of any kind
+	end     []bool    // the same, by node
+	victims float64   // all of them
+	counted float64   // the alerts that are counted one by one
+	raise   float64   // the most that one node's being the origin adds to them
+	aimed   bool      // hope is measured, too
+	most    []float64 // per node, what a tree that it joins gains at most
+	hope    []float64 // per node, see [scene.leadsNowhere]
+	hoping  []int32   // the nodes whose hope is finite
 }
 
 func newOutlook(nodes int) outlook {
@@ -46,7 +50,7 @@ func (s *scene) appraise(set itemSet) {
 		o.touch(n)
 		if it.edge() {
 			o.touch(s.index[it.from])
-			o.sum += s.mostAnywhere(k)
+			o.counted += s.mostAnywhere(k)
 			return
 		}
 		if o.own[n]++; o.own[n] == 1 {
@@ -70,7 +74,7 @@ func (o *outlook) forget(set itemSet) {
 	}
 	o.nodes, o.ends, o.hoping = o.nodes[:0], o.ends[:0], o.hoping[:0]
 	o.set = append(o.set[:0], set...)
-	o.sum, o.raise, o.aimed = 0, 0, false
+	o.victims, o.counted, o.raise, o.aimed = 0, 0, 0, false
 }
 
 func (o *outlook) touch(n int32) {
@@ -88,13 +92,13 @@ func (s *scene) appraiseNode(n int32) {
 		if !o.set.has(k) {
 			continue
 		}
-		w, gain := classWeight[s.items[k].state.Class], s.items[k].gain
+		class, gain := s.items[k].state.Class, s.items[k].gain
 		if node.classes&(1<<ClassTrafficGone) != 0 {
-			o.sum += s.mostAnywhere(k) // what lost its traffic is counted alert by alert
+			o.counted += s.mostAnywhere(k) // what lost its traffic is counted alert by alert
 			continue
 		}
-		victim = max(victim, gain+max(w.victim, w.ofHost, w.loaded, w.starved))
-		origin = max(origin, gain+w.origin)
+		victim = max(victim, gain+s.bestRole(n, class))
+		origin = max(origin, gain+classWeight[class].origin)
 		if o.own[n] > 1 { // the kind of a late symptom counts for nothing, nor against it
 			victim, origin = max(victim, gain), max(origin, gain)
 		}
@@ -102,7 +106,7 @@ func (s *scene) appraiseNode(n int32) {
 	times := several(int(o.own[n]))
 	o.victim[n] = max(0, max(0, victim)*times-s.leastStep(n))
 	o.origin[n] = max(0, origin) * times
-	o.sum += o.victim[n]
+	o.victims += o.victim[n]
 	o.raise = max(o.raise, o.origin[n]-o.victim[n])
 }
 
@@ -111,10 +115,22 @@ func several(n int) float64 {
 	return 1 + min(repeatsCount, repeatFactor*float64(max(0, n-1)))
 }
 
-// leastStep is the least that the last step to n can cost.
+// bestRole is the most that the class of an alert of n's own counts for in a tree that reaches n.
+func (s *scene) bestRole(n int32, c Class) float64 {
+	w := classWeight[c]
+	best := w.victim
+	if s.nodes[n].hosted {
+		best = max(best, w.ofHost)
+	}
+	if !math.IsInf(s.leastLoad(n), 1) {
+		best = max(best, w.loaded)
+	}
+	return best
+}
+
+// leastStep is the least that the last step to n can cost; infinite when there is none.
 func (s *scene) leastStep(n int32) float64 {
-	least := min(costStarve, costStarveFurther, costOverloadSurge, costOverloadShared,
-		costOverloadFallback, costOverloadPool, costOverloadLeak, costOverloadRetry, costSeenByClients)
+	least := s.leastLoad(n)
 	if len(s.nodes[n].out) > 0 {
 		least = min(least, edgeTraverse)
 	}
@@ -122,6 +138,23 @@ func (s *scene) leastStep(n int32) float64 {
 		least = min(least, a.cost)
 	}
 	return least
+}
+
+// leastLoad is the least that a step of overload onto n can cost, whoever takes it, see
+// [scene.overload]; infinite when none can lead there.
+func (s *scene) leastLoad(n int32) float64 {
+	node := &s.nodes[n]
+	switch {
+	case node.place:
+		return math.Inf(1)
+	case s.surges:
+		return costOverloadSurge
+	case slices.ContainsFunc(node.own, func(k int32) bool { return s.items[k].atClients }):
+		return costSeenByClients
+	case node.shared:
+		return min(costOverloadLeak, costOverloadPool, costOverloadFallback, costOverloadShared)
+	}
+	return math.Inf(1)
 }
 
 func (s *scene) mostAnywhere(k int32) float64 {
@@ -141,15 +174,15 @@ func (p *partitioner) ceiling(set itemSet) float64 {
 		}
 	}
 	p.appraise(set)
-	return p.outlook.sum + p.outlook.raise + p.fortune
+	return p.outlook.victims + p.outlook.counted + p.outlook.raise + p.fortune
 }
 
 // ceilingFrom bounds the score of the trees from n over the alerts of the outlook.
 func (p *partitioner) ceilingFrom(n int32) float64 {
 	o := &p.outlook
-	most := o.sum + p.fortuneOf(n)
+	most := o.counted + p.victimsOf(n) + p.fortuneOf(n)
 	if o.own[n] > 0 {
-		return most - o.victim[n] + o.origin[n]
+		return most + o.origin[n]
 	}
 	switch {
 	case p.isClient(n):
@@ -190,6 +223,9 @@ func (s *scene) fortuneOf(n int32) float64 {
 
 // leadsNowhere: no node that lies behind n can be worth a way that costs dist up to n.
 func (s *scene) leadsNowhere(n int32, dist float64) bool {
+	if s.bearings.taken {
+		return s.astray(n, dist)
+	}
 	return dist+s.outlook.hope[n] > hopeless
 }
 
@@ -205,9 +241,10 @@ func (s *scene) aim(set itemSet) {
 	}
 	o.aimed = true
 	g.queue = g.queue[:0]
+	s.takeBearings()
 	for _, n := range o.ends {
-		o.most[n] = s.mostWorth(&s.nodes[n])
-		if o.most[n] > 0 {
+		o.most[n] = s.mostWorth(n, set)
+		if o.most[n] > 0 && !s.bearings.taken {
 			s.raiseHope(n, -o.most[n])
 		}
 	}
@@ -241,33 +278,33 @@ func (s *scene) raiseHope(n int32, hope float64) {
 	s.scratch.push(n, hope)
 }
 
-// mostWorth bounds what the alerts of the outlook at n can be worth to a tree that n joins.
-func (s *scene) mostWorth(n *sceneNode) float64 {
-	set := s.outlook.set
+// mostWorth bounds what the alerts of set at n can be worth to a tree that n joins.
+func (s *scene) mostWorth(n int32, set itemSet) float64 {
+	node := &s.nodes[n]
 	best, count := 0.0, 0
-	for _, k := range n.own {
+	for _, k := range node.own {
 		if set.has(k) {
-			best = max(best, s.mostAsVictim(k))
+			best = max(best, s.mostAsVictim(n, k))
 			count++
 		}
 	}
 	sum := best * several(count)
-	for _, k := range n.calls {
+	for _, k := range node.calls {
 		if set.has(k) {
-			sum += max(0, s.mostAsVictim(k)-edgeAtCallee)
+			sum += max(0, s.mostAsVictim(n, k)-edgeAtCallee)
 		}
 	}
-	for _, k := range n.out {
+	for _, k := range node.out {
 		if set.has(k) {
-			sum += max(0, s.mostAsVictim(k)-edgeAtCaller)
+			sum += max(0, s.mostAsVictim(n, k)-edgeAtCaller)
 		}
 	}
 	return sum
 }
 
-func (s *scene) mostAsVictim(k int32) float64 {
-	w := classWeight[s.items[k].state.Class]
-	return s.items[k].gain + max(0, w.victim, w.ofHost, w.loaded)
+// mostAsVictim: the kind of a late symptom counts for nothing, nor against it.
+func (s *scene) mostAsVictim(n, k int32) float64 {
+	return s.items[k].gain + max(0, s.bestRole(n, s.items[k].state.Class))
 }
 
 // leastOverlap is the least that [partitioner.overlap] can find between t and another tree.

@@ -45,6 +45,13 @@ func (b itemSet) subtract(o itemSet) {
 	}
 }
 
+// unite adds all of o.
+func (b itemSet) unite(o itemSet) {
+	for i := range b {
+		b[i] |= o[i]
+	}
+}
+
 func (b itemSet) union(o itemSet) itemSet {
 	u := slices.Clone(b)
 	for i := range u {

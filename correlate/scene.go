@@ -62,6 +62,7 @@ type sceneNode struct {
 	fortune float64 // see [scene.fortuneOf]; below zero: not known yet
 	shared  bool    // carries load of several callers
 	place   bool    // a host or a zone
+	hosted  bool    // it depends on one
 	classes uint16  // of its own alerts, one bit each
 }
 
@@ -88,11 +89,13 @@ type scene struct {
 	// starving are the alerts about traffic that is gone.
 	starving []int32
 	// quantum is the grain of the onsets, s: evaluation intervals of minutes make coarse times.
-	quantum float64
-	scratch growth
-	outlook outlook
-	ranking bool // origins are ranked: time is capped lower, and clients of what is shared are candidates
-	clients []client
+	quantum  float64
+	scratch  growth
+	outlook  outlook
+	bearings bearings
+	surges   bool // an alert tells of a surge
+	ranking  bool // origins are ranked: time is capped lower, and clients of what is shared are candidates
+	clients  []client
 }
 
 // client is a silent caller of something shared, changed in the last days: it may
@@ -304,12 +307,14 @@ func (s *scene) addArcs() {
 			cost := s.e.stepCostOf(caller, nodeID(e.Node), e)
 			s.nodes[j].up = append(s.nodes[j].up, arc{to: int32(i), cost: cost})
 			s.nodes[i].down = append(s.nodes[i].down, arc{to: j, cost: cost})
+			s.nodes[i].hosted = s.nodes[i].hosted || s.nodes[j].place
 		}
 	}
 }
 
 func (s *scene) placeItems() {
 	for k, it := range s.items {
+		s.surges = s.surges || it.state.Class == ClassSurge
 		n := &s.nodes[s.index[it.node]]
 		if it.state.Class == ClassTrafficGone {
 			s.starving = append(s.starving, int32(k))
@@ -336,6 +341,7 @@ func (s *scene) addEdgeAlert(callee, caller, k int32) {
 		i = len(n.up)
 		n.up = append(n.up, arc{to: caller, cost: costHard})
 		s.nodes[caller].down = append(s.nodes[caller].down, arc{to: callee, cost: costHard})
+		s.nodes[caller].hosted = s.nodes[caller].hosted || n.place
 	}
 	a := &n.up[i]
 	if a.edge == 0 {

@@ -105,18 +105,19 @@ const maxDetour = gainAlert + 2
 // for what lies further on.
 func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 	s.aim(avail)
+	s.steer(c)
 	g := &s.scratch
 	g.reset()
 	t := g.blank(c, start, len(s.items))
 	s.plantOrigin(g, t, avail)
-	for len(g.queue) > 0 {
+	for len(g.queue) > 0 && !s.arrived() {
 		q := g.pop()
 		if g.done[q.node] || q.dist > g.dist[q.node] {
 			continue
 		}
 		g.done[q.node] = true
 		g.visits++
-		if !g.member[q.node] && s.join(g, t, q.node, avail) {
+		if !g.member[q.node] && (s.astray(q.node, q.dist) || s.join(g, t, q.node, avail)) {
 			continue
 		}
 		s.expand(g, t, q.node, avail)
@@ -210,6 +211,7 @@ func (s *scene) commit(g *growth, t *tree, u int32) {
 	silent, before := 0.0, 0.0
 	for i, n := range way {
 		g.member[n] = true
+		s.nearer(n)
 		t.steps = append(t.steps, treeStep{cause: g.parent[n], effect: n, kind: g.via[n], cost: g.dist[n] - before})
 		before = g.dist[n]
 		if i < len(way)-1 {

@@ -323,6 +323,7 @@ func TestBoundsChangeNoResult(t *testing.T) {
 		if most := p.ceilingFrom(tree.origin); most < tree.score-rounding {
 			t.Errorf("no tree from %d is better than %.4f, it is said, and one has %.4f: %+v\n%s", tree.origin, most, tree.score, tree.terms, describe(s))
 		}
+		s.bearings.taken = false
 		for n := range s.outlook.hope {
 			s.outlook.hope[n] = math.Inf(-1)
 		}
