@@ -116,6 +116,11 @@ func (s *Server) publish(ctx context.Context, c *correlate.Command) (rejected st
 	if err != nil {
 		return "", publishError(ctx, err)
 	}
+	return s.applied(ctx, pos)
+}
+
+// applied waits until what is at pos has been applied.
+func (s *Server) applied(ctx context.Context, pos uint64) (rejected string, err error) {
 	if rejected, err = s.options.Waiter.Wait(ctx, pos); err != nil {
 		code := codes.Unavailable
 		if ctx.Err() != nil {

@@ -314,6 +314,11 @@ func testGraph(t testing.TB) *topology.Graph {
 	return g
 }
 
+var sightedByMesh = topology.Sighting{
+	Source: "mesh", FirstSeen: startOfTests.Add(-time.Hour), LastSeen: startOfTests,
+	RequestsPerSecond: topology.Measured(12.5), ErrorRatio: topology.Measured(0.01),
+}
+
 func testSpec() topology.Spec {
 	ref := func(name string) topology.Ref { return topology.Ref{Namespace: "shop", Name: name} }
 	return topology.Spec{
@@ -324,13 +329,14 @@ func testSpec() topology.Spec {
 				Name: "cart", Namespace: "shop", Kind: topology.KindAPI, Owner: "team-cart", Tier: 1,
 				Labels: map[string]string{"app": "cart"}, Runbook: "https://runbooks.example/cart",
 				Links: map[string]string{"dashboard": "https://dash.example/cart"}, RunsOn: []string{"node-1"},
+				Aliases: []string{"cart-svc"}, Seen: []topology.Sighting{sightedByMesh},
 			},
 			{Name: "users", Namespace: "shop", Kind: topology.KindAPI},
 			{Name: "redis-a", Namespace: "shop", Kind: topology.KindCache},
 			{Name: "redis-b", Namespace: "shop", Kind: topology.KindCache},
 		},
 		Dependencies: []topology.Dependency{
-			{From: ref("web"), To: ref("cart")},
+			{From: ref("web"), To: ref("cart"), Seen: []topology.Sighting{sightedByMesh}},
 			{From: ref("cart"), To: ref("users")},
 			{From: ref("users"), To: ref("cart"), Mode: topology.ModeSoft},
 			{From: ref("cart"), To: ref("redis-a"), Group: "redis"},

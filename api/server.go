@@ -87,6 +87,9 @@ type Options struct {
 	Commands Publisher
 	Waiter   Waiter
 	Health   HealthReporter
+	// Discovery is what the topology is made of. Default: there are no sources, and
+	// nothing can be pushed.
+	Discovery Discovery
 	// Recorder writes recordings of the stream. Default: there is no stream to record.
 	Recorder Recorder
 	// Ready tells whether the server should get traffic: it sets the serving status of
@@ -124,6 +127,9 @@ func (o *Options) validate() error {
 func (o *Options) setDefaults() {
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
+	}
+	if o.Discovery == nil {
+		o.Discovery = noDiscovery{}
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second

@@ -15,13 +15,13 @@ type topologyService struct {
 
 // GetTopology implements [pb.TopologyServiceServer].
 func (s *topologyService) GetTopology(context.Context, *pb.GetTopologyRequest) (*pb.GetTopologyResponse, error) {
-	g, revision := s.options.Reader.Graph()
+	g, revision := s.graph()
 	return &pb.GetTopologyResponse{Topology: topologyToProto(g), Revision: revision}, nil
 }
 
 // GetService implements [pb.TopologyServiceServer].
 func (s *topologyService) GetService(_ context.Context, req *pb.GetServiceRequest) (*pb.GetServiceResponse, error) {
-	g, revision := s.options.Reader.Graph()
+	g, revision := s.graph()
 	n, err := findService(g, "service", req.GetService())
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (s *topologyService) GetService(_ context.Context, req *pb.GetServiceReques
 
 // GetDependencies implements [pb.TopologyServiceServer].
 func (s *topologyService) GetDependencies(_ context.Context, req *pb.GetDependenciesRequest) (*pb.GetDependenciesResponse, error) {
-	g, revision := s.options.Reader.Graph()
+	g, revision := s.graph()
 	n, err := findWalkStart(g, req.GetService(), req.GetDepth())
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (s *topologyService) GetDependencies(_ context.Context, req *pb.GetDependen
 
 // GetDependents implements [pb.TopologyServiceServer].
 func (s *topologyService) GetDependents(_ context.Context, req *pb.GetDependentsRequest) (*pb.GetDependentsResponse, error) {
-	g, revision := s.options.Reader.Graph()
+	g, revision := s.graph()
 	n, err := findWalkStart(g, req.GetService(), req.GetDepth())
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (s *topologyService) WhatBreaks(_ context.Context, req *pb.WhatBreaksReques
 	if len(req.GetServices()) == 0 {
 		return nil, invalid("services", "name at least one service")
 	}
-	g, revision := s.options.Reader.Graph()
+	g, revision := s.graph()
 	resp := &pb.WhatBreaksResponse{TopologyVersion: g.Version(), Revision: revision}
 	var failed []topology.NodeID
 	for i, name := range req.GetServices() {

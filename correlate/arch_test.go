@@ -104,7 +104,7 @@ var importTable = []row{
 	{"ingest/bus/...", []string{"correlate", "topology", "proto/..."}},
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
 	{"api/web/...", nil},
-	{"api/...", []string{"correlate", "correlate/store", "topology", "proto/...", "api/web"}},
+	{"api/...", []string{"correlate", "correlate/store", "topology", "topology/discovery", "proto/...", "api/web"}},
 	{"proto/...", []string{"proto/..."}},
 	{"cmd/hwctl/...", []string{"correlate", "correlate/replay", "correlate/settings", "topology/...", "ingest/...", "proto/..."}},
 	{"cmd/...", []string{"correlate/...", "topology/...", "ingest/...", "api/...", "proto/...", "cmd/..."}},

@@ -203,3 +203,26 @@ func (f *fakeServer) GetDependents(context.Context, *headwaterv1.GetDependentsRe
 func (f *fakeServer) WhatBreaks(context.Context, *headwaterv1.WhatBreaksRequest) (*headwaterv1.WhatBreaksResponse, error) {
 	return canned("what-breaks", &headwaterv1.WhatBreaksResponse{})
 }
+
+func (f *fakeServer) ListTopologySources(context.Context, *headwaterv1.ListTopologySourcesRequest) (*headwaterv1.ListTopologySourcesResponse, error) {
+	return canned("topology-sources", &headwaterv1.ListTopologySourcesResponse{})
+}
+
+func (f *fakeServer) ListTopologySuggestions(context.Context, *headwaterv1.ListTopologySuggestionsRequest) (*headwaterv1.ListTopologySuggestionsResponse, error) {
+	return canned("topology-suggestions", &headwaterv1.ListTopologySuggestionsResponse{})
+}
+
+func (f *fakeServer) ReplaceTopology(context.Context, *headwaterv1.ReplaceTopologyRequest) (*headwaterv1.ReplaceTopologyResponse, error) {
+	return canned("topology-push", &headwaterv1.ReplaceTopologyResponse{})
+}
+
+func (f *fakeServer) PushTopology(context.Context, *headwaterv1.PushTopologyRequest) (*headwaterv1.PushTopologyResponse, error) {
+	return canned("topology-push", &headwaterv1.PushTopologyResponse{})
+}
+
+func (f *fakeServer) DeleteTopologySource(_ context.Context, req *headwaterv1.DeleteTopologySourceRequest) (*headwaterv1.DeleteTopologySourceResponse, error) {
+	if req.GetSource() != "ci" {
+		return nil, status.Errorf(codes.NotFound, "nothing was pushed as %q", req.GetSource())
+	}
+	return &headwaterv1.DeleteTopologySourceResponse{TopologyVersion: "9f2c", Revision: 813}, nil
+}

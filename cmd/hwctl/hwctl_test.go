@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	headwaterv1 "github.com/headwater-sre/headwater/proto/headwater/v1"
 )
@@ -127,6 +128,13 @@ func TestOutput(t *testing.T) {
 		"topology-show-wide":  "topology show -o wide",
 		"topology-deps":       "topology deps web",
 		"topology-dependents": "topology dependents node-1",
+		"topology-edges":      "topology edges",
+		"topology-edges-wide": "topology edges -o wide",
+		"topology-sources":    "topology sources",
+		"topology-sources-w":  "topology sources -o wide",
+		"topology-suggest":    "topology suggestions",
+		"topology-push":       "topology push testdata/pushed.yaml --source ci",
+		"topology-delete":     "topology delete ci",
 		"what-breaks":         "topology what-breaks node-1",
 		"what-breaks-json":    "topology what-breaks node-1 -o json",
 	} {
@@ -222,6 +230,16 @@ func TestWhatIsAsked(t *testing.T) {
 			{Service: "shop/cart", Check: "http", Status: headwaterv1.HealthStatus_HEALTH_STATUS_DEGRADED, Message: "slow"},
 		}}},
 		{"topology deps web --depth 2", &headwaterv1.GetDependenciesRequest{Service: "web", Depth: 2}},
+		{"topology push testdata/pushed.yaml --source ci --ttl 24h --etag e1", &headwaterv1.ReplaceTopologyRequest{
+			Source: "ci", Etag: "e1", Actor: "ops", Ttl: durationpb.New(24 * time.Hour), Services: pushedServices(), Dependencies: pushedDependencies(),
+		}},
+		{"topology push testdata/pushed.yaml --source ci --add --actor me", &headwaterv1.PushTopologyRequest{
+			Source: "ci", Actor: "me", Services: pushedServices(), Dependencies: pushedDependencies(),
+		}},
+		{"topology push testdata/pushed.yaml --source ci --ttl 0s", &headwaterv1.ReplaceTopologyRequest{
+			Source: "ci", Actor: "ops", Ttl: durationpb.New(0), Services: pushedServices(), Dependencies: pushedDependencies(),
+		}},
+		{"topology delete ci --etag e1", &headwaterv1.DeleteTopologySourceRequest{Source: "ci", Etag: "e1", Actor: "ops"}},
 		{"topology what-breaks a b", &headwaterv1.WhatBreaksRequest{Services: []string{"a", "b"}}},
 	} {
 		t.Run(c.line, func(t *testing.T) {
@@ -233,6 +251,20 @@ func TestWhatIsAsked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is in testdata/pushed.yaml.
+func pushedServices() []*headwaterv1.Service {
+	return []*headwaterv1.Service{{
+		Ref: &headwaterv1.ServiceRef{Name: "payment"}, Kind: headwaterv1.ServiceKind_SERVICE_KIND_API, Owner: "pay", Aliases: []string{"pay-svc"},
+	}}
+}
+
+func pushedDependencies() []*headwaterv1.Dependency {
+	return []*headwaterv1.Dependency{{
+		From: &headwaterv1.ServiceRef{Name: "payment"}, To: &headwaterv1.ServiceRef{Namespace: "a", Name: "db"},
+		Mode: headwaterv1.DependencyMode_DEPENDENCY_MODE_SOFT, RedundancyGroup: "db",
+	}}
 }
 
 func TestPasswordsAreSentAndNeverInTheClear(t *testing.T) {

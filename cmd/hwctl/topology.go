@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 	"google.golang.org/grpc"
@@ -12,12 +13,13 @@ import (
 )
 
 func (a *app) addTopology() {
-	group := a.cli.Command("topology", "Ask the dependency graph.").Alias("graph")
+	group := a.cli.Command("topology", "Ask the dependency graph, see what it is made of, and push to it.").Alias("graph")
 	show := group.Command("show", "List the services and what each needs.")
 	a.command(show, a.showTopology)
 	a.addWalk(group.Command("deps", "What a service needs, directly and through others.").Alias("dependencies"), dependencies)
 	a.addWalk(group.Command("dependents", "What needs a service, directly and through others."), dependents)
 	a.addWhatBreaks(group.Command("what-breaks", "What the failure of services does to all others."))
+	a.addTopologySources(group)
 }
 
 func (a *app) showTopology(ctx context.Context) error {
@@ -28,7 +30,7 @@ func (a *app) showTopology(ctx context.Context) error {
 
 func (a *app) tellTopology(g *headwaterv1.Topology) {
 	needs, neededBy := neighbours(g)
-	t := a.table("SERVICE", "KIND", "OWNER", "TIER", "NEEDS", "NEEDED BY", wideOnly, "DECLARED", "RUNBOOK", "NEEDS DIRECTLY")
+	t := a.table("SERVICE", "KIND", "OWNER", "TIER", "NEEDS", "NEEDED BY", wideOnly, "DECLARED", "SOURCES", "ALIASES", "RUNBOOK", "NEEDS DIRECTLY")
 	for _, s := range g.GetServices() {
 		name := refName(s.GetRef())
 		tier := ""
@@ -40,7 +42,7 @@ func (a *app) tellTopology(g *headwaterv1.Topology) {
 			declared = "yes"
 		}
 		t.row(name, kindWord(s.GetKind()), clean(s.GetOwner()), tier, fmt.Sprint(len(needs[name])), fmt.Sprint(len(neededBy[name])),
-			wideOnly, declared, clean(s.GetRunbook()), refNames(needs[name]))
+			wideOnly, declared, sourceNames(s.GetSeen()), clean(strings.Join(s.GetAliases(), ", ")), clean(s.GetRunbook()), refNames(needs[name]))
 	}
 	t.flush()
 	fmt.Fprintf(a.out, "version %s: %d services, %d dependencies\n", clean(g.GetVersion()), len(g.GetServices()), len(g.GetDependencies()))

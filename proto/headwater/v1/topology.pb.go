@@ -14,6 +14,8 @@ package headwaterv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -115,7 +117,7 @@ func (ServiceKind) EnumDescriptor() ([]byte, []int) {
 type DependencyMode int32
 
 const (
-	// Not used in answers.
+	// Not used in answers. In what is pushed: HARD.
 	DependencyMode_DEPENDENCY_MODE_UNSPECIFIED DependencyMode = 0
 	// Cannot work without it.
 	DependencyMode_DEPENDENCY_MODE_HARD DependencyMode = 1
@@ -168,6 +170,55 @@ func (DependencyMode) EnumDescriptor() ([]byte, []int) {
 	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{1}
 }
 
+// TopologySuggestionKind is what a suggestion is about.
+type TopologySuggestionKind int32
+
+const (
+	// Not used in answers.
+	TopologySuggestionKind_TOPOLOGY_SUGGESTION_KIND_UNSPECIFIED TopologySuggestionKind = 0
+	// Two names of different sources could mean one service and were not taken for one.
+	TopologySuggestionKind_TOPOLOGY_SUGGESTION_KIND_LOOK_ALIKE TopologySuggestionKind = 1
+)
+
+// Enum value maps for TopologySuggestionKind.
+var (
+	TopologySuggestionKind_name = map[int32]string{
+		0: "TOPOLOGY_SUGGESTION_KIND_UNSPECIFIED",
+		1: "TOPOLOGY_SUGGESTION_KIND_LOOK_ALIKE",
+	}
+	TopologySuggestionKind_value = map[string]int32{
+		"TOPOLOGY_SUGGESTION_KIND_UNSPECIFIED": 0,
+		"TOPOLOGY_SUGGESTION_KIND_LOOK_ALIKE":  1,
+	}
+)
+
+func (x TopologySuggestionKind) Enum() *TopologySuggestionKind {
+	p := new(TopologySuggestionKind)
+	*p = x
+	return p
+}
+
+func (x TopologySuggestionKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TopologySuggestionKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_headwater_v1_topology_proto_enumTypes[2].Descriptor()
+}
+
+func (TopologySuggestionKind) Type() protoreflect.EnumType {
+	return &file_headwater_v1_topology_proto_enumTypes[2]
+}
+
+func (x TopologySuggestionKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TopologySuggestionKind.Descriptor instead.
+func (TopologySuggestionKind) EnumDescriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{2}
+}
+
 // Effect is what the failure of others does to a service. Higher is worse.
 type Effect int32
 
@@ -209,11 +260,11 @@ func (x Effect) String() string {
 }
 
 func (Effect) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_v1_topology_proto_enumTypes[2].Descriptor()
+	return file_headwater_v1_topology_proto_enumTypes[3].Descriptor()
 }
 
 func (Effect) Type() protoreflect.EnumType {
-	return &file_headwater_v1_topology_proto_enumTypes[2]
+	return &file_headwater_v1_topology_proto_enumTypes[3]
 }
 
 func (x Effect) Number() protoreflect.EnumNumber {
@@ -222,7 +273,7 @@ func (x Effect) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Effect.Descriptor instead.
 func (Effect) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{2}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{3}
 }
 
 // ServiceRef is the full name of a service.
@@ -306,7 +357,13 @@ type Service struct {
 	Declared bool `protobuf:"varint,10,opt,name=declared,proto3" json:"declared,omitempty"`
 	// Nodes that depend on each other in a circle with this one, itself included. Empty
 	// when it is on no cycle.
-	Cycle         []*ServiceRef `protobuf:"bytes,11,rep,name=cycle,proto3" json:"cycle,omitempty"`
+	Cycle []*ServiceRef `protobuf:"bytes,11,rep,name=cycle,proto3" json:"cycle,omitempty"`
+	// Other names of it, "name" or "namespace/name": those that were declared, and those
+	// that other sources have for it.
+	Aliases []string `protobuf:"bytes,12,rep,name=aliases,proto3" json:"aliases,omitempty"`
+	// Which sources know it, by name. Empty when no source says so, as for nodes that only
+	// dependencies of a file name.
+	Seen          []*Sighting `protobuf:"bytes,13,rep,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -418,6 +475,102 @@ func (x *Service) GetCycle() []*ServiceRef {
 	return nil
 }
 
+func (x *Service) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *Service) GetSeen() []*Sighting {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+// Sighting is what one topology source knows of one service or dependency.
+type Sighting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the source.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// When the source first saw it. Unset where that means nothing: somebody wrote it down.
+	FirstSeen *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
+	// When the source last saw it at work. Unset as first_seen.
+	LastSeen *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// Of a dependency: requests per second that went over it lately. Unset: not known.
+	RequestsPerSecond *float64 `protobuf:"fixed64,4,opt,name=requests_per_second,json=requestsPerSecond,proto3,oneof" json:"requests_per_second,omitempty"`
+	// Of a dependency: failed requests of all lately, 0 to 1. Unset: not known.
+	ErrorRatio    *float64 `protobuf:"fixed64,5,opt,name=error_ratio,json=errorRatio,proto3,oneof" json:"error_ratio,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sighting) Reset() {
+	*x = Sighting{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sighting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sighting) ProtoMessage() {}
+
+func (x *Sighting) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sighting.ProtoReflect.Descriptor instead.
+func (*Sighting) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Sighting) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Sighting) GetFirstSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeen
+	}
+	return nil
+}
+
+func (x *Sighting) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
+func (x *Sighting) GetRequestsPerSecond() float64 {
+	if x != nil && x.RequestsPerSecond != nil {
+		return *x.RequestsPerSecond
+	}
+	return 0
+}
+
+func (x *Sighting) GetErrorRatio() float64 {
+	if x != nil && x.ErrorRatio != nil {
+		return *x.ErrorRatio
+	}
+	return 0
+}
+
 // Dependency says that `from` needs `to`.
 type Dependency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -429,13 +582,15 @@ type Dependency struct {
 	Mode DependencyMode `protobuf:"varint,3,opt,name=mode,proto3,enum=headwater.v1.DependencyMode" json:"mode,omitempty"`
 	// Name of the redundancy group of `from` that it is a member of; empty: needed for itself.
 	RedundancyGroup string `protobuf:"bytes,4,opt,name=redundancy_group,json=redundancyGroup,proto3" json:"redundancy_group,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Which sources know it, by name. Empty for the places that a service runs on.
+	Seen          []*Sighting `protobuf:"bytes,5,rep,name=seen,proto3" json:"seen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[2]
+	mi := &file_headwater_v1_topology_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -447,7 +602,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[2]
+	mi := &file_headwater_v1_topology_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -460,7 +615,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{2}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Dependency) GetFrom() *ServiceRef {
@@ -491,6 +646,13 @@ func (x *Dependency) GetRedundancyGroup() string {
 	return ""
 }
 
+func (x *Dependency) GetSeen() []*Sighting {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 // RedundancyGroup is a set of dependencies of which only some must work.
 type RedundancyGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -508,7 +670,7 @@ type RedundancyGroup struct {
 
 func (x *RedundancyGroup) Reset() {
 	*x = RedundancyGroup{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[3]
+	mi := &file_headwater_v1_topology_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +682,7 @@ func (x *RedundancyGroup) String() string {
 func (*RedundancyGroup) ProtoMessage() {}
 
 func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[3]
+	mi := &file_headwater_v1_topology_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +695,7 @@ func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedundancyGroup.ProtoReflect.Descriptor instead.
 func (*RedundancyGroup) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{3}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RedundancyGroup) GetFrom() *ServiceRef {
@@ -564,6 +726,253 @@ func (x *RedundancyGroup) GetMembers() []*ServiceRef {
 	return nil
 }
 
+// TopologySource is how it is with one source of the graph.
+type TopologySource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name: "file" for all topology files, "api:<name>" for what was pushed, else as configured.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether people wrote down what it says. It then wins over all others.
+	Declared bool `protobuf:"varint,2,opt,name=declared,proto3" json:"declared,omitempty"`
+	// Whether it is what was pushed.
+	Pushed bool `protobuf:"varint,3,opt,name=pushed,proto3" json:"pushed,omitempty"`
+	// Time between two questions. Unset for what is pushed.
+	RefreshInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=refresh_interval,json=refreshInterval,proto3" json:"refresh_interval,omitempty"`
+	// How long an entry stays after it was last seen, or last pushed. Unset: of what is
+	// asked, until the next answer without it; of what is pushed, until it is removed.
+	Ttl *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// When it was last asked, or pushed to. Unset: not yet since the server's start.
+	AttemptedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=attempted_at,json=attemptedAt,proto3" json:"attempted_at,omitempty"`
+	// When it last answered, or was pushed to. Unset: never.
+	AnsweredAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
+	// Since when it does not answer. Unset while it does.
+	FailingSince *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=failing_since,json=failingSince,proto3" json:"failing_since,omitempty"`
+	// Why it did not answer when it was last asked; empty when it did. What it said last
+	// stays in force meanwhile.
+	Error string `protobuf:"bytes,9,opt,name=error,proto3" json:"error,omitempty"`
+	// Services that it knows.
+	ServiceCount int32 `protobuf:"varint,10,opt,name=service_count,json=serviceCount,proto3" json:"service_count,omitempty"`
+	// Dependencies that it knows.
+	DependencyCount int32 `protobuf:"varint,11,opt,name=dependency_count,json=dependencyCount,proto3" json:"dependency_count,omitempty"`
+	// What its last answer had repaired or left out.
+	Warnings []string `protobuf:"bytes,12,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Of what was pushed: who pushed last, as authenticated.
+	Actor string `protobuf:"bytes,13,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Of what was pushed: names the content. A push may be bound to it.
+	Etag          string `protobuf:"bytes,14,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TopologySource) Reset() {
+	*x = TopologySource{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TopologySource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TopologySource) ProtoMessage() {}
+
+func (x *TopologySource) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TopologySource.ProtoReflect.Descriptor instead.
+func (*TopologySource) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *TopologySource) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TopologySource) GetDeclared() bool {
+	if x != nil {
+		return x.Declared
+	}
+	return false
+}
+
+func (x *TopologySource) GetPushed() bool {
+	if x != nil {
+		return x.Pushed
+	}
+	return false
+}
+
+func (x *TopologySource) GetRefreshInterval() *durationpb.Duration {
+	if x != nil {
+		return x.RefreshInterval
+	}
+	return nil
+}
+
+func (x *TopologySource) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *TopologySource) GetAttemptedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AttemptedAt
+	}
+	return nil
+}
+
+func (x *TopologySource) GetAnsweredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AnsweredAt
+	}
+	return nil
+}
+
+func (x *TopologySource) GetFailingSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FailingSince
+	}
+	return nil
+}
+
+func (x *TopologySource) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *TopologySource) GetServiceCount() int32 {
+	if x != nil {
+		return x.ServiceCount
+	}
+	return 0
+}
+
+func (x *TopologySource) GetDependencyCount() int32 {
+	if x != nil {
+		return x.DependencyCount
+	}
+	return 0
+}
+
+func (x *TopologySource) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *TopologySource) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *TopologySource) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// TopologySuggestion is something that could be amiss with the graph.
+type TopologySuggestion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is about.
+	Kind TopologySuggestionKind `protobuf:"varint,1,opt,name=kind,proto3,enum=headwater.v1.TopologySuggestionKind" json:"kind,omitempty"`
+	// The services, as their sources name them.
+	Services []*ServiceRef `protobuf:"bytes,2,rep,name=services,proto3" json:"services,omitempty"`
+	// For each of them the source that has that name.
+	Sources []string `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
+	// What was noticed.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// What to do about it.
+	Remedy        string `protobuf:"bytes,5,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TopologySuggestion) Reset() {
+	*x = TopologySuggestion{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TopologySuggestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TopologySuggestion) ProtoMessage() {}
+
+func (x *TopologySuggestion) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TopologySuggestion.ProtoReflect.Descriptor instead.
+func (*TopologySuggestion) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TopologySuggestion) GetKind() TopologySuggestionKind {
+	if x != nil {
+		return x.Kind
+	}
+	return TopologySuggestionKind_TOPOLOGY_SUGGESTION_KIND_UNSPECIFIED
+}
+
+func (x *TopologySuggestion) GetServices() []*ServiceRef {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *TopologySuggestion) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *TopologySuggestion) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *TopologySuggestion) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
 // Topology is one version of the graph.
 type Topology struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -581,7 +990,7 @@ type Topology struct {
 
 func (x *Topology) Reset() {
 	*x = Topology{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[4]
+	mi := &file_headwater_v1_topology_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +1002,7 @@ func (x *Topology) String() string {
 func (*Topology) ProtoMessage() {}
 
 func (x *Topology) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[4]
+	mi := &file_headwater_v1_topology_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +1015,7 @@ func (x *Topology) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Topology.ProtoReflect.Descriptor instead.
 func (*Topology) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{4}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Topology) GetVersion() string {
@@ -654,7 +1063,7 @@ type Hop struct {
 
 func (x *Hop) Reset() {
 	*x = Hop{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[5]
+	mi := &file_headwater_v1_topology_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +1075,7 @@ func (x *Hop) String() string {
 func (*Hop) ProtoMessage() {}
 
 func (x *Hop) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[5]
+	mi := &file_headwater_v1_topology_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +1088,7 @@ func (x *Hop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hop.ProtoReflect.Descriptor instead.
 func (*Hop) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{5}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Hop) GetService() *ServiceRef {
@@ -731,7 +1140,7 @@ type Impact struct {
 
 func (x *Impact) Reset() {
 	*x = Impact{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[6]
+	mi := &file_headwater_v1_topology_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +1152,7 @@ func (x *Impact) String() string {
 func (*Impact) ProtoMessage() {}
 
 func (x *Impact) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[6]
+	mi := &file_headwater_v1_topology_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +1165,7 @@ func (x *Impact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Impact.ProtoReflect.Descriptor instead.
 func (*Impact) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{6}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Impact) GetService() *ServiceRef {
@@ -810,7 +1219,7 @@ type GetTopologyRequest struct {
 
 func (x *GetTopologyRequest) Reset() {
 	*x = GetTopologyRequest{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[7]
+	mi := &file_headwater_v1_topology_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +1231,7 @@ func (x *GetTopologyRequest) String() string {
 func (*GetTopologyRequest) ProtoMessage() {}
 
 func (x *GetTopologyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[7]
+	mi := &file_headwater_v1_topology_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +1244,7 @@ func (x *GetTopologyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopologyRequest.ProtoReflect.Descriptor instead.
 func (*GetTopologyRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{7}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{10}
 }
 
 // GetTopologyResponse is the whole graph.
@@ -851,7 +1260,7 @@ type GetTopologyResponse struct {
 
 func (x *GetTopologyResponse) Reset() {
 	*x = GetTopologyResponse{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[8]
+	mi := &file_headwater_v1_topology_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +1272,7 @@ func (x *GetTopologyResponse) String() string {
 func (*GetTopologyResponse) ProtoMessage() {}
 
 func (x *GetTopologyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[8]
+	mi := &file_headwater_v1_topology_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +1285,7 @@ func (x *GetTopologyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopologyResponse.ProtoReflect.Descriptor instead.
 func (*GetTopologyResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{8}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetTopologyResponse) GetTopology() *Topology {
@@ -904,7 +1313,7 @@ type GetServiceRequest struct {
 
 func (x *GetServiceRequest) Reset() {
 	*x = GetServiceRequest{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[9]
+	mi := &file_headwater_v1_topology_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1325,7 @@ func (x *GetServiceRequest) String() string {
 func (*GetServiceRequest) ProtoMessage() {}
 
 func (x *GetServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[9]
+	mi := &file_headwater_v1_topology_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1338,7 @@ func (x *GetServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServiceRequest.ProtoReflect.Descriptor instead.
 func (*GetServiceRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{9}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetServiceRequest) GetService() string {
@@ -960,7 +1369,7 @@ type GetServiceResponse struct {
 
 func (x *GetServiceResponse) Reset() {
 	*x = GetServiceResponse{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[10]
+	mi := &file_headwater_v1_topology_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1381,7 @@ func (x *GetServiceResponse) String() string {
 func (*GetServiceResponse) ProtoMessage() {}
 
 func (x *GetServiceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[10]
+	mi := &file_headwater_v1_topology_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1394,7 @@ func (x *GetServiceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServiceResponse.ProtoReflect.Descriptor instead.
 func (*GetServiceResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{10}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetServiceResponse) GetService() *Service {
@@ -1043,7 +1452,7 @@ type GetDependenciesRequest struct {
 
 func (x *GetDependenciesRequest) Reset() {
 	*x = GetDependenciesRequest{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[11]
+	mi := &file_headwater_v1_topology_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1464,7 @@ func (x *GetDependenciesRequest) String() string {
 func (*GetDependenciesRequest) ProtoMessage() {}
 
 func (x *GetDependenciesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[11]
+	mi := &file_headwater_v1_topology_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1477,7 @@ func (x *GetDependenciesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDependenciesRequest.ProtoReflect.Descriptor instead.
 func (*GetDependenciesRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{11}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetDependenciesRequest) GetService() string {
@@ -1102,7 +1511,7 @@ type GetDependenciesResponse struct {
 
 func (x *GetDependenciesResponse) Reset() {
 	*x = GetDependenciesResponse{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[12]
+	mi := &file_headwater_v1_topology_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1523,7 @@ func (x *GetDependenciesResponse) String() string {
 func (*GetDependenciesResponse) ProtoMessage() {}
 
 func (x *GetDependenciesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[12]
+	mi := &file_headwater_v1_topology_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1536,7 @@ func (x *GetDependenciesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDependenciesResponse.ProtoReflect.Descriptor instead.
 func (*GetDependenciesResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{12}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetDependenciesResponse) GetService() *ServiceRef {
@@ -1171,7 +1580,7 @@ type GetDependentsRequest struct {
 
 func (x *GetDependentsRequest) Reset() {
 	*x = GetDependentsRequest{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[13]
+	mi := &file_headwater_v1_topology_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1592,7 @@ func (x *GetDependentsRequest) String() string {
 func (*GetDependentsRequest) ProtoMessage() {}
 
 func (x *GetDependentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[13]
+	mi := &file_headwater_v1_topology_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1605,7 @@ func (x *GetDependentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDependentsRequest.ProtoReflect.Descriptor instead.
 func (*GetDependentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{13}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetDependentsRequest) GetService() string {
@@ -1230,7 +1639,7 @@ type GetDependentsResponse struct {
 
 func (x *GetDependentsResponse) Reset() {
 	*x = GetDependentsResponse{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[14]
+	mi := &file_headwater_v1_topology_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +1651,7 @@ func (x *GetDependentsResponse) String() string {
 func (*GetDependentsResponse) ProtoMessage() {}
 
 func (x *GetDependentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[14]
+	mi := &file_headwater_v1_topology_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +1664,7 @@ func (x *GetDependentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDependentsResponse.ProtoReflect.Descriptor instead.
 func (*GetDependentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{14}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetDependentsResponse) GetService() *ServiceRef {
@@ -1297,7 +1706,7 @@ type WhatBreaksRequest struct {
 
 func (x *WhatBreaksRequest) Reset() {
 	*x = WhatBreaksRequest{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[15]
+	mi := &file_headwater_v1_topology_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1718,7 @@ func (x *WhatBreaksRequest) String() string {
 func (*WhatBreaksRequest) ProtoMessage() {}
 
 func (x *WhatBreaksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[15]
+	mi := &file_headwater_v1_topology_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1731,7 @@ func (x *WhatBreaksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatBreaksRequest.ProtoReflect.Descriptor instead.
 func (*WhatBreaksRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{15}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WhatBreaksRequest) GetServices() []string {
@@ -1349,7 +1758,7 @@ type WhatBreaksResponse struct {
 
 func (x *WhatBreaksResponse) Reset() {
 	*x = WhatBreaksResponse{}
-	mi := &file_headwater_v1_topology_proto_msgTypes[16]
+	mi := &file_headwater_v1_topology_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1770,7 @@ func (x *WhatBreaksResponse) String() string {
 func (*WhatBreaksResponse) ProtoMessage() {}
 
 func (x *WhatBreaksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_topology_proto_msgTypes[16]
+	mi := &file_headwater_v1_topology_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1783,7 @@ func (x *WhatBreaksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhatBreaksResponse.ProtoReflect.Descriptor instead.
 func (*WhatBreaksResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{16}
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WhatBreaksResponse) GetFailed() []*ServiceRef {
@@ -1405,15 +1814,853 @@ func (x *WhatBreaksResponse) GetRevision() uint64 {
 	return 0
 }
 
+// ListTopologySourcesRequest asks for all sources.
+type ListTopologySourcesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTopologySourcesRequest) Reset() {
+	*x = ListTopologySourcesRequest{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTopologySourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTopologySourcesRequest) ProtoMessage() {}
+
+func (x *ListTopologySourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTopologySourcesRequest.ProtoReflect.Descriptor instead.
+func (*ListTopologySourcesRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{20}
+}
+
+// ListTopologySourcesResponse is all sources.
+type ListTopologySourcesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sources, highest first.
+	Sources []*TopologySource `protobuf:"bytes,1,rep,name=sources,proto3" json:"sources,omitempty"`
+	// Version of the graph that they made last.
+	TopologyVersion string `protobuf:"bytes,2,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ListTopologySourcesResponse) Reset() {
+	*x = ListTopologySourcesResponse{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTopologySourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTopologySourcesResponse) ProtoMessage() {}
+
+func (x *ListTopologySourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTopologySourcesResponse.ProtoReflect.Descriptor instead.
+func (*ListTopologySourcesResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListTopologySourcesResponse) GetSources() []*TopologySource {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *ListTopologySourcesResponse) GetTopologyVersion() string {
+	if x != nil {
+		return x.TopologyVersion
+	}
+	return ""
+}
+
+// ListTopologySuggestionsRequest asks for all suggestions.
+type ListTopologySuggestionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTopologySuggestionsRequest) Reset() {
+	*x = ListTopologySuggestionsRequest{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTopologySuggestionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTopologySuggestionsRequest) ProtoMessage() {}
+
+func (x *ListTopologySuggestionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTopologySuggestionsRequest.ProtoReflect.Descriptor instead.
+func (*ListTopologySuggestionsRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{22}
+}
+
+// ListTopologySuggestionsResponse is all suggestions, at most a few hundred.
+type ListTopologySuggestionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The suggestions, the strongest first.
+	Suggestions   []*TopologySuggestion `protobuf:"bytes,1,rep,name=suggestions,proto3" json:"suggestions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTopologySuggestionsResponse) Reset() {
+	*x = ListTopologySuggestionsResponse{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTopologySuggestionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTopologySuggestionsResponse) ProtoMessage() {}
+
+func (x *ListTopologySuggestionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTopologySuggestionsResponse.ProtoReflect.Descriptor instead.
+func (*ListTopologySuggestionsResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListTopologySuggestionsResponse) GetSuggestions() []*TopologySuggestion {
+	if x != nil {
+		return x.Suggestions
+	}
+	return nil
+}
+
+// GetTopologySourceRequest names a pushed source.
+type GetTopologySourceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name, without "api:". Required.
+	Source        string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopologySourceRequest) Reset() {
+	*x = GetTopologySourceRequest{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopologySourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopologySourceRequest) ProtoMessage() {}
+
+func (x *GetTopologySourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopologySourceRequest.ProtoReflect.Descriptor instead.
+func (*GetTopologySourceRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetTopologySourceRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// GetTopologySourceResponse is what was pushed under a name, in the pusher's words.
+type GetTopologySourceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source.
+	Source *TopologySource `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Its services. Output-only fields are unset.
+	Services []*Service `protobuf:"bytes,2,rep,name=services,proto3" json:"services,omitempty"`
+	// Its dependencies.
+	Dependencies []*Dependency `protobuf:"bytes,3,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	// Its redundancy groups. Members are unset: the dependencies name their groups.
+	RedundancyGroups []*RedundancyGroup `protobuf:"bytes,4,rep,name=redundancy_groups,json=redundancyGroups,proto3" json:"redundancy_groups,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *GetTopologySourceResponse) Reset() {
+	*x = GetTopologySourceResponse{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopologySourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopologySourceResponse) ProtoMessage() {}
+
+func (x *GetTopologySourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopologySourceResponse.ProtoReflect.Descriptor instead.
+func (*GetTopologySourceResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetTopologySourceResponse) GetSource() *TopologySource {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *GetTopologySourceResponse) GetServices() []*Service {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *GetTopologySourceResponse) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
+func (x *GetTopologySourceResponse) GetRedundancyGroups() []*RedundancyGroup {
+	if x != nil {
+		return x.RedundancyGroups
+	}
+	return nil
+}
+
+// DependencyEnds name a dependency by what it is between.
+type DependencyEnds struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The one that depends.
+	From *ServiceRef `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	// The one depended upon.
+	To            *ServiceRef `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DependencyEnds) Reset() {
+	*x = DependencyEnds{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DependencyEnds) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DependencyEnds) ProtoMessage() {}
+
+func (x *DependencyEnds) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DependencyEnds.ProtoReflect.Descriptor instead.
+func (*DependencyEnds) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DependencyEnds) GetFrom() *ServiceRef {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *DependencyEnds) GetTo() *ServiceRef {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+// PushTopologyRequest changes what a pushed source says. What is removed goes first.
+type PushTopologyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name, without "api:": up to 63 of a-z, 0-9, "-" and "."; it comes into being with
+	// the first push. Required.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Services to add, or to put in the place of those of the same name. Of each count
+	// ref, kind, labels, owner, tier, runbook, links, runs_on and aliases; all else is ignored.
+	Services []*Service `protobuf:"bytes,2,rep,name=services,proto3" json:"services,omitempty"`
+	// Dependencies to add, or to put in the place of those between the same ends. `seen`
+	// is ignored.
+	Dependencies []*Dependency `protobuf:"bytes,3,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	// Redundancy groups to add, or to put in the place of those of the same name. Members
+	// are ignored.
+	RedundancyGroups []*RedundancyGroup `protobuf:"bytes,4,rep,name=redundancy_groups,json=redundancyGroups,proto3" json:"redundancy_groups,omitempty"`
+	// Services to remove, with the source's dependencies and groups that name them. What
+	// is not there is ignored.
+	RemoveServices []*ServiceRef `protobuf:"bytes,5,rep,name=remove_services,json=removeServices,proto3" json:"remove_services,omitempty"`
+	// Dependencies to remove. What is not there is ignored.
+	RemoveDependencies []*DependencyEnds `protobuf:"bytes,6,rep,name=remove_dependencies,json=removeDependencies,proto3" json:"remove_dependencies,omitempty"`
+	// How long an entry stays after it was last pushed; 0: until it is removed. Unset: as
+	// it was, 0 for a new source.
+	Ttl *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// When not empty, the source must still have this etag.
+	Etag string `protobuf:"bytes,8,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Who pushes. Ignored when the caller is authenticated.
+	Actor         string `protobuf:"bytes,9,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PushTopologyRequest) Reset() {
+	*x = PushTopologyRequest{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PushTopologyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PushTopologyRequest) ProtoMessage() {}
+
+func (x *PushTopologyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PushTopologyRequest.ProtoReflect.Descriptor instead.
+func (*PushTopologyRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *PushTopologyRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *PushTopologyRequest) GetServices() []*Service {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *PushTopologyRequest) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
+func (x *PushTopologyRequest) GetRedundancyGroups() []*RedundancyGroup {
+	if x != nil {
+		return x.RedundancyGroups
+	}
+	return nil
+}
+
+func (x *PushTopologyRequest) GetRemoveServices() []*ServiceRef {
+	if x != nil {
+		return x.RemoveServices
+	}
+	return nil
+}
+
+func (x *PushTopologyRequest) GetRemoveDependencies() []*DependencyEnds {
+	if x != nil {
+		return x.RemoveDependencies
+	}
+	return nil
+}
+
+func (x *PushTopologyRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *PushTopologyRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *PushTopologyRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+// PushTopologyResponse is the source after the push.
+type PushTopologyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source, with its new etag.
+	Source *TopologySource `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Version of the graph that it led to.
+	TopologyVersion string `protobuf:"bytes,2,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
+	// Stream position at which that is in force.
+	Revision uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Names of the source that could mean a service of another source and were not taken for one.
+	Suggestions   []*TopologySuggestion `protobuf:"bytes,4,rep,name=suggestions,proto3" json:"suggestions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PushTopologyResponse) Reset() {
+	*x = PushTopologyResponse{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PushTopologyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PushTopologyResponse) ProtoMessage() {}
+
+func (x *PushTopologyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PushTopologyResponse.ProtoReflect.Descriptor instead.
+func (*PushTopologyResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *PushTopologyResponse) GetSource() *TopologySource {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *PushTopologyResponse) GetTopologyVersion() string {
+	if x != nil {
+		return x.TopologyVersion
+	}
+	return ""
+}
+
+func (x *PushTopologyResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *PushTopologyResponse) GetSuggestions() []*TopologySuggestion {
+	if x != nil {
+		return x.Suggestions
+	}
+	return nil
+}
+
+// ReplaceTopologyRequest says all that a pushed source says.
+type ReplaceTopologyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name, without "api:", as in PushTopologyRequest. Required.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// The services, as in PushTopologyRequest.
+	Services []*Service `protobuf:"bytes,2,rep,name=services,proto3" json:"services,omitempty"`
+	// The dependencies, as in PushTopologyRequest.
+	Dependencies []*Dependency `protobuf:"bytes,3,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	// The redundancy groups, as in PushTopologyRequest.
+	RedundancyGroups []*RedundancyGroup `protobuf:"bytes,4,rep,name=redundancy_groups,json=redundancyGroups,proto3" json:"redundancy_groups,omitempty"`
+	// As in PushTopologyRequest.
+	Ttl *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// When not empty, the source must still have this etag.
+	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Who pushes. Ignored when the caller is authenticated.
+	Actor         string `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplaceTopologyRequest) Reset() {
+	*x = ReplaceTopologyRequest{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceTopologyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceTopologyRequest) ProtoMessage() {}
+
+func (x *ReplaceTopologyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceTopologyRequest.ProtoReflect.Descriptor instead.
+func (*ReplaceTopologyRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ReplaceTopologyRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ReplaceTopologyRequest) GetServices() []*Service {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *ReplaceTopologyRequest) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
+func (x *ReplaceTopologyRequest) GetRedundancyGroups() []*RedundancyGroup {
+	if x != nil {
+		return x.RedundancyGroups
+	}
+	return nil
+}
+
+func (x *ReplaceTopologyRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *ReplaceTopologyRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *ReplaceTopologyRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+// ReplaceTopologyResponse is the source afterwards.
+type ReplaceTopologyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source, with its new etag.
+	Source *TopologySource `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Version of the graph that it led to.
+	TopologyVersion string `protobuf:"bytes,2,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
+	// Stream position at which that is in force.
+	Revision uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Names of the source that could mean a service of another source and were not taken for one.
+	Suggestions   []*TopologySuggestion `protobuf:"bytes,4,rep,name=suggestions,proto3" json:"suggestions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplaceTopologyResponse) Reset() {
+	*x = ReplaceTopologyResponse{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceTopologyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceTopologyResponse) ProtoMessage() {}
+
+func (x *ReplaceTopologyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceTopologyResponse.ProtoReflect.Descriptor instead.
+func (*ReplaceTopologyResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ReplaceTopologyResponse) GetSource() *TopologySource {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *ReplaceTopologyResponse) GetTopologyVersion() string {
+	if x != nil {
+		return x.TopologyVersion
+	}
+	return ""
+}
+
+func (x *ReplaceTopologyResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ReplaceTopologyResponse) GetSuggestions() []*TopologySuggestion {
+	if x != nil {
+		return x.Suggestions
+	}
+	return nil
+}
+
+// DeleteTopologySourceRequest names a pushed source.
+type DeleteTopologySourceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name, without "api:". Required.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// When not empty, the source must still have this etag.
+	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Who deletes. Ignored when the caller is authenticated.
+	Actor         string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTopologySourceRequest) Reset() {
+	*x = DeleteTopologySourceRequest{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTopologySourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTopologySourceRequest) ProtoMessage() {}
+
+func (x *DeleteTopologySourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTopologySourceRequest.ProtoReflect.Descriptor instead.
+func (*DeleteTopologySourceRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *DeleteTopologySourceRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *DeleteTopologySourceRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *DeleteTopologySourceRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+// DeleteTopologySourceResponse says what became of the graph.
+type DeleteTopologySourceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Version of the graph without the source.
+	TopologyVersion string `protobuf:"bytes,1,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
+	// Stream position at which that is in force.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTopologySourceResponse) Reset() {
+	*x = DeleteTopologySourceResponse{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTopologySourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTopologySourceResponse) ProtoMessage() {}
+
+func (x *DeleteTopologySourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTopologySourceResponse.ProtoReflect.Descriptor instead.
+func (*DeleteTopologySourceResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *DeleteTopologySourceResponse) GetTopologyVersion() string {
+	if x != nil {
+		return x.TopologyVersion
+	}
+	return ""
+}
+
+func (x *DeleteTopologySourceResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_headwater_v1_topology_proto protoreflect.FileDescriptor
 
 const file_headwater_v1_topology_proto_rawDesc = "" +
 	"\n" +
-	"\x1bheadwater/v1/topology.proto\x12\fheadwater.v1\">\n" +
+	"\x1bheadwater/v1/topology.proto\x12\fheadwater.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n" +
 	"\n" +
 	"ServiceRef\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\x94\x04\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xda\x04\n" +
 	"\aService\x12*\n" +
 	"\x03ref\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\x03ref\x12\x1d\n" +
 	"\n" +
@@ -1427,25 +2674,61 @@ const file_headwater_v1_topology_proto_rawDesc = "" +
 	"\aruns_on\x18\t \x03(\tR\x06runsOn\x12\x1a\n" +
 	"\bdeclared\x18\n" +
 	" \x01(\bR\bdeclared\x12.\n" +
-	"\x05cycle\x18\v \x03(\v2\x18.headwater.v1.ServiceRefR\x05cycle\x1a9\n" +
+	"\x05cycle\x18\v \x03(\v2\x18.headwater.v1.ServiceRefR\x05cycle\x12\x18\n" +
+	"\aaliases\x18\f \x03(\tR\aaliases\x12*\n" +
+	"\x04seen\x18\r \x03(\v2\x16.headwater.v1.SightingR\x04seen\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a8\n" +
 	"\n" +
 	"LinksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc1\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x99\x02\n" +
+	"\bSighting\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x129\n" +
+	"\n" +
+	"first_seen\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSeen\x127\n" +
+	"\tlast_seen\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x123\n" +
+	"\x13requests_per_second\x18\x04 \x01(\x01H\x00R\x11requestsPerSecond\x88\x01\x01\x12$\n" +
+	"\verror_ratio\x18\x05 \x01(\x01H\x01R\n" +
+	"errorRatio\x88\x01\x01B\x16\n" +
+	"\x14_requests_per_secondB\x0e\n" +
+	"\f_error_ratio\"\xed\x01\n" +
 	"\n" +
 	"Dependency\x12,\n" +
 	"\x04from\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\x04from\x12(\n" +
 	"\x02to\x18\x02 \x01(\v2\x18.headwater.v1.ServiceRefR\x02to\x120\n" +
 	"\x04mode\x18\x03 \x01(\x0e2\x1c.headwater.v1.DependencyModeR\x04mode\x12)\n" +
-	"\x10redundancy_group\x18\x04 \x01(\tR\x0fredundancyGroup\"\x9b\x01\n" +
+	"\x10redundancy_group\x18\x04 \x01(\tR\x0fredundancyGroup\x12*\n" +
+	"\x04seen\x18\x05 \x03(\v2\x16.headwater.v1.SightingR\x04seen\"\x9b\x01\n" +
 	"\x0fRedundancyGroup\x12,\n" +
 	"\x04from\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\x04from\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04need\x18\x03 \x01(\x05R\x04need\x122\n" +
-	"\amembers\x18\x04 \x03(\v2\x18.headwater.v1.ServiceRefR\amembers\"\xe1\x01\n" +
+	"\amembers\x18\x04 \x03(\v2\x18.headwater.v1.ServiceRefR\amembers\"\xb4\x04\n" +
+	"\x0eTopologySource\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bdeclared\x18\x02 \x01(\bR\bdeclared\x12\x16\n" +
+	"\x06pushed\x18\x03 \x01(\bR\x06pushed\x12D\n" +
+	"\x10refresh_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0frefreshInterval\x12+\n" +
+	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12=\n" +
+	"\fattempted_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vattemptedAt\x12;\n" +
+	"\vanswered_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"answeredAt\x12?\n" +
+	"\rfailing_since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\ffailingSince\x12\x14\n" +
+	"\x05error\x18\t \x01(\tR\x05error\x12#\n" +
+	"\rservice_count\x18\n" +
+	" \x01(\x05R\fserviceCount\x12)\n" +
+	"\x10dependency_count\x18\v \x01(\x05R\x0fdependencyCount\x12\x1a\n" +
+	"\bwarnings\x18\f \x03(\tR\bwarnings\x12\x14\n" +
+	"\x05actor\x18\r \x01(\tR\x05actor\x12\x12\n" +
+	"\x04etag\x18\x0e \x01(\tR\x04etag\"\xca\x01\n" +
+	"\x12TopologySuggestion\x128\n" +
+	"\x04kind\x18\x01 \x01(\x0e2$.headwater.v1.TopologySuggestionKindR\x04kind\x124\n" +
+	"\bservices\x18\x02 \x03(\v2\x18.headwater.v1.ServiceRefR\bservices\x12\x18\n" +
+	"\asources\x18\x03 \x03(\tR\asources\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x16\n" +
+	"\x06remedy\x18\x05 \x01(\tR\x06remedy\"\xe1\x01\n" +
 	"\bTopology\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x121\n" +
 	"\bservices\x18\x02 \x03(\v2\x15.headwater.v1.ServiceR\bservices\x12<\n" +
@@ -1500,7 +2783,59 @@ const file_headwater_v1_topology_proto_rawDesc = "" +
 	"\x06failed\x18\x01 \x03(\v2\x18.headwater.v1.ServiceRefR\x06failed\x12.\n" +
 	"\aimpacts\x18\x02 \x03(\v2\x14.headwater.v1.ImpactR\aimpacts\x12)\n" +
 	"\x10topology_version\x18\x03 \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision*\xa3\x02\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\x1c\n" +
+	"\x1aListTopologySourcesRequest\"\x80\x01\n" +
+	"\x1bListTopologySourcesResponse\x126\n" +
+	"\asources\x18\x01 \x03(\v2\x1c.headwater.v1.TopologySourceR\asources\x12)\n" +
+	"\x10topology_version\x18\x02 \x01(\tR\x0ftopologyVersion\" \n" +
+	"\x1eListTopologySuggestionsRequest\"e\n" +
+	"\x1fListTopologySuggestionsResponse\x12B\n" +
+	"\vsuggestions\x18\x01 \x03(\v2 .headwater.v1.TopologySuggestionR\vsuggestions\"2\n" +
+	"\x18GetTopologySourceRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\"\x8e\x02\n" +
+	"\x19GetTopologySourceResponse\x124\n" +
+	"\x06source\x18\x01 \x01(\v2\x1c.headwater.v1.TopologySourceR\x06source\x121\n" +
+	"\bservices\x18\x02 \x03(\v2\x15.headwater.v1.ServiceR\bservices\x12<\n" +
+	"\fdependencies\x18\x03 \x03(\v2\x18.headwater.v1.DependencyR\fdependencies\x12J\n" +
+	"\x11redundancy_groups\x18\x04 \x03(\v2\x1d.headwater.v1.RedundancyGroupR\x10redundancyGroups\"h\n" +
+	"\x0eDependencyEnds\x12,\n" +
+	"\x04from\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\x04from\x12(\n" +
+	"\x02to\x18\x02 \x01(\v2\x18.headwater.v1.ServiceRefR\x02to\"\xd3\x03\n" +
+	"\x13PushTopologyRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x121\n" +
+	"\bservices\x18\x02 \x03(\v2\x15.headwater.v1.ServiceR\bservices\x12<\n" +
+	"\fdependencies\x18\x03 \x03(\v2\x18.headwater.v1.DependencyR\fdependencies\x12J\n" +
+	"\x11redundancy_groups\x18\x04 \x03(\v2\x1d.headwater.v1.RedundancyGroupR\x10redundancyGroups\x12A\n" +
+	"\x0fremove_services\x18\x05 \x03(\v2\x18.headwater.v1.ServiceRefR\x0eremoveServices\x12M\n" +
+	"\x13remove_dependencies\x18\x06 \x03(\v2\x1c.headwater.v1.DependencyEndsR\x12removeDependencies\x12+\n" +
+	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x12\n" +
+	"\x04etag\x18\b \x01(\tR\x04etag\x12\x14\n" +
+	"\x05actor\x18\t \x01(\tR\x05actor\"\xd7\x01\n" +
+	"\x14PushTopologyResponse\x124\n" +
+	"\x06source\x18\x01 \x01(\v2\x1c.headwater.v1.TopologySourceR\x06source\x12)\n" +
+	"\x10topology_version\x18\x02 \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\x12B\n" +
+	"\vsuggestions\x18\x04 \x03(\v2 .headwater.v1.TopologySuggestionR\vsuggestions\"\xc4\x02\n" +
+	"\x16ReplaceTopologyRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x121\n" +
+	"\bservices\x18\x02 \x03(\v2\x15.headwater.v1.ServiceR\bservices\x12<\n" +
+	"\fdependencies\x18\x03 \x03(\v2\x18.headwater.v1.DependencyR\fdependencies\x12J\n" +
+	"\x11redundancy_groups\x18\x04 \x03(\v2\x1d.headwater.v1.RedundancyGroupR\x10redundancyGroups\x12+\n" +
+	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x12\n" +
+	"\x04etag\x18\x06 \x01(\tR\x04etag\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\"\xda\x01\n" +
+	"\x17ReplaceTopologyResponse\x124\n" +
+	"\x06source\x18\x01 \x01(\v2\x1c.headwater.v1.TopologySourceR\x06source\x12)\n" +
+	"\x10topology_version\x18\x02 \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\x12B\n" +
+	"\vsuggestions\x18\x04 \x03(\v2 .headwater.v1.TopologySuggestionR\vsuggestions\"_\n" +
+	"\x1bDeleteTopologySourceRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\"e\n" +
+	"\x1cDeleteTopologySourceResponse\x12)\n" +
+	"\x10topology_version\x18\x01 \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision*\xa3\x02\n" +
 	"\vServiceKind\x12\x1c\n" +
 	"\x18SERVICE_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15SERVICE_KIND_FRONTEND\x10\x01\x12\x14\n" +
@@ -1518,12 +2853,15 @@ const file_headwater_v1_topology_proto_rawDesc = "" +
 	"\x1bDEPENDENCY_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DEPENDENCY_MODE_HARD\x10\x01\x12\x18\n" +
 	"\x14DEPENDENCY_MODE_SOFT\x10\x02\x12\x19\n" +
-	"\x15DEPENDENCY_MODE_ASYNC\x10\x03*\\\n" +
+	"\x15DEPENDENCY_MODE_ASYNC\x10\x03*k\n" +
+	"\x16TopologySuggestionKind\x12(\n" +
+	"$TOPOLOGY_SUGGESTION_KIND_UNSPECIFIED\x10\x00\x12'\n" +
+	"#TOPOLOGY_SUGGESTION_KIND_LOOK_ALIKE\x10\x01*\\\n" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eEFFECT_AT_RISK\x10\x01\x12\x13\n" +
 	"\x0fEFFECT_DEGRADED\x10\x02\x12\x11\n" +
-	"\rEFFECT_BROKEN\x10\x032\xc1\x03\n" +
+	"\rEFFECT_BROKEN\x10\x032\xb1\b\n" +
 	"\x0fTopologyService\x12R\n" +
 	"\vGetTopology\x12 .headwater.v1.GetTopologyRequest\x1a!.headwater.v1.GetTopologyResponse\x12O\n" +
 	"\n" +
@@ -1531,7 +2869,13 @@ const file_headwater_v1_topology_proto_rawDesc = "" +
 	"\x0fGetDependencies\x12$.headwater.v1.GetDependenciesRequest\x1a%.headwater.v1.GetDependenciesResponse\x12X\n" +
 	"\rGetDependents\x12\".headwater.v1.GetDependentsRequest\x1a#.headwater.v1.GetDependentsResponse\x12O\n" +
 	"\n" +
-	"WhatBreaks\x12\x1f.headwater.v1.WhatBreaksRequest\x1a .headwater.v1.WhatBreaksResponseBCZAgithub.com/headwater-sre/headwater/proto/headwater/v1;headwaterv1b\x06proto3"
+	"WhatBreaks\x12\x1f.headwater.v1.WhatBreaksRequest\x1a .headwater.v1.WhatBreaksResponse\x12j\n" +
+	"\x13ListTopologySources\x12(.headwater.v1.ListTopologySourcesRequest\x1a).headwater.v1.ListTopologySourcesResponse\x12v\n" +
+	"\x17ListTopologySuggestions\x12,.headwater.v1.ListTopologySuggestionsRequest\x1a-.headwater.v1.ListTopologySuggestionsResponse\x12d\n" +
+	"\x11GetTopologySource\x12&.headwater.v1.GetTopologySourceRequest\x1a'.headwater.v1.GetTopologySourceResponse\x12U\n" +
+	"\fPushTopology\x12!.headwater.v1.PushTopologyRequest\x1a\".headwater.v1.PushTopologyResponse\x12^\n" +
+	"\x0fReplaceTopology\x12$.headwater.v1.ReplaceTopologyRequest\x1a%.headwater.v1.ReplaceTopologyResponse\x12m\n" +
+	"\x14DeleteTopologySource\x12).headwater.v1.DeleteTopologySourceRequest\x1a*.headwater.v1.DeleteTopologySourceResponseBCZAgithub.com/headwater-sre/headwater/proto/headwater/v1;headwaterv1b\x06proto3"
 
 var (
 	file_headwater_v1_topology_proto_rawDescOnce sync.Once
@@ -1545,79 +2889,143 @@ func file_headwater_v1_topology_proto_rawDescGZIP() []byte {
 	return file_headwater_v1_topology_proto_rawDescData
 }
 
-var file_headwater_v1_topology_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_headwater_v1_topology_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_headwater_v1_topology_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_headwater_v1_topology_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_headwater_v1_topology_proto_goTypes = []any{
-	(ServiceKind)(0),                // 0: headwater.v1.ServiceKind
-	(DependencyMode)(0),             // 1: headwater.v1.DependencyMode
-	(Effect)(0),                     // 2: headwater.v1.Effect
-	(*ServiceRef)(nil),              // 3: headwater.v1.ServiceRef
-	(*Service)(nil),                 // 4: headwater.v1.Service
-	(*Dependency)(nil),              // 5: headwater.v1.Dependency
-	(*RedundancyGroup)(nil),         // 6: headwater.v1.RedundancyGroup
-	(*Topology)(nil),                // 7: headwater.v1.Topology
-	(*Hop)(nil),                     // 8: headwater.v1.Hop
-	(*Impact)(nil),                  // 9: headwater.v1.Impact
-	(*GetTopologyRequest)(nil),      // 10: headwater.v1.GetTopologyRequest
-	(*GetTopologyResponse)(nil),     // 11: headwater.v1.GetTopologyResponse
-	(*GetServiceRequest)(nil),       // 12: headwater.v1.GetServiceRequest
-	(*GetServiceResponse)(nil),      // 13: headwater.v1.GetServiceResponse
-	(*GetDependenciesRequest)(nil),  // 14: headwater.v1.GetDependenciesRequest
-	(*GetDependenciesResponse)(nil), // 15: headwater.v1.GetDependenciesResponse
-	(*GetDependentsRequest)(nil),    // 16: headwater.v1.GetDependentsRequest
-	(*GetDependentsResponse)(nil),   // 17: headwater.v1.GetDependentsResponse
-	(*WhatBreaksRequest)(nil),       // 18: headwater.v1.WhatBreaksRequest
-	(*WhatBreaksResponse)(nil),      // 19: headwater.v1.WhatBreaksResponse
-	nil,                             // 20: headwater.v1.Service.LabelsEntry
-	nil,                             // 21: headwater.v1.Service.LinksEntry
+	(ServiceKind)(0),                        // 0: headwater.v1.ServiceKind
+	(DependencyMode)(0),                     // 1: headwater.v1.DependencyMode
+	(TopologySuggestionKind)(0),             // 2: headwater.v1.TopologySuggestionKind
+	(Effect)(0),                             // 3: headwater.v1.Effect
+	(*ServiceRef)(nil),                      // 4: headwater.v1.ServiceRef
+	(*Service)(nil),                         // 5: headwater.v1.Service
+	(*Sighting)(nil),                        // 6: headwater.v1.Sighting
+	(*Dependency)(nil),                      // 7: headwater.v1.Dependency
+	(*RedundancyGroup)(nil),                 // 8: headwater.v1.RedundancyGroup
+	(*TopologySource)(nil),                  // 9: headwater.v1.TopologySource
+	(*TopologySuggestion)(nil),              // 10: headwater.v1.TopologySuggestion
+	(*Topology)(nil),                        // 11: headwater.v1.Topology
+	(*Hop)(nil),                             // 12: headwater.v1.Hop
+	(*Impact)(nil),                          // 13: headwater.v1.Impact
+	(*GetTopologyRequest)(nil),              // 14: headwater.v1.GetTopologyRequest
+	(*GetTopologyResponse)(nil),             // 15: headwater.v1.GetTopologyResponse
+	(*GetServiceRequest)(nil),               // 16: headwater.v1.GetServiceRequest
+	(*GetServiceResponse)(nil),              // 17: headwater.v1.GetServiceResponse
+	(*GetDependenciesRequest)(nil),          // 18: headwater.v1.GetDependenciesRequest
+	(*GetDependenciesResponse)(nil),         // 19: headwater.v1.GetDependenciesResponse
+	(*GetDependentsRequest)(nil),            // 20: headwater.v1.GetDependentsRequest
+	(*GetDependentsResponse)(nil),           // 21: headwater.v1.GetDependentsResponse
+	(*WhatBreaksRequest)(nil),               // 22: headwater.v1.WhatBreaksRequest
+	(*WhatBreaksResponse)(nil),              // 23: headwater.v1.WhatBreaksResponse
+	(*ListTopologySourcesRequest)(nil),      // 24: headwater.v1.ListTopologySourcesRequest
+	(*ListTopologySourcesResponse)(nil),     // 25: headwater.v1.ListTopologySourcesResponse
+	(*ListTopologySuggestionsRequest)(nil),  // 26: headwater.v1.ListTopologySuggestionsRequest
+	(*ListTopologySuggestionsResponse)(nil), // 27: headwater.v1.ListTopologySuggestionsResponse
+	(*GetTopologySourceRequest)(nil),        // 28: headwater.v1.GetTopologySourceRequest
+	(*GetTopologySourceResponse)(nil),       // 29: headwater.v1.GetTopologySourceResponse
+	(*DependencyEnds)(nil),                  // 30: headwater.v1.DependencyEnds
+	(*PushTopologyRequest)(nil),             // 31: headwater.v1.PushTopologyRequest
+	(*PushTopologyResponse)(nil),            // 32: headwater.v1.PushTopologyResponse
+	(*ReplaceTopologyRequest)(nil),          // 33: headwater.v1.ReplaceTopologyRequest
+	(*ReplaceTopologyResponse)(nil),         // 34: headwater.v1.ReplaceTopologyResponse
+	(*DeleteTopologySourceRequest)(nil),     // 35: headwater.v1.DeleteTopologySourceRequest
+	(*DeleteTopologySourceResponse)(nil),    // 36: headwater.v1.DeleteTopologySourceResponse
+	nil,                                     // 37: headwater.v1.Service.LabelsEntry
+	nil,                                     // 38: headwater.v1.Service.LinksEntry
+	(*timestamppb.Timestamp)(nil),           // 39: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),             // 40: google.protobuf.Duration
 }
 var file_headwater_v1_topology_proto_depIdxs = []int32{
-	3,  // 0: headwater.v1.Service.ref:type_name -> headwater.v1.ServiceRef
+	4,  // 0: headwater.v1.Service.ref:type_name -> headwater.v1.ServiceRef
 	0,  // 1: headwater.v1.Service.kind:type_name -> headwater.v1.ServiceKind
-	20, // 2: headwater.v1.Service.labels:type_name -> headwater.v1.Service.LabelsEntry
-	21, // 3: headwater.v1.Service.links:type_name -> headwater.v1.Service.LinksEntry
-	3,  // 4: headwater.v1.Service.cycle:type_name -> headwater.v1.ServiceRef
-	3,  // 5: headwater.v1.Dependency.from:type_name -> headwater.v1.ServiceRef
-	3,  // 6: headwater.v1.Dependency.to:type_name -> headwater.v1.ServiceRef
-	1,  // 7: headwater.v1.Dependency.mode:type_name -> headwater.v1.DependencyMode
-	3,  // 8: headwater.v1.RedundancyGroup.from:type_name -> headwater.v1.ServiceRef
-	3,  // 9: headwater.v1.RedundancyGroup.members:type_name -> headwater.v1.ServiceRef
-	4,  // 10: headwater.v1.Topology.services:type_name -> headwater.v1.Service
-	5,  // 11: headwater.v1.Topology.dependencies:type_name -> headwater.v1.Dependency
-	6,  // 12: headwater.v1.Topology.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
-	3,  // 13: headwater.v1.Hop.service:type_name -> headwater.v1.ServiceRef
-	0,  // 14: headwater.v1.Hop.kind:type_name -> headwater.v1.ServiceKind
-	3,  // 15: headwater.v1.Hop.via:type_name -> headwater.v1.ServiceRef
-	3,  // 16: headwater.v1.Impact.service:type_name -> headwater.v1.ServiceRef
-	0,  // 17: headwater.v1.Impact.kind:type_name -> headwater.v1.ServiceKind
-	2,  // 18: headwater.v1.Impact.effect:type_name -> headwater.v1.Effect
-	3,  // 19: headwater.v1.Impact.via:type_name -> headwater.v1.ServiceRef
-	7,  // 20: headwater.v1.GetTopologyResponse.topology:type_name -> headwater.v1.Topology
-	4,  // 21: headwater.v1.GetServiceResponse.service:type_name -> headwater.v1.Service
-	5,  // 22: headwater.v1.GetServiceResponse.dependencies:type_name -> headwater.v1.Dependency
-	5,  // 23: headwater.v1.GetServiceResponse.dependents:type_name -> headwater.v1.Dependency
-	6,  // 24: headwater.v1.GetServiceResponse.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
-	3,  // 25: headwater.v1.GetDependenciesResponse.service:type_name -> headwater.v1.ServiceRef
-	8,  // 26: headwater.v1.GetDependenciesResponse.hops:type_name -> headwater.v1.Hop
-	3,  // 27: headwater.v1.GetDependentsResponse.service:type_name -> headwater.v1.ServiceRef
-	8,  // 28: headwater.v1.GetDependentsResponse.hops:type_name -> headwater.v1.Hop
-	3,  // 29: headwater.v1.WhatBreaksResponse.failed:type_name -> headwater.v1.ServiceRef
-	9,  // 30: headwater.v1.WhatBreaksResponse.impacts:type_name -> headwater.v1.Impact
-	10, // 31: headwater.v1.TopologyService.GetTopology:input_type -> headwater.v1.GetTopologyRequest
-	12, // 32: headwater.v1.TopologyService.GetService:input_type -> headwater.v1.GetServiceRequest
-	14, // 33: headwater.v1.TopologyService.GetDependencies:input_type -> headwater.v1.GetDependenciesRequest
-	16, // 34: headwater.v1.TopologyService.GetDependents:input_type -> headwater.v1.GetDependentsRequest
-	18, // 35: headwater.v1.TopologyService.WhatBreaks:input_type -> headwater.v1.WhatBreaksRequest
-	11, // 36: headwater.v1.TopologyService.GetTopology:output_type -> headwater.v1.GetTopologyResponse
-	13, // 37: headwater.v1.TopologyService.GetService:output_type -> headwater.v1.GetServiceResponse
-	15, // 38: headwater.v1.TopologyService.GetDependencies:output_type -> headwater.v1.GetDependenciesResponse
-	17, // 39: headwater.v1.TopologyService.GetDependents:output_type -> headwater.v1.GetDependentsResponse
-	19, // 40: headwater.v1.TopologyService.WhatBreaks:output_type -> headwater.v1.WhatBreaksResponse
-	36, // [36:41] is the sub-list for method output_type
-	31, // [31:36] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	37, // 2: headwater.v1.Service.labels:type_name -> headwater.v1.Service.LabelsEntry
+	38, // 3: headwater.v1.Service.links:type_name -> headwater.v1.Service.LinksEntry
+	4,  // 4: headwater.v1.Service.cycle:type_name -> headwater.v1.ServiceRef
+	6,  // 5: headwater.v1.Service.seen:type_name -> headwater.v1.Sighting
+	39, // 6: headwater.v1.Sighting.first_seen:type_name -> google.protobuf.Timestamp
+	39, // 7: headwater.v1.Sighting.last_seen:type_name -> google.protobuf.Timestamp
+	4,  // 8: headwater.v1.Dependency.from:type_name -> headwater.v1.ServiceRef
+	4,  // 9: headwater.v1.Dependency.to:type_name -> headwater.v1.ServiceRef
+	1,  // 10: headwater.v1.Dependency.mode:type_name -> headwater.v1.DependencyMode
+	6,  // 11: headwater.v1.Dependency.seen:type_name -> headwater.v1.Sighting
+	4,  // 12: headwater.v1.RedundancyGroup.from:type_name -> headwater.v1.ServiceRef
+	4,  // 13: headwater.v1.RedundancyGroup.members:type_name -> headwater.v1.ServiceRef
+	40, // 14: headwater.v1.TopologySource.refresh_interval:type_name -> google.protobuf.Duration
+	40, // 15: headwater.v1.TopologySource.ttl:type_name -> google.protobuf.Duration
+	39, // 16: headwater.v1.TopologySource.attempted_at:type_name -> google.protobuf.Timestamp
+	39, // 17: headwater.v1.TopologySource.answered_at:type_name -> google.protobuf.Timestamp
+	39, // 18: headwater.v1.TopologySource.failing_since:type_name -> google.protobuf.Timestamp
+	2,  // 19: headwater.v1.TopologySuggestion.kind:type_name -> headwater.v1.TopologySuggestionKind
+	4,  // 20: headwater.v1.TopologySuggestion.services:type_name -> headwater.v1.ServiceRef
+	5,  // 21: headwater.v1.Topology.services:type_name -> headwater.v1.Service
+	7,  // 22: headwater.v1.Topology.dependencies:type_name -> headwater.v1.Dependency
+	8,  // 23: headwater.v1.Topology.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
+	4,  // 24: headwater.v1.Hop.service:type_name -> headwater.v1.ServiceRef
+	0,  // 25: headwater.v1.Hop.kind:type_name -> headwater.v1.ServiceKind
+	4,  // 26: headwater.v1.Hop.via:type_name -> headwater.v1.ServiceRef
+	4,  // 27: headwater.v1.Impact.service:type_name -> headwater.v1.ServiceRef
+	0,  // 28: headwater.v1.Impact.kind:type_name -> headwater.v1.ServiceKind
+	3,  // 29: headwater.v1.Impact.effect:type_name -> headwater.v1.Effect
+	4,  // 30: headwater.v1.Impact.via:type_name -> headwater.v1.ServiceRef
+	11, // 31: headwater.v1.GetTopologyResponse.topology:type_name -> headwater.v1.Topology
+	5,  // 32: headwater.v1.GetServiceResponse.service:type_name -> headwater.v1.Service
+	7,  // 33: headwater.v1.GetServiceResponse.dependencies:type_name -> headwater.v1.Dependency
+	7,  // 34: headwater.v1.GetServiceResponse.dependents:type_name -> headwater.v1.Dependency
+	8,  // 35: headwater.v1.GetServiceResponse.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
+	4,  // 36: headwater.v1.GetDependenciesResponse.service:type_name -> headwater.v1.ServiceRef
+	12, // 37: headwater.v1.GetDependenciesResponse.hops:type_name -> headwater.v1.Hop
+	4,  // 38: headwater.v1.GetDependentsResponse.service:type_name -> headwater.v1.ServiceRef
+	12, // 39: headwater.v1.GetDependentsResponse.hops:type_name -> headwater.v1.Hop
+	4,  // 40: headwater.v1.WhatBreaksResponse.failed:type_name -> headwater.v1.ServiceRef
+	13, // 41: headwater.v1.WhatBreaksResponse.impacts:type_name -> headwater.v1.Impact
+	9,  // 42: headwater.v1.ListTopologySourcesResponse.sources:type_name -> headwater.v1.TopologySource
+	10, // 43: headwater.v1.ListTopologySuggestionsResponse.suggestions:type_name -> headwater.v1.TopologySuggestion
+	9,  // 44: headwater.v1.GetTopologySourceResponse.source:type_name -> headwater.v1.TopologySource
+	5,  // 45: headwater.v1.GetTopologySourceResponse.services:type_name -> headwater.v1.Service
+	7,  // 46: headwater.v1.GetTopologySourceResponse.dependencies:type_name -> headwater.v1.Dependency
+	8,  // 47: headwater.v1.GetTopologySourceResponse.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
+	4,  // 48: headwater.v1.DependencyEnds.from:type_name -> headwater.v1.ServiceRef
+	4,  // 49: headwater.v1.DependencyEnds.to:type_name -> headwater.v1.ServiceRef
+	5,  // 50: headwater.v1.PushTopologyRequest.services:type_name -> headwater.v1.Service
+	7,  // 51: headwater.v1.PushTopologyRequest.dependencies:type_name -> headwater.v1.Dependency
+	8,  // 52: headwater.v1.PushTopologyRequest.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
+	4,  // 53: headwater.v1.PushTopologyRequest.remove_services:type_name -> headwater.v1.ServiceRef
+	30, // 54: headwater.v1.PushTopologyRequest.remove_dependencies:type_name -> headwater.v1.DependencyEnds
+	40, // 55: headwater.v1.PushTopologyRequest.ttl:type_name -> google.protobuf.Duration
+	9,  // 56: headwater.v1.PushTopologyResponse.source:type_name -> headwater.v1.TopologySource
+	10, // 57: headwater.v1.PushTopologyResponse.suggestions:type_name -> headwater.v1.TopologySuggestion
+	5,  // 58: headwater.v1.ReplaceTopologyRequest.services:type_name -> headwater.v1.Service
+	7,  // 59: headwater.v1.ReplaceTopologyRequest.dependencies:type_name -> headwater.v1.Dependency
+	8,  // 60: headwater.v1.ReplaceTopologyRequest.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
+	40, // 61: headwater.v1.ReplaceTopologyRequest.ttl:type_name -> google.protobuf.Duration
+	9,  // 62: headwater.v1.ReplaceTopologyResponse.source:type_name -> headwater.v1.TopologySource
+	10, // 63: headwater.v1.ReplaceTopologyResponse.suggestions:type_name -> headwater.v1.TopologySuggestion
+	14, // 64: headwater.v1.TopologyService.GetTopology:input_type -> headwater.v1.GetTopologyRequest
+	16, // 65: headwater.v1.TopologyService.GetService:input_type -> headwater.v1.GetServiceRequest
+	18, // 66: headwater.v1.TopologyService.GetDependencies:input_type -> headwater.v1.GetDependenciesRequest
+	20, // 67: headwater.v1.TopologyService.GetDependents:input_type -> headwater.v1.GetDependentsRequest
+	22, // 68: headwater.v1.TopologyService.WhatBreaks:input_type -> headwater.v1.WhatBreaksRequest
+	24, // 69: headwater.v1.TopologyService.ListTopologySources:input_type -> headwater.v1.ListTopologySourcesRequest
+	26, // 70: headwater.v1.TopologyService.ListTopologySuggestions:input_type -> headwater.v1.ListTopologySuggestionsRequest
+	28, // 71: headwater.v1.TopologyService.GetTopologySource:input_type -> headwater.v1.GetTopologySourceRequest
+	31, // 72: headwater.v1.TopologyService.PushTopology:input_type -> headwater.v1.PushTopologyRequest
+	33, // 73: headwater.v1.TopologyService.ReplaceTopology:input_type -> headwater.v1.ReplaceTopologyRequest
+	35, // 74: headwater.v1.TopologyService.DeleteTopologySource:input_type -> headwater.v1.DeleteTopologySourceRequest
+	15, // 75: headwater.v1.TopologyService.GetTopology:output_type -> headwater.v1.GetTopologyResponse
+	17, // 76: headwater.v1.TopologyService.GetService:output_type -> headwater.v1.GetServiceResponse
+	19, // 77: headwater.v1.TopologyService.GetDependencies:output_type -> headwater.v1.GetDependenciesResponse
+	21, // 78: headwater.v1.TopologyService.GetDependents:output_type -> headwater.v1.GetDependentsResponse
+	23, // 79: headwater.v1.TopologyService.WhatBreaks:output_type -> headwater.v1.WhatBreaksResponse
+	25, // 80: headwater.v1.TopologyService.ListTopologySources:output_type -> headwater.v1.ListTopologySourcesResponse
+	27, // 81: headwater.v1.TopologyService.ListTopologySuggestions:output_type -> headwater.v1.ListTopologySuggestionsResponse
+	29, // 82: headwater.v1.TopologyService.GetTopologySource:output_type -> headwater.v1.GetTopologySourceResponse
+	32, // 83: headwater.v1.TopologyService.PushTopology:output_type -> headwater.v1.PushTopologyResponse
+	34, // 84: headwater.v1.TopologyService.ReplaceTopology:output_type -> headwater.v1.ReplaceTopologyResponse
+	36, // 85: headwater.v1.TopologyService.DeleteTopologySource:output_type -> headwater.v1.DeleteTopologySourceResponse
+	75, // [75:86] is the sub-list for method output_type
+	64, // [64:75] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_topology_proto_init() }
@@ -1625,13 +3033,14 @@ func file_headwater_v1_topology_proto_init() {
 	if File_headwater_v1_topology_proto != nil {
 		return
 	}
+	file_headwater_v1_topology_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_topology_proto_rawDesc), len(file_headwater_v1_topology_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   19,
+			NumEnums:      4,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

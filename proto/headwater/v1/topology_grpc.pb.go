@@ -24,19 +24,26 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TopologyService_GetTopology_FullMethodName     = "/headwater.v1.TopologyService/GetTopology"
-	TopologyService_GetService_FullMethodName      = "/headwater.v1.TopologyService/GetService"
-	TopologyService_GetDependencies_FullMethodName = "/headwater.v1.TopologyService/GetDependencies"
-	TopologyService_GetDependents_FullMethodName   = "/headwater.v1.TopologyService/GetDependents"
-	TopologyService_WhatBreaks_FullMethodName      = "/headwater.v1.TopologyService/WhatBreaks"
+	TopologyService_GetTopology_FullMethodName             = "/headwater.v1.TopologyService/GetTopology"
+	TopologyService_GetService_FullMethodName              = "/headwater.v1.TopologyService/GetService"
+	TopologyService_GetDependencies_FullMethodName         = "/headwater.v1.TopologyService/GetDependencies"
+	TopologyService_GetDependents_FullMethodName           = "/headwater.v1.TopologyService/GetDependents"
+	TopologyService_WhatBreaks_FullMethodName              = "/headwater.v1.TopologyService/WhatBreaks"
+	TopologyService_ListTopologySources_FullMethodName     = "/headwater.v1.TopologyService/ListTopologySources"
+	TopologyService_ListTopologySuggestions_FullMethodName = "/headwater.v1.TopologyService/ListTopologySuggestions"
+	TopologyService_GetTopologySource_FullMethodName       = "/headwater.v1.TopologyService/GetTopologySource"
+	TopologyService_PushTopology_FullMethodName            = "/headwater.v1.TopologyService/PushTopology"
+	TopologyService_ReplaceTopology_FullMethodName         = "/headwater.v1.TopologyService/ReplaceTopology"
+	TopologyService_DeleteTopologySource_FullMethodName    = "/headwater.v1.TopologyService/DeleteTopologySource"
 )
 
 // TopologyServiceClient is the client API for TopologyService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// TopologyService answers from the newest committed version of the graph. Its answers
-// are read-only: versions come from topology sources.
+// TopologyService answers from the newest committed version of the graph, and takes what
+// its users push. Every version is merged from what topology sources say: files, what is
+// discovered, and one source for each name that something was pushed under.
 type TopologyServiceClient interface {
 	// GetTopology returns the whole graph.
 	GetTopology(ctx context.Context, in *GetTopologyRequest, opts ...grpc.CallOption) (*GetTopologyResponse, error)
@@ -52,6 +59,25 @@ type TopologyServiceClient interface {
 	// WhatBreaks returns what the failure of some services does to all others. Errors:
 	// INVALID_ARGUMENT when none is named, NOT_FOUND as GetService.
 	WhatBreaks(ctx context.Context, in *WhatBreaksRequest, opts ...grpc.CallOption) (*WhatBreaksResponse, error)
+	// ListTopologySources returns how it is with every source, highest first: where two
+	// differ, the higher one wins.
+	ListTopologySources(ctx context.Context, in *ListTopologySourcesRequest, opts ...grpc.CallOption) (*ListTopologySourcesResponse, error)
+	// ListTopologySuggestions returns what could be amiss with the graph, and what to do
+	// about it.
+	ListTopologySuggestions(ctx context.Context, in *ListTopologySuggestionsRequest, opts ...grpc.CallOption) (*ListTopologySuggestionsResponse, error)
+	// GetTopologySource returns what was pushed under a name. Errors: NOT_FOUND.
+	GetTopologySource(ctx context.Context, in *GetTopologySourceRequest, opts ...grpc.CallOption) (*GetTopologySourceResponse, error)
+	// PushTopology adds, replaces and removes entries of one pushed source, all of it or
+	// nothing, and answers when it is in force. Errors: INVALID_ARGUMENT when an entry has
+	// no meaning; NOT_FOUND for an etag of what does not exist; ABORTED when the etag is
+	// not the source's; RESOURCE_EXHAUSTED when there are too many sources; UNAVAILABLE.
+	PushTopology(ctx context.Context, in *PushTopologyRequest, opts ...grpc.CallOption) (*PushTopologyResponse, error)
+	// ReplaceTopology makes the entries given all that a pushed source says. Errors: as
+	// PushTopology.
+	ReplaceTopology(ctx context.Context, in *ReplaceTopologyRequest, opts ...grpc.CallOption) (*ReplaceTopologyResponse, error)
+	// DeleteTopologySource removes a pushed source with all its entries. Errors: NOT_FOUND;
+	// ABORTED when the etag is not the source's; UNAVAILABLE.
+	DeleteTopologySource(ctx context.Context, in *DeleteTopologySourceRequest, opts ...grpc.CallOption) (*DeleteTopologySourceResponse, error)
 }
 
 type topologyServiceClient struct {
@@ -112,12 +138,73 @@ func (c *topologyServiceClient) WhatBreaks(ctx context.Context, in *WhatBreaksRe
 	return out, nil
 }
 
+func (c *topologyServiceClient) ListTopologySources(ctx context.Context, in *ListTopologySourcesRequest, opts ...grpc.CallOption) (*ListTopologySourcesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTopologySourcesResponse)
+	err := c.cc.Invoke(ctx, TopologyService_ListTopologySources_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *topologyServiceClient) ListTopologySuggestions(ctx context.Context, in *ListTopologySuggestionsRequest, opts ...grpc.CallOption) (*ListTopologySuggestionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTopologySuggestionsResponse)
+	err := c.cc.Invoke(ctx, TopologyService_ListTopologySuggestions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *topologyServiceClient) GetTopologySource(ctx context.Context, in *GetTopologySourceRequest, opts ...grpc.CallOption) (*GetTopologySourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTopologySourceResponse)
+	err := c.cc.Invoke(ctx, TopologyService_GetTopologySource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *topologyServiceClient) PushTopology(ctx context.Context, in *PushTopologyRequest, opts ...grpc.CallOption) (*PushTopologyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PushTopologyResponse)
+	err := c.cc.Invoke(ctx, TopologyService_PushTopology_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *topologyServiceClient) ReplaceTopology(ctx context.Context, in *ReplaceTopologyRequest, opts ...grpc.CallOption) (*ReplaceTopologyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplaceTopologyResponse)
+	err := c.cc.Invoke(ctx, TopologyService_ReplaceTopology_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *topologyServiceClient) DeleteTopologySource(ctx context.Context, in *DeleteTopologySourceRequest, opts ...grpc.CallOption) (*DeleteTopologySourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteTopologySourceResponse)
+	err := c.cc.Invoke(ctx, TopologyService_DeleteTopologySource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // TopologyServiceServer is the server API for TopologyService service.
 // All implementations must embed UnimplementedTopologyServiceServer
 // for forward compatibility.
 //
-// TopologyService answers from the newest committed version of the graph. Its answers
-// are read-only: versions come from topology sources.
+// TopologyService answers from the newest committed version of the graph, and takes what
+// its users push. Every version is merged from what topology sources say: files, what is
+// discovered, and one source for each name that something was pushed under.
 type TopologyServiceServer interface {
 	// GetTopology returns the whole graph.
 	GetTopology(context.Context, *GetTopologyRequest) (*GetTopologyResponse, error)
@@ -133,6 +220,25 @@ type TopologyServiceServer interface {
 	// WhatBreaks returns what the failure of some services does to all others. Errors:
 	// INVALID_ARGUMENT when none is named, NOT_FOUND as GetService.
 	WhatBreaks(context.Context, *WhatBreaksRequest) (*WhatBreaksResponse, error)
+	// ListTopologySources returns how it is with every source, highest first: where two
+	// differ, the higher one wins.
+	ListTopologySources(context.Context, *ListTopologySourcesRequest) (*ListTopologySourcesResponse, error)
+	// ListTopologySuggestions returns what could be amiss with the graph, and what to do
+	// about it.
+	ListTopologySuggestions(context.Context, *ListTopologySuggestionsRequest) (*ListTopologySuggestionsResponse, error)
+	// GetTopologySource returns what was pushed under a name. Errors: NOT_FOUND.
+	GetTopologySource(context.Context, *GetTopologySourceRequest) (*GetTopologySourceResponse, error)
+	// PushTopology adds, replaces and removes entries of one pushed source, all of it or
+	// nothing, and answers when it is in force. Errors: INVALID_ARGUMENT when an entry has
+	// no meaning; NOT_FOUND for an etag of what does not exist; ABORTED when the etag is
+	// not the source's; RESOURCE_EXHAUSTED when there are too many sources; UNAVAILABLE.
+	PushTopology(context.Context, *PushTopologyRequest) (*PushTopologyResponse, error)
+	// ReplaceTopology makes the entries given all that a pushed source says. Errors: as
+	// PushTopology.
+	ReplaceTopology(context.Context, *ReplaceTopologyRequest) (*ReplaceTopologyResponse, error)
+	// DeleteTopologySource removes a pushed source with all its entries. Errors: NOT_FOUND;
+	// ABORTED when the etag is not the source's; UNAVAILABLE.
+	DeleteTopologySource(context.Context, *DeleteTopologySourceRequest) (*DeleteTopologySourceResponse, error)
 	mustEmbedUnimplementedTopologyServiceServer()
 }
 
@@ -157,6 +263,24 @@ func (UnimplementedTopologyServiceServer) GetDependents(context.Context, *GetDep
 }
 func (UnimplementedTopologyServiceServer) WhatBreaks(context.Context, *WhatBreaksRequest) (*WhatBreaksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method WhatBreaks not implemented")
+}
+func (UnimplementedTopologyServiceServer) ListTopologySources(context.Context, *ListTopologySourcesRequest) (*ListTopologySourcesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTopologySources not implemented")
+}
+func (UnimplementedTopologyServiceServer) ListTopologySuggestions(context.Context, *ListTopologySuggestionsRequest) (*ListTopologySuggestionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTopologySuggestions not implemented")
+}
+func (UnimplementedTopologyServiceServer) GetTopologySource(context.Context, *GetTopologySourceRequest) (*GetTopologySourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTopologySource not implemented")
+}
+func (UnimplementedTopologyServiceServer) PushTopology(context.Context, *PushTopologyRequest) (*PushTopologyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PushTopology not implemented")
+}
+func (UnimplementedTopologyServiceServer) ReplaceTopology(context.Context, *ReplaceTopologyRequest) (*ReplaceTopologyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReplaceTopology not implemented")
+}
+func (UnimplementedTopologyServiceServer) DeleteTopologySource(context.Context, *DeleteTopologySourceRequest) (*DeleteTopologySourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteTopologySource not implemented")
 }
 func (UnimplementedTopologyServiceServer) mustEmbedUnimplementedTopologyServiceServer() {}
 func (UnimplementedTopologyServiceServer) testEmbeddedByValue()                         {}
@@ -269,6 +393,114 @@ func _TopologyService_WhatBreaks_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TopologyService_ListTopologySources_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTopologySourcesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopologyServiceServer).ListTopologySources(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopologyService_ListTopologySources_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopologyServiceServer).ListTopologySources(ctx, req.(*ListTopologySourcesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TopologyService_ListTopologySuggestions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTopologySuggestionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopologyServiceServer).ListTopologySuggestions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopologyService_ListTopologySuggestions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopologyServiceServer).ListTopologySuggestions(ctx, req.(*ListTopologySuggestionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TopologyService_GetTopologySource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTopologySourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopologyServiceServer).GetTopologySource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopologyService_GetTopologySource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopologyServiceServer).GetTopologySource(ctx, req.(*GetTopologySourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TopologyService_PushTopology_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PushTopologyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopologyServiceServer).PushTopology(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopologyService_PushTopology_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopologyServiceServer).PushTopology(ctx, req.(*PushTopologyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TopologyService_ReplaceTopology_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplaceTopologyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopologyServiceServer).ReplaceTopology(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopologyService_ReplaceTopology_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopologyServiceServer).ReplaceTopology(ctx, req.(*ReplaceTopologyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TopologyService_DeleteTopologySource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteTopologySourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopologyServiceServer).DeleteTopologySource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopologyService_DeleteTopologySource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopologyServiceServer).DeleteTopologySource(ctx, req.(*DeleteTopologySourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // TopologyService_ServiceDesc is the grpc.ServiceDesc for TopologyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -295,6 +527,30 @@ var TopologyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "WhatBreaks",
 			Handler:    _TopologyService_WhatBreaks_Handler,
+		},
+		{
+			MethodName: "ListTopologySources",
+			Handler:    _TopologyService_ListTopologySources_Handler,
+		},
+		{
+			MethodName: "ListTopologySuggestions",
+			Handler:    _TopologyService_ListTopologySuggestions_Handler,
+		},
+		{
+			MethodName: "GetTopologySource",
+			Handler:    _TopologyService_GetTopologySource_Handler,
+		},
+		{
+			MethodName: "PushTopology",
+			Handler:    _TopologyService_PushTopology_Handler,
+		},
+		{
+			MethodName: "ReplaceTopology",
+			Handler:    _TopologyService_ReplaceTopology_Handler,
+		},
+		{
+			MethodName: "DeleteTopologySource",
+			Handler:    _TopologyService_DeleteTopologySource_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
