@@ -30,16 +30,20 @@ type noDiscovery struct{}
 
 var errNoDiscovery = errors.New("this server takes no topology")
 
+// View implements [Discovery].
 func (noDiscovery) View() *discovery.View { return &discovery.View{} }
 
+// Push implements [Discovery].
 func (noDiscovery) Push(context.Context, discovery.Change) (discovery.Receipt, error) {
 	return discovery.Receipt{}, errNoDiscovery
 }
 
+// Delete implements [Discovery].
 func (noDiscovery) Delete(context.Context, string, string, string) (discovery.Receipt, error) {
 	return discovery.Receipt{}, errNoDiscovery
 }
 
+// Pushed implements [Discovery].
 func (noDiscovery) Pushed(_ context.Context, source string) (discovery.Pushed, error) {
 	return discovery.Pushed{}, fmt.Errorf("%q: %w", source, discovery.ErrNoSource)
 }

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -250,7 +252,7 @@ func TestSourcesAndSuggestionsAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen := service.GetDependents()[0].GetSeen(); len(seen) != 1 || seen[0].GetSource() != "mesh" || seen[0].GetRequestsPerSecond() != 3 || seen[0].ErrorRatio != nil { //nolint:protogetter // unset is not 0
+	if seen := service.GetDependents()[0].GetSeen(); len(seen) != 1 || seen[0].GetSource() != "mesh" || seen[0].GetRequestsPerSecond() != 3 || seen[0].ErrorRatio != nil {
 		t.Errorf("seen %v", seen)
 	}
 }
@@ -300,5 +302,107 @@ func TestTopologyIsPushedOverREST(t *testing.T) {
 	}
 	if code, answer := call(t, http.MethodGet, sources+"/ci", ""); code != http.StatusNotFound {
 		t.Errorf("deleted: %d %v", code, answer)
+	}
+}
+
+// part is a graph of one pushed source of which every part carries the same stamp.
+func part(source string, stamp int) *pb.ReplaceTopologyRequest {
+	req := &pb.ReplaceTopologyRequest{Source: source}
+	for i := range partSize {
+		at := name(fmt.Sprintf("%s-%d", source, i))
+		req.Services = append(req.Services, &pb.Service{Ref: at, Owner: fmt.Sprint(stamp)})
+		if i > 0 {
+			req.Dependencies = append(req.Dependencies, &pb.Dependency{From: req.GetServices()[i-1].GetRef(), To: at, RedundancyGroup: fmt.Sprint(stamp)})
+		}
+	}
+	return req
+}
+
+const partSize = 12
+
+// wholeParts reports what of a graph does not belong to the rest.
+func wholeParts(g *pb.Topology) error {
+	stamps, count := map[string]string{}, map[string]int{}
+	check := func(name, stamp string) error {
+		source, _, _ := strings.Cut(name, "-")
+		if first, ok := stamps[source]; ok && first != stamp {
+			return fmt.Errorf("%s carries %s, others %s", name, stamp, first)
+		}
+		stamps[source] = stamp
+		count[source]++
+		return nil
+	}
+	var errs []error
+	for _, s := range g.GetServices() {
+		errs = append(errs, check(s.GetRef().GetName(), s.GetOwner()))
+	}
+	for _, d := range g.GetDependencies() {
+		errs = append(errs, check(d.GetFrom().GetName(), d.GetRedundancyGroup()))
+	}
+	for source, n := range count {
+		if n != 2*partSize-1 {
+			errs = append(errs, fmt.Errorf("%s has %d parts of %d", source, n, 2*partSize-1))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Two pushers swap the graph as fast as they can while alerts come in and others read:
+// each answer is one whole version, and each incident names a version that there was.
+func TestNoReaderSeesHalfAVersion(t *testing.T) {
+	r, client := withSources(t)
+	const rounds = 25
+	var versions sync.Map
+	var work, readers sync.WaitGroup
+	done := make(chan struct{})
+	for _, source := range []string{"a", "b"} {
+		work.Go(func() {
+			for k := range rounds {
+				answer, err := client.ReplaceTopology(t.Context(), part(source, k))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				versions.Store(answer.GetTopologyVersion(), true)
+			}
+		})
+	}
+	work.Go(func() {
+		for k := range rounds {
+			r.stream.feed(t, time.Second, &correlate.AlertBatch{Source: "alertmanager", Alerts: []correlate.Alert{{
+				Fingerprint: fmt.Sprintf("%016x", k+1), StartsAt: startOfTests.Add(time.Duration(k) * time.Second),
+				Labels: map[string]string{"alertname": "HighErrorRate", "service": fmt.Sprintf("a-%d", k%partSize), "severity": "error"},
+			}}})
+		}
+	})
+	for range 2 {
+		readers.Go(func() {
+			for {
+				answer, err := client.GetTopology(t.Context(), &pb.GetTopologyRequest{})
+				if err := errors.Join(err, wholeParts(answer.GetTopology())); err != nil {
+					t.Error(err)
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	work.Wait()
+	close(done)
+	readers.Wait()
+	judged := 0
+	_, err := r.store.ScanIncidents(t.Context(), 0, func(i *correlate.Incident) bool {
+		judged++
+		if _, known := versions.Load(i.TopologyVersion); !known && i.TopologyVersion != "" {
+			t.Errorf("%s was judged on %q, which nobody was told of", i.ID, i.TopologyVersion)
+		}
+		return true
+	})
+	if err != nil || judged == 0 {
+		t.Errorf("%d incidents, %v", judged, err)
 	}
 }

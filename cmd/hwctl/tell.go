@@ -56,6 +56,9 @@ func (a *app) circumstances(i *headwaterv1.Incident) string {
 	if len(i.GetMerged()) > 0 {
 		add("includes ", strings.Join(i.GetMerged(), ", "))
 	}
+	if a.wide() {
+		add("judged on topology ", i.GetTopologyVersion())
+	}
 	return strings.Join(parts, " · ")
 }
 

@@ -55,14 +55,14 @@ func ago(age string) string {
 }
 
 func rate(s *headwaterv1.Sighting) string {
-	if s.RequestsPerSecond == nil { //nolint:protogetter // unset is not 0
+	if s.RequestsPerSecond == nil {
 		return ""
 	}
 	return fmt.Sprintf("%.3g/s", s.GetRequestsPerSecond())
 }
 
 func errorShare(s *headwaterv1.Sighting) string {
-	if s.ErrorRatio == nil { //nolint:protogetter // unset is not 0
+	if s.ErrorRatio == nil {
 		return ""
 	}
 	return fmt.Sprintf("%.2g %%", 100*s.GetErrorRatio())

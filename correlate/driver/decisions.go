@@ -66,7 +66,8 @@ func (l *loop) report(d *correlate.Delta) {
 		l.metrics.rejected.Inc()
 		l.log.Info("entry was not carried out", "position", d.Meta.Pos, "reason", d.Rejected)
 	}
-	if d.Topology != nil {
+	if d.Topology != nil && d.Topology.Version != l.graph { // else only who saw what when is new
+		l.graph = d.Topology.Version
 		l.log.Info("topology changed", "version", d.Topology.Version, "services", len(d.Topology.Services),
 			"dependencies", len(d.Topology.Dependencies), "position", d.Meta.Pos)
 	}

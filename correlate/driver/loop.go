@@ -22,6 +22,7 @@ type loop struct {
 	inputs    chan correlate.Input
 	ticks     *ticker
 	incidents incidents
+	graph     string // version of the graph in force, as far as it was logged
 
 	unsynced bool
 	syncDue  *time.Timer // runs while unsynced
@@ -53,6 +54,7 @@ func (l *loop) restore(ctx context.Context) error {
 	}
 	l.pos = snap.Meta.Pos
 	l.incidents = incidentsOf(snap)
+	l.graph = snap.Meta.TopologyVersion
 	l.metrics.open.Set(float64(l.incidents.open()))
 	l.progress.begin(l.pos)
 	l.log.Info("engine restored", "position", l.pos, "alerts", len(snap.Alerts), "incidents", len(snap.Incidents),

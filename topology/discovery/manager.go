@@ -233,7 +233,7 @@ func (m *Manager) heard(a *asker, got answer) {
 		}
 		if s.told != s.status.Error {
 			s.told = s.status.Error
-			m.log.Error("Topology source does not answer, what it said last stays", "source", s.status.Name, "err", got.err)
+			m.log.Error("Topology source does not answer, what it said last stays", "name", s.status.Name, "err", got.err)
 		}
 		return
 	}
@@ -244,7 +244,7 @@ func (m *Manager) heard(a *asker, got answer) {
 	}
 	if s.told != "" {
 		s.told = ""
-		m.log.Info("Topology source answers again", "source", s.status.Name, "away", now.Sub(s.status.FailingSince))
+		m.log.Info("Topology source answers again", "name", s.status.Name, "away", now.Sub(s.status.FailingSince))
 	}
 	s.status.Error, s.status.FailingSince = "", time.Time{}
 }

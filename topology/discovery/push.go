@@ -106,7 +106,10 @@ func (p *push) complete() *push {
 }
 
 func (p *push) status() Status {
-	return Status{Name: p.source, Pushed: true, TTL: p.ttl, LastAttempt: p.at, By: p.by, ETag: p.etag}
+	return Status{
+		Name: p.source, Pushed: true, TTL: p.ttl, LastAttempt: p.at, LastSuccess: p.at, By: p.by, ETag: p.etag,
+		Services: len(p.content.Services), Dependencies: len(p.content.Dependencies),
+	}
 }
 
 func (p *push) pushed() Pushed {
@@ -201,7 +204,7 @@ func (m *Manager) expirePushes(now time.Time) {
 			delete(m.pushes, name)
 			m.metrics.forget(p.source)
 		}
-		m.log.Info("Pushed topology has reached its TTL", "source", p.source, "ttl", p.ttl)
+		m.log.Info("Pushed topology has reached its TTL", "name", p.source, "ttl", p.ttl)
 	}
 }
 
@@ -242,7 +245,7 @@ func (m *Manager) Push(ctx context.Context, c Change) (Receipt, error) {
 			return err
 		}
 		out.Pushed = next.pushed()
-		m.log.Info("Topology was pushed", "source", name, "by", c.By, "services", len(c.Services), "dependencies", len(c.Dependencies), "version", out.Version)
+		m.log.Info("Topology was pushed", "name", name, "by", c.By, "services", len(c.Services), "dependencies", len(c.Dependencies), "version", out.Version)
 		return nil
 	})
 }
@@ -265,7 +268,7 @@ func (m *Manager) Delete(ctx context.Context, name, etag, by string) (Receipt, e
 			return err
 		}
 		m.metrics.forget(key)
-		m.log.Info("Pushed topology was deleted", "source", key, "by", by, "version", out.Version)
+		m.log.Info("Pushed topology was deleted", "name", key, "by", by, "version", out.Version)
 		return nil
 	})
 }

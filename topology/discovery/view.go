@@ -57,6 +57,14 @@ func (s *Status) configure(c Config) {
 // View returns what is known now.
 func (m *Manager) View() *View { return m.view.Load() }
 
+// shown is the source's status with what it says now.
+func (s *source) shown() Status {
+	out := s.status
+	out.Services, out.Dependencies = len(s.standing.services), len(s.standing.dependencies)
+	out.Warnings, out.LastSuccess = s.standing.warnings, s.standing.answered
+	return out
+}
+
 // show makes the view what Run's goroutine knows.
 func (m *Manager) show(merged Merged) {
 	v := &View{LookAlikes: merged.LookAlikes, Published: m.published.Version}
@@ -67,21 +75,19 @@ func (m *Manager) show(merged Merged) {
 		}
 		return g
 	})
-	add := func(st Status, said standing) {
-		st.Services, st.Dependencies, st.Warnings = len(said.services), len(said.dependencies), said.warnings
-		st.LastSuccess = said.answered
+	add := func(st Status) {
 		v.Sources = append(v.Sources, st)
 		m.metrics.show(&st)
 	}
 	for _, declared := range []bool{true, false} {
 		for _, s := range m.sources {
 			if s.Declared == declared {
-				add(s.status, s.standing)
+				add(s.shown())
 			}
 		}
 		if declared {
 			for _, p := range sortedPushes(m.pushes) {
-				add(p.status(), p.standing)
+				add(p.status())
 			}
 		}
 	}
