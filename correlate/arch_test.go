@@ -101,6 +101,7 @@ var importTable = []row{
 		"correlate", "correlate/settings", "topology/strictyaml", "ingest/alertmanager", "ingest/argocd", "ingest/change", "ingest/cloudevents", "ingest/flux",
 		"ingest/github", "ingest/grafana", "ingest/health", "ingest/mapping",
 	}},
+	{"ingest/reconcile", []string{"correlate", "ingest/alertmanager", "ingest/body"}},
 	{"ingest/bus/...", []string{"correlate", "topology", "proto/..."}},
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
 	{"api/web/...", nil},

@@ -42,3 +42,26 @@ func TestEventsThatNameAnEndAreOneAlert(t *testing.T) {
 		t.Errorf("%d incidents, %d opening pages", len(s.Incidents), s.Incidents[0].Paging.Opens)
 	}
 }
+
+// Alertmanager's API tells starts in milliseconds, its webhook in nanoseconds: an alert
+// that was read there first is no other when its notification comes.
+func TestAnAlertReadFromTheAPIIsTheOneThatTheWebhookTellsOf(t *testing.T) {
+	e, err := correlate.New(correlate.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := epoch.Add(12_345_678 * time.Nanosecond)
+	tell := func(pos uint64, source string, start time.Time, status correlate.AlertStatus) {
+		a := correlate.Alert{Fingerprint: "00000000000000aa", Labels: map[string]string{"alertname": "Down", "service": "db"}, StartsAt: start, Status: status}
+		e.Step(correlate.Input{Pos: pos, At: epoch.Add(time.Duration(pos) * 10 * time.Second), Signal: &correlate.AlertBatch{Source: source, Alerts: []correlate.Alert{a}}})
+	}
+	tell(1, correlate.SourceReconciliation, began.Truncate(time.Millisecond), correlate.Firing)
+	tell(2, correlate.SourceAlertmanager, began, correlate.Firing)
+	if alerts := e.Snapshot().Alerts; len(alerts) != 1 || !alerts[0].Active() || !alerts[0].LastSeen.Equal(epoch.Add(20*time.Second)) {
+		t.Fatalf("%d alerts, the first %+v", len(alerts), alerts[0])
+	}
+	tell(3, correlate.SourceAlertmanager, began, correlate.Resolved)
+	if a := e.Snapshot().Alerts[0]; a.Active() {
+		t.Errorf("still fires: %+v", a)
+	}
+}

@@ -36,7 +36,8 @@ func (e *Engine) continues(a *Alert, b *AlertBatch) bool {
 	if last == nil || !last.state.Active() || !last.state.StartsAt.Before(a.StartsAt) {
 		return false
 	}
-	if b.Source == SourcePrometheus || !a.EndsAt.IsZero() {
+	same := a.StartsAt.Truncate(time.Millisecond).Equal(last.state.StartsAt) // as an Alertmanager's API has it
+	if same || b.Source == SourcePrometheus || !a.EndsAt.IsZero() {
 		e.again(last, a, b)
 		return true
 	}

@@ -39,7 +39,9 @@ func (s *server) listenGRPC() (net.Listener, error) {
 // startAPI brings up the intake and the API with its three faces, and returns what
 // the web port serves.
 func (s *server) startAPI(l net.Listener) (http.Handler, error) {
-	intake, err := ingest.New(ingest.Options{Publisher: s.bus, Logger: s.log.With("component", "ingest"), Registerer: s.registry})
+	intake, err := ingest.New(ingest.Options{
+		Publisher: s.bus, Logger: s.log.With("component", "ingest"), Registerer: s.registry, OnTruncated: s.reconciler.Truncated,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,9 @@ func (s *server) applyConfig(ctx context.Context) error {
 	if err := s.topology.Apply(ctx, next.topologySources()); err != nil {
 		return err // stopping
 	}
+	if err := s.reconciler.Apply(next.reconciliation()); err != nil {
+		return err
+	}
 	s.intake.SetSources(next.signals.senders)
 	s.log.Info("Configuration reloaded", "file", next.path, "engine_restarted", restart)
 	s.keep(next)

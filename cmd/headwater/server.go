@@ -25,6 +25,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate/store"
 	"github.com/headwater-sre/headwater/ingest"
 	"github.com/headwater-sre/headwater/ingest/bus"
+	"github.com/headwater-sre/headwater/ingest/reconcile"
 	"github.com/headwater-sre/headwater/topology/discovery"
 )
 
@@ -57,14 +58,15 @@ type server struct {
 
 	// The parts, in the order of their start. Set by start, which is before anybody
 	// else looks.
-	web      *webServer
-	store    *store.Store
-	bus      *bus.Bus
-	engine   *engineRunner
-	pager    *page.Pager
-	topology *discovery.Manager
-	intake   *ingest.Intake
-	grpcAddr string
+	web        *webServer
+	store      *store.Store
+	bus        *bus.Bus
+	engine     *engineRunner
+	pager      *page.Pager
+	topology   *discovery.Manager
+	intake     *ingest.Intake
+	reconciler *reconcile.Reconciler
+	grpcAddr   string
 
 	// listening and started, unless nil, are called once the web port answers and
 	// once the server takes alerts.
@@ -192,6 +194,9 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	if err := s.startEngine(ctx); err != nil {
+		return err
+	}
+	if err := s.startReconciler(); err != nil {
 		return err
 	}
 	app, err := s.startAPI(grpcListener)

@@ -134,6 +134,7 @@ type pair struct{ name, value string }
 type alert struct {
 	correlate.Alert
 	status string
+	mutes  Mutes
 	offset int // of its object
 }
 
@@ -252,7 +253,7 @@ func (d *decoder) alert() error {
 		case "annotations":
 			a.Annotations, err = d.annotations()
 		case "status":
-			a.status, err = d.alertStatus()
+			a.status, err = d.alertStatus(&a.mutes)
 		case "startsAt":
 			a.StartsAt, err = d.time()
 		case "endsAt":

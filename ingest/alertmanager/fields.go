@@ -36,10 +36,10 @@ func clamp(t time.Time) time.Time {
 	return t
 }
 
-func (d *decoder) alertStatus() (string, error) {
+func (d *decoder) alertStatus(mutes *Mutes) (string, error) {
 	start := d.reader.Offset()
-	if d.reader.IsObject() { // a gettable alert of /api/v2/alerts, sent back: its status is another thing
-		return "", d.reader.Skip()
+	if d.reader.IsObject() { // as GET /api/v2/alerts lists it: its status is another thing
+		return "", d.readMutes(mutes)
 	}
 	s, err := d.reader.String()
 	if err != nil {
