@@ -30,6 +30,8 @@ var conversions = []struct {
 		hidden: map[string]string{
 			"Unsettled":           "the engine's own: to be judged again within the settling time",
 			"Rejoined":            "the engine's own: how often it changed its mind",
+			"ReviewAt":            "the engine's own: when it looks again at what recovered",
+			"ReviewedUntil":       "as above",
 			"Paging.SaidOrigin":   "Page.headline shows what was said",
 			"Paging.SaidSeverity": "as above",
 			"Paging.SaidServices": "as above",

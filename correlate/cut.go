@@ -24,7 +24,7 @@ func (p *partitioner) cuts(c *cluster) []itemSet {
 	for _, place := range p.dearest(c.tree) {
 		parts = append(parts, p.behind(c.tree, place, below))
 	}
-	return append(parts, p.afterPauses(c)...)
+	return append(append(parts, p.afterPauses(c)...), p.afterRecoveries(c)...)
 }
 
 // dearest are the nodes of t that were the dearest to reach, at most maxCuts.

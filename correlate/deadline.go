@@ -13,6 +13,7 @@ const (
 	dueForget                 // a health check that nobody reports is forgotten
 	duePage                   // an opening page
 	dueUpdate                 // an update page
+	dueReview                 // an incident is judged anew, since a part of it recovered
 	dueClose                  // an incident ends
 	dueArchive                // an ended incident is forgotten
 	dueKinds
@@ -139,6 +140,8 @@ func (e *Engine) deadlineOf(inc *incident, kind dueKind) time.Time {
 		return row.Paging.DueAt
 	case kind == dueUpdate && row.State == IncidentOpen:
 		return row.Paging.UpdateDueAt
+	case kind == dueReview && row.State == IncidentOpen:
+		return row.ReviewAt
 	case kind == dueClose && row.State == IncidentOpen && !row.QuietSince.IsZero():
 		return row.QuietSince.Add(e.cfg.CloseAfter)
 	case kind == dueArchive && row.State == IncidentResolved:
@@ -149,7 +152,7 @@ func (e *Engine) deadlineOf(inc *incident, kind dueKind) time.Time {
 
 // scheduleIncident reminds of everything that is due in inc. Reminders may repeat, but not at once.
 func (e *Engine) scheduleIncident(inc *incident) {
-	for _, kind := range [...]dueKind{duePage, dueUpdate, dueClose, dueArchive} {
+	for _, kind := range [...]dueKind{duePage, dueUpdate, dueReview, dueClose, dueArchive} {
 		if at := e.deadlineOf(inc, kind); !at.IsZero() && !at.Equal(inc.reminded[kind]) {
 			inc.reminded[kind] = at
 			e.due.push(due{at: at, kind: kind, incident: inc.row.ID, number: inc.row.Number})
@@ -218,6 +221,8 @@ func (e *Engine) fire(d *due) {
 		e.openingDue(e.incidents[d.incident])
 	case dueUpdate:
 		e.updateDue(e.incidents[d.incident])
+	case dueReview:
+		e.review(e.incidents[d.incident])
 	case dueClose:
 		e.closeQuiet(e.incidents[d.incident])
 	case dueArchive:

@@ -23,22 +23,25 @@ type growth struct {
 	taken   itemSet
 	seen    []int32 // touched nodes, to reset
 
-	found   []attachment // what [scene.candidates] or [scene.feedOn] returned last
-	way     []int32
-	place   []int32 // per alert: its place among the attached
-	dropped itemSet
-	caller  []uint32 // per node: the call of discountCalls that saw it last
-	calls   uint32
-	spare   []*tree
-	bearing bearing
-	visits  int // nodes that trees of the scene were grown through, all told
+	found      []attachment // what [scene.candidates] or [scene.feedOn] returned last
+	way        []int32
+	place      []int32 // per alert: its place among the attached
+	dropped    itemSet
+	caller     []uint32 // per node: the call of discountCalls that saw it last
+	calls      uint32
+	recoveries []recovery // what [scene.byRecovery] returned last
+	counted    []uint32   // per node: the call of services that saw it last
+	counts     uint32
+	spare      []*tree
+	bearing    bearing
+	visits     int // nodes that trees of the scene were grown through, all told
 }
 
 func newGrowth(nodes, items int) growth {
 	g := growth{
 		dist: make([]float64, nodes), parent: make([]int32, nodes), via: make([]stepKind, nodes), forward: make([]bool, nodes), surging: make([]bool, nodes),
 		ref: make([]int32, nodes), onsets: make([][]float64, nodes), ended: make([]float64, nodes), until: make([]float64, nodes),
-		member: make([]bool, nodes), done: make([]bool, nodes), caller: make([]uint32, nodes),
+		member: make([]bool, nodes), done: make([]bool, nodes), caller: make([]uint32, nodes), counted: make([]uint32, nodes),
 		taken: newItemSet(items), dropped: newItemSet(items), place: make([]int32, items),
 	}
 	for i := range g.dist {

@@ -168,7 +168,7 @@ func (p *partitioner) strays(t *tree, set itemSet) int {
 // overlap is what two trees count twice: one service in one trouble is one
 // observation, also when its alerts are divided between them. Without it, dividing
 // would always gain: a service's further alerts count in part within one tree and in full in
-// another. What kind the later symptoms are counts for nothing where one tree would take
+// another. Less is counted twice where the service recovered from one long before the other. What kind the later symptoms are counts for nothing where one tree would take
 // them for late ones, see lateSymptom.
 func (p *partitioner) overlap(a, b *tree) float64 {
 	inA, inB := p.observed(a), p.observed(b)
@@ -179,7 +179,11 @@ func (p *partitioner) overlap(a, b *tree) float64 {
 			continue
 		}
 		counted[y.node] = true
-		sum += min(x.worth, y1.worth)
+		twice := min(x.worth, y1.worth)
+		if p.recoveredApart(x, y1) {
+			twice *= recoveryApart
+		}
+		sum += twice
 		if x.first < y1.first {
 			x, y1 = y1, x
 		}
@@ -194,6 +198,8 @@ func (p *partitioner) overlap(a, b *tree) float64 {
 type observation struct {
 	worth, class float64 // of all its alerts
 	first        float64 // the earliest onset
+	// recovers and recovered are when the first and the last of its alerts ended for good.
+	recovers, recovered float64
 }
 
 func (p *partitioner) observed(t *tree) map[int32]observation {
@@ -202,6 +208,11 @@ func (p *partitioner) observed(t *tree) map[int32]observation {
 		o, ok := m[x.node]
 		if on := p.onset[x.item]; !ok || on < o.first {
 			o.first = on
+		}
+		if end := p.recovered[x.item]; ok {
+			o.recovers, o.recovered = min(o.recovers, end), max(o.recovered, end)
+		} else {
+			o.recovers, o.recovered = end, end
 		}
 		o.worth += x.value
 		o.class += x.class

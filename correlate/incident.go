@@ -277,6 +277,9 @@ type Incident struct {
 	ResolvedBy string
 	// QuietSince is when its last firing alert ended; zero while one fires.
 	QuietSince time.Time
+	// ReviewAt is when it is judged anew because a part of it recovered; zero: nothing is due.
+	// ReviewedUntil is the end up to which that was done.
+	ReviewAt, ReviewedUntil time.Time
 	// Unsettled: evidence changed since it was last judged.
 	Unsettled bool
 	// Origins are ranked, best first, at most [Config.MaxOrigins].

@@ -37,6 +37,7 @@ func (e *Engine) recount(inc *incident) {
 	if row.Firing == 0 {
 		row.QuietSince = minTime(last, e.meta.Now)
 	}
+	e.planReview(inc)
 	e.judgePaging(inc)
 	e.scheduleIncident(inc)
 }

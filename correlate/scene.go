@@ -82,20 +82,24 @@ type scene struct {
 	choir choir
 	onset []float64 // s since epoch
 	ended []float64 // the same; 0 while firing
-	epoch time.Time
-	nodes []sceneNode
-	index []int32   // by node: its place among nodes, -1: not in the scene
-	edges [][]int32 // alerts about one edge, from 1; see [arc]
+	// recovered is when the trouble of each alert ended for good, +Inf while it lasts; see recovery.go.
+	recovered []float64
+	epoch     time.Time
+	nodes     []sceneNode
+	index     []int32   // by node: its place among nodes, -1: not in the scene
+	edges     [][]int32 // alerts about one edge, from 1; see [arc]
 	// starving are the alerts about traffic that is gone.
 	starving []int32
 	// quantum is the grain of the onsets, s: evaluation intervals of minutes make coarse times.
-	quantum  float64
-	scratch  growth
-	outlook  outlook
-	bearings bearings
-	surges   bool // an alert tells of a surge
-	ranking  bool // origins are ranked: time is capped lower, and clients of what is shared are candidates
-	clients  []client
+	quantum    float64
+	scratch    growth
+	outlook    outlook
+	bearings   bearings
+	surges     bool    // an alert tells of a surge
+	recovering bool    // some alert has ended
+	now        float64 // s since epoch, known while recovering
+	ranking    bool    // origins are ranked: time is capped lower, and clients of what is shared are candidates
+	clients    []client
 }
 
 // client is a silent caller of something shared, changed in the last days: it may
@@ -122,6 +126,7 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 		s.ended = append(s.ended, end)
 	}
 	s.quantum = onsetQuantum(s.onset)
+	s.findRecoveries()
 	s.addNodes()
 	s.addArcs()
 	s.placeItems()

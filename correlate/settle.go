@@ -199,6 +199,12 @@ func (e *Engine) match(s *scene, clusters []*cluster, touched []*incident) plan 
 			continued[c.inc.row.ID] = true
 		}
 	}
+	// What a page told of and is over by now does not become an incident that no page told of.
+	for _, c := range claims {
+		if p.incident[c.cluster] == nil && c.inc.row.Paging.Opens > 0 && s.over(clusters[c.cluster]) {
+			p.incident[c.cluster] = c.inc
+		}
+	}
 	for i := range clusters {
 		if p.incident[i] == nil {
 			p.incident[i], p.fresh[i] = e.openIncident(), true

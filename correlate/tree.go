@@ -31,21 +31,22 @@ type tree struct {
 
 // terms are the parts of a score, for the reasons on the page. They sum to it.
 type terms struct {
-	alerts float64 // gains of the alerts, without the origin's own
-	own    float64 // gain of the origin's own alerts
-	class  float64 // what kind of symptom, whose
-	time   float64 // order and delay
-	steps  float64 // likelihood of the way
-	silent float64 // silence of the origin and of nodes passed
-	pause  float64
-	change float64
-	health float64
-	quiet  float64 // dependents that should have failed and did not
-	load   float64 // callers report a surge
+	alerts   float64 // gains of the alerts, without the origin's own
+	own      float64 // gain of the origin's own alerts
+	class    float64 // what kind of symptom, whose
+	time     float64 // order and delay
+	steps    float64 // likelihood of the way
+	silent   float64 // silence of the origin and of nodes passed
+	pause    float64
+	change   float64
+	health   float64
+	quiet    float64 // dependents that should have failed and did not
+	load     float64 // callers report a surge
+	recovery float64 // parts of it recovered at different times
 }
 
 func (t terms) sum() float64 {
-	return t.alerts + t.own + t.class + t.time + t.steps + t.silent + t.pause + t.change + t.health + t.quiet + t.load
+	return t.alerts + t.own + t.class + t.time + t.steps + t.silent + t.pause + t.change + t.health + t.quiet + t.load + t.recovery
 }
 
 // attachment is one alert in a tree.
@@ -127,6 +128,7 @@ func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 		g.locate(t)
 		s.retime(g, t)
 		s.chargePauses(g, t)
+		s.chargeRecoveries(g, t)
 	}
 	s.weighOrigin(t)
 	t.score = t.terms.sum()

@@ -103,7 +103,7 @@ func drawAlerts(t *rapid.T, names []string, size small, now time.Time) *AlertBat
 			a.Labels["reporter"] = "source"
 		}
 		if rapid.IntRange(0, 3).Draw(t, "over") == 0 {
-			a.Status, a.EndsAt = Resolved, a.StartsAt.Add(time.Duration(rapid.IntRange(10, 300).Draw(t, "lasted"))*time.Second)
+			a.Status, a.EndsAt = Resolved, a.StartsAt.Add(time.Duration(rapid.SampledFrom([]int{10, 120, 300, 450}).Draw(t, "lasted"))*time.Second)
 		}
 		b.Alerts = append(b.Alerts, a)
 	}

@@ -79,7 +79,46 @@ func (w *twin) score(h *shape) outcome {
 		score += v.rest + v.time
 		set.add(v.item)
 	}
-	return outcome{score: score - pauses + w.loadMoved(h, kept), set: set}
+	return outcome{score: score - pauses - w.recoveries(kept) + w.loadMoved(h, kept), set: set}
+}
+
+// recoveries is what it costs that parts of what is kept ended at different times.
+func (w *twin) recoveries(kept []voice) float64 {
+	if w.s.ranking {
+		return 0
+	}
+	type end struct {
+		at   float64
+		node int32
+	}
+	var ends []end
+	for _, v := range kept {
+		at := w.s.ended[v.item] // the alerts of a drawn scene do not fire again
+		if at == 0 {
+			at = max(w.s.now, w.s.onset[len(w.s.onset)-1])
+			for _, e := range w.s.ended {
+				at = max(at, e)
+			}
+		}
+		ends = append(ends, end{at, v.node})
+	}
+	slices.SortFunc(ends, func(a, b end) int { return cmp.Compare(a.at, b.at) })
+	sides := func(part []end) float64 {
+		nodes := map[int32]bool{}
+		for _, e := range part {
+			nodes[e.node] = true
+		}
+		return float64(len(nodes))
+	}
+	cost, from := 0.0, 0
+	for i := 1; i < len(ends); i++ {
+		if late := ends[i].at - ends[i-1].at - recoveryGrace; late > 0 {
+			services := min(sides(ends[from:i]), sides(ends[i:]))
+			cost += min(recoveryMost, recoveryFirst+recoveryFold*math.Log(services)) * min(1, late/recoveryScale)
+			from = i
+		}
+	}
+	return cost
 }
 
 // downwards are the nodes of h, causes before effects.

@@ -175,6 +175,16 @@ const (
 	quietSample    = 256
 )
 
+// Recovery, see recovery.go.
+const (
+	recoveryGrace = 150.0 // s within which what one failure set off recovers
+	recoveryScale = 30.0  // s beyond that after which the charge is whole
+	recoveryFirst = 2.0   // a part that recovered at another time …
+	recoveryFold  = 1.0   // … and for each e-fold of its services
+	recoveryMost  = 5.0
+	recoveryApart = 0.5 // what remains of counting a service twice that recovered twice
+)
+
 // Grouping and ranking.
 const (
 	addPerFold    = 0.66 // … and this much more for each e-fold of the services hit beyond addServices

@@ -525,9 +525,13 @@ type Incident struct {
 	// How often the engine joined to it what it had divided from it before.
 	Rejoined int64 `protobuf:"varint,36,opt,name=rejoined,proto3" json:"rejoined,omitempty"`
 	// Alert instances in it that fire and are muted.
-	Muted         int64 `protobuf:"varint,37,opt,name=muted,proto3" json:"muted,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Muted int64 `protobuf:"varint,37,opt,name=muted,proto3" json:"muted,omitempty"`
+	// When it is judged anew because a part of it recovered. 0: nothing is due.
+	ReviewAtUnixNano int64 `protobuf:"varint,38,opt,name=review_at_unix_nano,json=reviewAtUnixNano,proto3" json:"review_at_unix_nano,omitempty"`
+	// Until which end of a part that was done. 0: never yet.
+	ReviewedUntilUnixNano int64 `protobuf:"varint,39,opt,name=reviewed_until_unix_nano,json=reviewedUntilUnixNano,proto3" json:"reviewed_until_unix_nano,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
@@ -815,6 +819,20 @@ func (x *Incident) GetRejoined() int64 {
 func (x *Incident) GetMuted() int64 {
 	if x != nil {
 		return x.Muted
+	}
+	return 0
+}
+
+func (x *Incident) GetReviewAtUnixNano() int64 {
+	if x != nil {
+		return x.ReviewAtUnixNano
+	}
+	return 0
+}
+
+func (x *Incident) GetReviewedUntilUnixNano() int64 {
+	if x != nil {
+		return x.ReviewedUntilUnixNano
 	}
 	return 0
 }
@@ -2066,7 +2084,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\x89\v\n" +
+	"atUnixNano\"\xf1\v\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -2109,7 +2127,9 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"set_origin\x18# \x01(\v2#.headwater.store.v1.OriginStatementR\tsetOrigin\x12\x1a\n" +
 	"\brejoined\x18$ \x01(\x03R\brejoined\x12\x14\n" +
-	"\x05muted\x18% \x01(\x03R\x05muted\"W\n" +
+	"\x05muted\x18% \x01(\x03R\x05muted\x12-\n" +
+	"\x13review_at_unix_nano\x18& \x01(\x03R\x10reviewAtUnixNano\x127\n" +
+	"\x18reviewed_until_unix_nano\x18' \x01(\x03R\x15reviewedUntilUnixNano\"W\n" +
 	"\aParting\x12\x1a\n" +
 	"\bincident\x18\x01 \x01(\tR\bincident\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
