@@ -36,13 +36,14 @@ func (s *scene) findRecoveries() {
 }
 
 // apartBy is by how much more than recoveryGrace, in s, two recoveries are apart, the
-// first no later than the second. What still fires recovers now at the earliest.
+// first no later than the second. What still fires recovers now at the earliest, and while it does
+// the first may fire again: recoveryWait makes sure that it hardly will.
 func (s *scene) apartBy(first, second float64) float64 {
 	if math.IsInf(first, 1) {
 		return 0
 	}
 	if math.IsInf(second, 1) {
-		second = max(first, s.now)
+		second = max(first, s.now-recoveryWait)
 	}
 	return second - first - recoveryGrace
 }
@@ -150,7 +151,7 @@ func (e *Engine) planReview(inc *incident) {
 	}
 }
 
-const reviewAfter = time.Duration((recoveryGrace + recoveryScale) * float64(time.Second))
+const reviewAfter = time.Duration((recoveryGrace + recoveryScale + recoveryWait) * float64(time.Second))
 
 // lastRecovery is the latest end at a service of inc that alerts no more; zero: there is none.
 func lastRecovery(inc *incident) (last time.Time) {

@@ -95,9 +95,9 @@ func (w *twin) recoveries(kept []voice) float64 {
 	for _, v := range kept {
 		at := w.s.ended[v.item] // the alerts of a drawn scene do not fire again
 		if at == 0 {
-			at = max(w.s.now, w.s.onset[len(w.s.onset)-1])
-			for _, e := range w.s.ended {
-				at = max(at, e)
+			at = w.s.now - recoveryWait
+			for _, kept := range kept {
+				at = max(at, w.s.ended[kept.item])
 			}
 		}
 		ends = append(ends, end{at, v.node})

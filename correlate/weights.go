@@ -179,8 +179,9 @@ const (
 const (
 	recoveryGrace = 150.0 // s within which what one failure set off recovers
 	recoveryScale = 30.0  // s beyond that after which the charge is whole
-	recoveryFirst = 2.0   // a part that recovered at another time …
-	recoveryFold  = 1.0   // … and for each e-fold of its services
+	recoveryWait  = 60.0  // s for which an end is not taken for good while others still fire
+	recoveryFirst = 1.5   // a part that recovered at another time …
+	recoveryFold  = 0.85  // … and for each e-fold of its services
 	recoveryMost  = 5.0
 	recoveryApart = 0.5 // what remains of counting a service twice that recovered twice
 )
