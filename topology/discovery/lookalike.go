@@ -37,33 +37,44 @@ func (m *merging) lookAlikes() []LookAlike {
 		seen[key] = true
 		out = append(out, LookAlike{A: m.seenAs(key[0]), B: m.seenAs(key[1]), Why: why})
 	}
-	forms := map[string][]int{}
+	forms := make([]string, len(m.entities)) // by root
 	for _, root := range m.order {
-		f := normalForm(m.names[root].Name)
-		for _, other := range forms[f] {
-			report(other, root, "the names differ in spelling or in a usual suffix alone")
-		}
-		forms[f] = append(forms[f], root)
+		forms[root] = normalForm(m.names[root].Name)
 	}
+	m.compare(func(root int) []string { return forms[root : root+1] }, func(a, b int) {
+		report(a, b, "the names differ in spelling or in a usual suffix alone")
+	})
 	if len(m.order) > maxAlikeNames {
 		return out
 	}
-	gaps := map[string][]int{} // by a normal form with one letter left out
-	for _, root := range m.order {
-		f := normalForm(m.names[root].Name)
-		if len(f) < minAlikeLetters {
-			continue
+	m.compare(func(root int) []string { return withGaps(forms[root]) }, func(a, b int) {
+		if oneLetter(forms[a], forms[b]) {
+			report(a, b, "the names differ in one letter")
 		}
-		for _, g := range withGaps(f) {
-			for _, other := range gaps[g] {
-				if oneLetter(normalForm(m.names[other].Name), f) {
-					report(other, root, "the names differ in one letter")
-				}
+	})
+	return out
+}
+
+// compare calls fn for each two clusters, in order, that have a form in common and
+// that could be in one namespace: there may be a redis in each of a thousand.
+func (m *merging) compare(formsOf func(root int) []string, fn func(a, b int)) {
+	type place struct{ form, namespace string }
+	within := map[place][]int{}
+	anywhere := map[string][]int{}
+	for _, root := range m.order {
+		namespace := m.namespaceOf(root)
+		for _, f := range formsOf(root) {
+			others := anywhere[f]
+			if namespace != "" {
+				others = slices.Concat(within[place{f, namespace}], within[place{f, ""}])
 			}
-			gaps[g] = append(gaps[g], root)
+			for _, other := range others {
+				fn(other, root)
+			}
+			within[place{f, namespace}] = append(within[place{f, namespace}], root)
+			anywhere[f] = append(anywhere[f], root)
 		}
 	}
-	return out
 }
 
 // refusals are the links that were refused and did not come about in another way.
@@ -121,6 +132,9 @@ func isDecoration(part string) bool {
 // withGaps are a form and all that it becomes with one letter left out: two forms that
 // differ in one letter have one of these in common.
 func withGaps(f string) []string {
+	if len(f) < minAlikeLetters {
+		return nil
+	}
 	out := []string{f}
 	for i := range len(f) {
 		if g := f[:i] + f[i+1:]; !slices.Contains(out, g) {

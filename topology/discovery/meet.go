@@ -184,7 +184,9 @@ func (m *meeting) unite(a, b, by int) bool {
 	}
 	first, second := min(a, b), max(a, b)
 	all := slices.Concat(m.cluster(first), m.cluster(second))
-	slices.Sort(all)
+	if !slices.IsSorted(all) {
+		slices.Sort(all)
+	}
 	m.parent[second] = first
 	m.members[first] = all
 	delete(m.members, second)
@@ -292,6 +294,9 @@ func (m *meeting) byNamespace() {
 	}
 }
 
+// maxCandidates bounds what is reported of a name that could be many.
+const maxCandidates = 4
+
 // loosely unites i with the only other cluster that has the name, when one of the two
 // leaves out the namespace.
 func (m *meeting) loosely(i int, name topology.Ref, why string) {
@@ -302,7 +307,9 @@ func (m *meeting) loosely(i int, name topology.Ref, why string) {
 		if have == name.Namespace || have != "" && name.Namespace != "" || r == m.root(i) || slices.Contains(roots, r) {
 			continue
 		}
-		roots = append(roots, r)
+		if roots = append(roots, r); len(roots) == maxCandidates {
+			break // unclear enough
+		}
 	}
 	switch {
 	case len(roots) == 1 && m.oneNamespace(i, roots[0]):
@@ -349,7 +356,7 @@ func (m *meeting) byJob() {
 	claims := map[topology.Ref][]int{} // by job, the roots of who has it
 	for i := range m.entities {
 		for _, j := range m.entities[i].jobs {
-			if r := m.root(i); !slices.Contains(claims[j], r) {
+			if r := m.root(i); len(claims[j]) < 2 && !slices.Contains(claims[j], r) { // two are too many
 				claims[j] = append(claims[j], r)
 			}
 		}
@@ -370,8 +377,14 @@ func (m *meeting) byJob() {
 }
 
 func (m *meeting) refuse(i, j int, why string) {
+	if len(m.refused) == maxRefused {
+		return
+	}
 	m.refused = append(m.refused, LookAlike{A: m.seenAs(i), B: m.seenAs(j), Why: why})
 }
+
+// maxRefused bounds what is remembered for the report.
+const maxRefused = 10 * maxLookAlikes
 
 // roots are the first entities of each cluster, in order.
 func (m *meeting) roots() []int {

@@ -288,3 +288,24 @@ func discovered(source string, v Voice) Voice {
 	slices.SortStableFunc(s.dependencies, func(a, b topology.Dependency) int { return order[edgeOf(&a)] - order[edgeOf(&b)] })
 	return s.voice(source, false)
 }
+
+// A redis in each of two thousand namespaces, which two sources know and one calls by an
+// alias that all share: each meets its own, and none looks like another.
+func TestManyServicesOfOneName(t *testing.T) {
+	const n = 2000
+	mesh, traces := Voice{Source: "mesh"}, Voice{Source: "traces"}
+	for i := range n {
+		ns := fmt.Sprintf("team-%d", i)
+		mesh.Services = append(mesh.Services, topology.Service{Name: "redis", Namespace: ns, Aliases: []string{"cache", ns + "/redis-master"}})
+		traces.Services = append(traces.Services, topology.Service{Name: "redis", Namespace: ns, Aliases: []string{"redis-cache"}})
+	}
+	got := Merge([]Voice{mesh, traces})
+	if len(got.Spec.Services) != n || len(got.LookAlikes) != 0 {
+		t.Errorf("%d services, %d look alike", len(got.Spec.Services), len(got.LookAlikes))
+	}
+	for i := range got.Spec.Services {
+		if s := &got.Spec.Services[i]; len(s.Seen) != 2 || len(s.Aliases) != 1 {
+			t.Fatalf("%s is seen by %v, aliases %v", s.Ref(), s.Seen, s.Aliases)
+		}
+	}
+}
