@@ -273,12 +273,14 @@ func (s *source) awaited() bool { return s.status.LastAttempt.IsZero() && s.stan
 // due reports whether the version in force should be replaced: because the graph is
 // another, or because what it says of when sources last saw things gets old.
 func (m *Manager) due(spec *topology.Spec, now time.Time) bool {
-	if !topology.SameGraph(spec, &m.published) {
+	switch {
+	case !topology.SameGraph(spec, &m.published):
 		return true
-	}
-	if m.published.Version == "" {
+	case m.published.Version == "":
 		m.nothingToWaitFor() // there is nothing, and never was
 		return false
+	case m.published.Version != spec.Version:
+		return true // published by a program that named versions in another way
 	}
 	for _, s := range m.sources {
 		if at, ok := s.rewriteAt(); ok && !now.Before(at) && s.standing.answered.After(s.written) {

@@ -356,6 +356,20 @@ func TestRestartWithTheSourceAwayKeepsEdgesAndTheirAge(t *testing.T) {
 	})
 }
 
+func TestGraphOfAnEarlierProgramIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := voice(t, "", true, "web owner=shop")
+		s := &stream{versions: []topology.Spec{{Version: "a digest of files", Services: v.Services}}}
+		file := (&place{name: "file"}).says(t, "web owner=shop")
+		r := start(t, s, declared(file))
+		r.want("the same graph", "web owner=shop")
+		last := s.versions[len(s.versions)-1]
+		if len(s.versions) != 2 || last.Version != topology.Digest(&last) || len(last.Services[0].Seen) != 1 {
+			t.Errorf("%d versions, the last is %+v", len(s.versions), last)
+		}
+	})
+}
+
 func TestNewerSightingsAreWrittenBeforeTheyAreHalfATTLOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stream{}
