@@ -50,6 +50,9 @@ func (w *weighing) add(k int32, loss float64) {
 		return
 	}
 	s := w.scene
+	if w.role == roleLoaded && s.items[k].state.Class == ClassTrafficGone {
+		return // what lost its traffic did not get too much of it
+	}
 	var on, end float64
 	if w.own > 0 {
 		on = s.latestBefore(w.found[:w.own], s.onset[k])
