@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"regexp"
 
 	httpconfig "github.com/prometheus/common/config"
@@ -59,12 +60,21 @@ func (h *HTTPClient) Fields() []strictyaml.Field {
 // Config is what the keys amount to, with relative paths beginning at dir. n and path are
 // the mapping's: some mistakes are of several keys together.
 func (h *HTTPClient) Config(n *yaml.Node, path, dir string) httpconfig.HTTPClientConfig {
+	c, err := h.Build(dir)
+	if err != nil {
+		h.v.Bad(n, path, "%v", err)
+	}
+	return c
+}
+
+// Build is Config for who reports mistakes himself: the error names no line.
+func (h *HTTPClient) Build(dir string) (httpconfig.HTTPClientConfig, error) {
 	c := httpconfig.DefaultHTTPClientConfig
-	if len(h.keys.Content) > 0 {
-		h.v.library(n, path, &h.keys, &c, "http_config")
+	if err := readAs(&h.keys, &c); err != nil {
+		return c, errors.New(strictyaml.LibraryText(err))
 	}
 	c.SetDirectory(dir)
-	return c
+	return c, nil
 }
 
 // TLSConfig reads a tls_config of Prometheus's, with relative paths beginning at dir.
@@ -80,10 +90,7 @@ var unknownKey = regexp.MustCompile(`^field (\S+) not found in type \S+$`)
 // library has what reads, which is n or holds it, read by Prometheus's library, and
 // reports whether that went well. Its only error is put at the line of what it names.
 func (d *Values) library(n *yaml.Node, path string, what *yaml.Node, into any, kind string) bool {
-	text, err := yaml.Marshal(what)
-	if err == nil {
-		err = yamlv2.UnmarshalStrict(text, into)
-	}
+	err := readAs(what, into)
 	if err == nil {
 		return true
 	}
@@ -98,6 +105,15 @@ func (d *Values) library(n *yaml.Node, path string, what *yaml.Node, into any, k
 	}
 	d.Bad(n, path, "unknown key %q; the keys are those of Prometheus's %s", m[1], kind)
 	return false
+}
+
+// readAs has Prometheus's YAML library read n, which is another than ours.
+func readAs(n *yaml.Node, into any) error {
+	text, err := yaml.Marshal(n)
+	if err == nil {
+		err = yamlv2.UnmarshalStrict(text, into)
+	}
+	return err
 }
 
 // keyNode is a key of that name in a mapping or in one that it holds.

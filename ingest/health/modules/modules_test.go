@@ -45,7 +45,9 @@ func TestAFileOfBlackboxExporterIsRead(t *testing.T) {
 		Versions: []string{"HTTP/1.1", "HTTP/2.0"}, NeedTLS: true, BodyBad: res("cannot reach the database"), BodyGood: res("all is well"),
 		HeaderBad: []probe.HeaderMatch{{Header: "Set-Cookie", Regexp: re(".*"), AllowMissing: true}}, HeaderGood: []probe.HeaderMatch{{Header: "Content-Type", Regexp: re("^application/json")}},
 	}
-	same := cmp.Comparer(func(a, b *regexp.Regexp) bool { return (a == nil) == (b == nil) && (a == nil || a.String() == b.String()) })
+	same := cmp.Comparer(func(a, b *regexp.Regexp) bool {
+		return (a == nil) == (b == nil) && (a == nil || a.String() == b.String())
+	})
 	if diff := cmp.Diff(want, web.Answer, same); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}

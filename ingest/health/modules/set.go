@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	httpconfig "github.com/prometheus/common/config"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/headwater-sre/headwater/correlate/settings"
@@ -118,7 +119,7 @@ type reader struct {
 }
 
 func (r *reader) read(n *yaml.Node, path string) {
-	r.m.HTTP.Client = r.HTTPClient().Config(n, path, r.dir) // its defaults
+	r.m.HTTP.Client = httpconfig.DefaultHTTPClientConfig
 	r.Mapping(n, path, []strictyaml.Field{
 		{Name: "prober", Read: r.kind},
 		{Name: "timeout", Read: func(n *yaml.Node, path string) { r.m.Timeout = r.timeout(n, path) }},

@@ -40,6 +40,8 @@ type HTTP struct {
 	// Client has authentication, TLS, proxy and whether redirects are followed. Its zero
 	// value follows none; start from [config.DefaultHTTPClientConfig].
 	Client config.HTTPClientConfig
+	// Allow says which hosts a redirect may lead to. Nil: all.
+	Allow func(host string) bool
 
 	Answer HTTPAnswer
 }
@@ -65,16 +67,19 @@ func newHTTP(m *HTTP) (Prober, error) {
 		return nil, err
 	}
 	if p.Client.FollowRedirects {
-		p.client.CheckRedirect = boundRedirects
+		p.client.CheckRedirect = p.redirect
 	}
 	return p, nil
 }
 
 var errRedirects = fmt.Errorf("redirects without end: gave up after %d", maxRedirects)
 
-func boundRedirects(_ *http.Request, via []*http.Request) error {
-	if len(via) >= maxRedirects {
+func (p *httpProber) redirect(to *http.Request, via []*http.Request) error {
+	switch {
+	case len(via) >= maxRedirects:
 		return errRedirects
+	case p.Allow != nil && !p.Allow(to.URL.Hostname()):
+		return fmt.Errorf("redirects to %s, which health.labels.allow does not have", to.URL.Hostname())
 	}
 	return nil
 }
