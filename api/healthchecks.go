@@ -101,14 +101,23 @@ func (s *healthService) ListHealth(ctx context.Context, req *pb.ListHealthReques
 	}
 	// Checks are configuration-sized, so all matches are sorted and the page cut out.
 	var rows []*correlate.HealthState
-	revision, err := s.options.Reader.ScanHealth(ctx, func(h *correlate.HealthState) bool {
+	known := map[checkKey]bool{}
+	consider := func(h *correlate.HealthState) bool {
+		known[keyOf(h)] = true
 		if (list.after == nil || compareChecks(keyOf(h), list.after.Check) > 0) && selection.match(h) {
 			rows = append(rows, h)
 		}
 		return ctx.Err() == nil
-	})
+	}
+	revision, err := s.options.Reader.ScanHealth(ctx, consider)
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return nil, fmt.Errorf("read health checks: %w", err)
+	}
+	probes := s.options.Probes()
+	for i := range probes {
+		if p := &probes[i]; !known[p.key()] { // nothing was published of it yet
+			consider(&correlate.HealthState{Service: p.Service, Check: p.Check})
+		}
 	}
 	slices.SortFunc(rows, func(a, b *correlate.HealthState) int { return compareChecks(keyOf(a), keyOf(b)) })
 	resp := &pb.ListHealthResponse{Revision: revision}
@@ -119,6 +128,7 @@ func (s *healthService) ListHealth(ctx context.Context, req *pb.ListHealthReques
 			break
 		}
 		check := healthToProto(row)
+		check.Probe = probeOf(probes, keyOf(row))
 		size += proto.Size(check)
 		resp.Checks = append(resp.Checks, check)
 	}

@@ -90,6 +90,9 @@ type Options struct {
 	// Discovery is what the topology is made of. Default: there are no sources, and
 	// nothing can be pushed.
 	Discovery Discovery
+	// Probes returns the checks that this server runs itself, by namespace, service and
+	// check. Default: it runs none.
+	Probes func() []Probe
 	// Recorder writes recordings of the stream. Default: there is no stream to record.
 	Recorder Recorder
 	// Ready tells whether the server should get traffic: it sets the serving status of
@@ -125,6 +128,9 @@ func (o *Options) validate() error {
 }
 
 func (o *Options) setDefaults() {
+	if o.Probes == nil {
+		o.Probes = func() []Probe { return nil }
+	}
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
 	}

@@ -168,6 +168,63 @@ func TestHealthIsReportedAndListed(t *testing.T) {
 	}
 }
 
+// What the server looks at itself is fresher than what the stream was told.
+func TestProbesAreListedWithTheirChecks(t *testing.T) {
+	at := startOfTests.Add(time.Minute)
+	probes := []Probe{
+		{Service: topology.Ref{Namespace: "shop", Name: "cart"}, Check: "http", Target: "http://cart/", Module: "http_2xx", Source: "configuration", Interval: 15 * time.Second},
+		{
+			Service: topology.Ref{Namespace: "shop", Name: "web"}, Check: "page", Target: "https://web/", Module: "http_2xx", Source: "topology label",
+			Interval: time.Minute, Status: correlate.HealthFailing, Message: "refused", CheckedAt: at, Latency: time.Millisecond,
+			Phases: []ProbePhase{{"connect", time.Millisecond}}, CertificateExpires: at.Add(time.Hour),
+		},
+	}
+	r := newRig(t, func(o *Options) { o.Probes = func() []Probe { return probes } })
+	_, conn := r.serve(t)
+	client := pb.NewHealthServiceClient(conn)
+	if _, err := client.ReportHealth(t.Context(), &pb.ReportHealthRequest{Results: []*pb.HealthResult{
+		{Service: "shop/web", Check: "page", Status: pb.HealthStatus_HEALTH_STATUS_PASSING},
+		{Service: "shop/web", Check: "pushed", Status: pb.HealthStatus_HEALTH_STATUS_PASSING},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := client.ListHealth(t.Context(), &pb.ListHealthRequest{})
+	if err != nil || len(list.GetChecks()) != 3 {
+		t.Fatalf("list %v, %v", list, err)
+	}
+	unheard, page, pushed := list.GetChecks()[0], list.GetChecks()[1], list.GetChecks()[2]
+	if unheard.GetStatus() != pb.HealthStatus_HEALTH_STATUS_UNKNOWN || unheard.GetRevision() != 0 || unheard.GetProbe().GetTarget() != "http://cart/" || unheard.GetProbe().GetCheckedAt() != nil {
+		t.Errorf("a check without a result: %v", unheard)
+	}
+	p := page.GetProbe()
+	if page.GetStatus() != pb.HealthStatus_HEALTH_STATUS_PASSING || p.GetStatus() != pb.HealthStatus_HEALTH_STATUS_FAILING || p.GetMessage() != "refused" ||
+		!p.GetCheckedAt().AsTime().Equal(at) || len(p.GetPhases()) != 1 || p.GetSource() != "topology label" || p.GetInterval().AsDuration() != time.Minute || p.GetCertificateExpiresAt() == nil {
+		t.Errorf("a check that is probed: %v", page)
+	}
+	if pushed.GetCheck() != "pushed" || pushed.GetProbe() != nil {
+		t.Errorf("a check that others report: %v", pushed)
+	}
+	for filter, want := range map[string]int{"status = unknown": 1, "status = passing": 2} {
+		if list, err := client.ListHealth(t.Context(), &pb.ListHealthRequest{Filter: filter}); err != nil || len(list.GetChecks()) != want {
+			t.Errorf("%s: %v, %v", filter, list, err)
+		}
+	}
+	var names []string
+	for token := ""; ; {
+		list, err := client.ListHealth(t.Context(), &pb.ListHealthRequest{PageSize: 1, PageToken: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, list.GetChecks()[0].GetCheck())
+		if token = list.GetNextPageToken(); token == "" {
+			break
+		}
+	}
+	if got := strings.Join(names, " "); got != "http page pushed" {
+		t.Errorf("by pages: %s", got)
+	}
+}
+
 func TestTopologyQuestions(t *testing.T) {
 	r := newRig(t)
 	_, conn := r.serve(t)

@@ -75,6 +75,9 @@ func (c *config) summarize(w io.Writer) {
 	if n := len(c.signals.alertmanagers); n > 0 {
 		line("reconcile", "with %s", plural(n, "Alertmanager"))
 	}
+	if probes := c.probes.Summary(); probes != "" {
+		line("health", "%s", probes)
+	}
 	if c.paging.LogOnly() {
 		line("paging", "to the log only")
 	} else {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/page"
 	"github.com/headwater-sre/headwater/correlate/settings"
+	"github.com/headwater-sre/headwater/ingest/health/setup"
 	"github.com/headwater-sre/headwater/topology/discovery"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
@@ -32,6 +34,8 @@ type config struct {
 
 	engine   correlate.Config
 	relabels int
+
+	probes setup.Setup
 
 	stream    streamConfig
 	retention time.Duration // negative: for ever
@@ -88,7 +92,8 @@ func parseConfig(path string, data []byte) (*config, error) {
 		Values: settings.NewValues(path),
 		c:      &config{path: path, environment: "default", settings: map[string]any{}},
 	}
-	p.engine = &settings.Engine{Values: p.Values, Warn: p.warn}
+	probes := setup.NewReader(p.Values, p.c.dir())
+	p.engine = &settings.Engine{Values: p.Values, Warn: p.warn, Probes: probes.Fields()}
 	root := p.Document(string(data))
 	if err := p.Err(); err != nil {
 		return nil, err
@@ -100,6 +105,7 @@ func parseConfig(path string, data []byte) (*config, error) {
 		}
 	}
 	p.engine.Complete(root)
+	p.c.probes = probes.Complete()
 	p.c.engine, p.c.relabels = p.engine.Config, p.engine.Relabels
 	p.c.engine.Environment = p.c.environment
 	p.paging(data, root)
@@ -131,12 +137,20 @@ func (c *config) restartNeeded(next *config) []string {
 
 // engineDiffers reports whether next asks for another engine than c.
 func (c *config) engineDiffers(next *config) bool {
-	for _, name := range []string{settings.SectionResolve, settings.SectionHealth, settings.SectionCorrelation} {
+	for _, name := range []string{settings.SectionResolve, settings.SectionCorrelation} {
 		if !reflect.DeepEqual(c.settings[name], next.settings[name]) {
 			return true
 		}
 	}
-	return false
+	return !reflect.DeepEqual(withoutProbes(c.settings), withoutProbes(next.settings))
+}
+
+// withoutProbes is what section health says to the engine.
+func withoutProbes(sections map[string]any) map[string]any {
+	section, _ := sections[settings.SectionHealth].(map[string]any)
+	section = maps.Clone(section)
+	maps.DeleteFunc(section, func(key string, _ any) bool { return slices.Contains(settings.ProbeKeys, key) })
+	return section
 }
 
 type configParser struct {

@@ -85,6 +85,7 @@ func (s *server) applyConfig(ctx context.Context) error {
 		return err
 	}
 	s.intake.SetSources(next.signals.senders)
+	s.probing.follow(next)
 	s.log.Info("Configuration reloaded", "file", next.path, "engine_restarted", restart)
 	s.keep(next)
 	return nil

@@ -66,6 +66,7 @@ type server struct {
 	topology   *discovery.Manager
 	intake     *ingest.Intake
 	reconciler *reconcile.Reconciler
+	probing    *probing
 	grpcAddr   string
 
 	// listening and started, unless nil, are called once the web port answers and
@@ -199,6 +200,7 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.startReconciler(); err != nil {
 		return err
 	}
+	s.startProbes()
 	app, err := s.startAPI(grpcListener)
 	if err != nil {
 		return err
@@ -328,6 +330,15 @@ func (s *server) startEngine(ctx context.Context) error {
 	s.engine = engine
 	s.parts.run("correlation", engine.run)
 	return s.startTopology(ctx)
+}
+
+// startProbes begins to look at services. What it finds goes through the stream, like
+// what others report.
+func (s *server) startProbes() {
+	s.probing = newProbing(s.config, s.store, s.bus, s.registry, s.log.With("component", "health"))
+	s.parts.run("health checks", s.probing.checker.Run)
+	s.parts.run("health targets", s.probing.run)
+	s.parts.run("health attention", s.probing.attend)
 }
 
 // quarantine keeps an entry that the engine failed on where undecodable bodies are kept.

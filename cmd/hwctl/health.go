@@ -50,18 +50,28 @@ func (a *app) listHealth(ctx context.Context, req *headwaterv1.ListHealthRequest
 	if a.json() {
 		return a.printJSON(all)
 	}
-	t := a.table("SERVICE", "CHECK", a.paint(plain, "STATUS"), "FOR", "FAILURES", "LATENCY", "MESSAGE", wideOnly, "SINCE", "CHECKED", "ALERT")
+	t := a.table("SERVICE", "CHECK", a.paint(plain, "STATUS"), "FOR", "FAILURES", "LATENCY", "CHECKED", "MESSAGE",
+		wideOnly, "SINCE", "CHECKED AT", "ALERT", "TARGET", "MODULE", "SOURCE", "EVERY", "CERTIFICATE ENDS")
 	for _, h := range all.GetChecks() {
-		latency := ""
-		if h.GetLatency() != nil {
-			latency = h.GetLatency().AsDuration().Round(time.Millisecond / 10).String()
+		p, latency, checked := h.GetProbe(), h.GetLatency(), h.GetCheckedAt()
+		if p.GetCheckedAt() != nil {
+			latency, checked = p.GetLatency(), p.GetCheckedAt()
 		}
 		t.row(refName(h.GetService()), clean(h.GetCheck()), a.paint(healthColour(h.GetStatus()), enumWord(h.GetStatus(), "HEALTH_STATUS_")), a.age(h.GetSince()),
-			fmt.Sprint(h.GetFailures()), latency, clean(h.GetMessage()), wideOnly, when(h.GetSince()), when(h.GetCheckedAt()), h.GetAlert())
+			fmt.Sprint(h.GetFailures()), roundly(latency), a.age(checked), clean(h.GetMessage()),
+			wideOnly, when(h.GetSince()), when(checked), h.GetAlert(), clean(p.GetTarget()), clean(p.GetModule()), clean(p.GetSource()), roundly(p.GetInterval()), when(p.GetCertificateExpiresAt()))
 	}
 	t.flush()
 	a.noteMore(all.GetNextPageToken())
 	return nil
+}
+
+// roundly is a duration to a tenth of a millisecond, empty when it is unknown.
+func roundly(d *durationpb.Duration) string {
+	if d == nil {
+		return ""
+	}
+	return d.AsDuration().Round(time.Millisecond / 10).String()
 }
 
 func healthColour(s headwaterv1.HealthStatus) string {

@@ -26,6 +26,9 @@ type Engine struct {
 	Config correlate.Config
 	// Relabels counts the relabelling rules.
 	Relabels int
+	// Probes reads the keys of section health that are about Headwater's own probes,
+	// those of [ProbeKeys]. Nil: they are passed over, for the engine is told results.
+	Probes []strictyaml.Field
 
 	relabel []*relabel.Config
 	classes []correlate.ClassRule
@@ -72,8 +75,16 @@ func (e *Engine) readHealth(n *yaml.Node, path string) {
 			c.HealthTTL = time.Duration(v)
 		}},
 	}
-	e.Mapping(n, path, fields)
+	if e.Probes == nil {
+		for _, name := range ProbeKeys {
+			fields = append(fields, strictyaml.Field{Name: name, Read: func(*yaml.Node, string) {}})
+		}
+	}
+	e.Mapping(n, path, append(fields, e.Probes...))
 }
+
+// ProbeKeys are the keys of section health that say what Headwater itself probes.
+var ProbeKeys = []string{"checks", "modules", "module_files", "labels", "blackbox", "prometheus", "refresh_interval", "concurrency"}
 
 func (e *Engine) readCorrelation(n *yaml.Node, path string) {
 	c := &e.Config

@@ -347,7 +347,9 @@ type HealthCheck struct {
 	Successes int32 `protobuf:"varint,11,opt,name=successes,proto3" json:"successes,omitempty"`
 	// How long after `checked_at` it is forgotten when nobody reports it again. Unset: the
 	// server's `health.ttl`.
-	Ttl           *durationpb.Duration `protobuf:"bytes,12,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Ttl *durationpb.Duration `protobuf:"bytes,12,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// What the prober of this server knows of it. Unset: others report it.
+	Probe         *HealthProbe `protobuf:"bytes,13,opt,name=probe,proto3" json:"probe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -466,6 +468,198 @@ func (x *HealthCheck) GetTtl() *durationpb.Duration {
 	return nil
 }
 
+func (x *HealthCheck) GetProbe() *HealthProbe {
+	if x != nil {
+		return x.Probe
+	}
+	return nil
+}
+
+// HealthProbe is a check that the server itself runs, or asks a Prometheus server about.
+// It is this process's own and fresher than the rest of the check, which is what the
+// stream was told: that is not told each result which says nothing new.
+type HealthProbe struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is asked, without a password. Empty: what a Prometheus server knows.
+	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// Module that says how. Empty: as above.
+	Module string `protobuf:"bytes,2,opt,name=module,proto3" json:"module,omitempty"`
+	// Who asked for it: "configuration", "configuration, via NAME" of a blackbox_exporter,
+	// "topology label", or the name of a Prometheus server.
+	Source string `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	// How often it is asked. Unset: as often as the Prometheus server is.
+	Interval *durationpb.Duration `protobuf:"bytes,4,opt,name=interval,proto3" json:"interval,omitempty"`
+	// Latest outcome; HEALTH_STATUS_UNKNOWN while there is none.
+	Status HealthStatus `protobuf:"varint,5,opt,name=status,proto3,enum=headwater.v1.HealthStatus" json:"status,omitempty"`
+	// What the latest outcome said; may be empty.
+	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	// When that was. Unset: there is none yet.
+	CheckedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=checked_at,json=checkedAt,proto3" json:"checked_at,omitempty"`
+	// How long it took. Unset: unknown.
+	Latency *durationpb.Duration `protobuf:"bytes,8,opt,name=latency,proto3" json:"latency,omitempty"`
+	// How that was spent, in the order of the phases; those without time are left out.
+	Phases []*HealthProbePhase `protobuf:"bytes,9,rep,name=phases,proto3" json:"phases,omitempty"`
+	// When the first of the certificates that the target showed expires. Unset: it showed none.
+	CertificateExpiresAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=certificate_expires_at,json=certificateExpiresAt,proto3" json:"certificate_expires_at,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *HealthProbe) Reset() {
+	*x = HealthProbe{}
+	mi := &file_headwater_v1_health_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthProbe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthProbe) ProtoMessage() {}
+
+func (x *HealthProbe) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_health_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthProbe.ProtoReflect.Descriptor instead.
+func (*HealthProbe) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_health_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *HealthProbe) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *HealthProbe) GetModule() string {
+	if x != nil {
+		return x.Module
+	}
+	return ""
+}
+
+func (x *HealthProbe) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *HealthProbe) GetInterval() *durationpb.Duration {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
+}
+
+func (x *HealthProbe) GetStatus() HealthStatus {
+	if x != nil {
+		return x.Status
+	}
+	return HealthStatus_HEALTH_STATUS_UNSPECIFIED
+}
+
+func (x *HealthProbe) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *HealthProbe) GetCheckedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CheckedAt
+	}
+	return nil
+}
+
+func (x *HealthProbe) GetLatency() *durationpb.Duration {
+	if x != nil {
+		return x.Latency
+	}
+	return nil
+}
+
+func (x *HealthProbe) GetPhases() []*HealthProbePhase {
+	if x != nil {
+		return x.Phases
+	}
+	return nil
+}
+
+func (x *HealthProbe) GetCertificateExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CertificateExpiresAt
+	}
+	return nil
+}
+
+// HealthProbePhase is a part of a probe.
+type HealthProbePhase struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// resolve, connect, tls, processing or transfer.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How long it took.
+	Took          *durationpb.Duration `protobuf:"bytes,2,opt,name=took,proto3" json:"took,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthProbePhase) Reset() {
+	*x = HealthProbePhase{}
+	mi := &file_headwater_v1_health_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthProbePhase) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthProbePhase) ProtoMessage() {}
+
+func (x *HealthProbePhase) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_health_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthProbePhase.ProtoReflect.Descriptor instead.
+func (*HealthProbePhase) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_health_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *HealthProbePhase) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HealthProbePhase) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
 // ListHealthRequest selects checks.
 type ListHealthRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -484,7 +678,7 @@ type ListHealthRequest struct {
 
 func (x *ListHealthRequest) Reset() {
 	*x = ListHealthRequest{}
-	mi := &file_headwater_v1_health_proto_msgTypes[4]
+	mi := &file_headwater_v1_health_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -496,7 +690,7 @@ func (x *ListHealthRequest) String() string {
 func (*ListHealthRequest) ProtoMessage() {}
 
 func (x *ListHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_health_proto_msgTypes[4]
+	mi := &file_headwater_v1_health_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -509,7 +703,7 @@ func (x *ListHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHealthRequest.ProtoReflect.Descriptor instead.
 func (*ListHealthRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_health_proto_rawDescGZIP(), []int{4}
+	return file_headwater_v1_health_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListHealthRequest) GetPageSize() int32 {
@@ -548,7 +742,7 @@ type ListHealthResponse struct {
 
 func (x *ListHealthResponse) Reset() {
 	*x = ListHealthResponse{}
-	mi := &file_headwater_v1_health_proto_msgTypes[5]
+	mi := &file_headwater_v1_health_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +754,7 @@ func (x *ListHealthResponse) String() string {
 func (*ListHealthResponse) ProtoMessage() {}
 
 func (x *ListHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_health_proto_msgTypes[5]
+	mi := &file_headwater_v1_health_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +767,7 @@ func (x *ListHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHealthResponse.ProtoReflect.Descriptor instead.
 func (*ListHealthResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_health_proto_rawDescGZIP(), []int{5}
+	return file_headwater_v1_health_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListHealthResponse) GetChecks() []*HealthCheck {
@@ -619,7 +813,7 @@ const file_headwater_v1_health_proto_rawDesc = "" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x124\n" +
 	"\aresults\x18\x02 \x03(\v2\x1a.headwater.v1.HealthResultR\aresults\"2\n" +
 	"\x14ReportHealthResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\"\xe0\x03\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"\x91\x04\n" +
 	"\vHealthCheck\x122\n" +
 	"\aservice\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\aservice\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\tR\x05check\x122\n" +
@@ -634,7 +828,24 @@ const file_headwater_v1_health_proto_rawDesc = "" +
 	"\brevision\x18\n" +
 	" \x01(\x04R\brevision\x12\x1c\n" +
 	"\tsuccesses\x18\v \x01(\x05R\tsuccesses\x12+\n" +
-	"\x03ttl\x18\f \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"g\n" +
+	"\x03ttl\x18\f \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12/\n" +
+	"\x05probe\x18\r \x01(\v2\x19.headwater.v1.HealthProbeR\x05probe\"\xd4\x03\n" +
+	"\vHealthProbe\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x16\n" +
+	"\x06module\x18\x02 \x01(\tR\x06module\x12\x16\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source\x125\n" +
+	"\binterval\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\binterval\x122\n" +
+	"\x06status\x18\x05 \x01(\x0e2\x1a.headwater.v1.HealthStatusR\x06status\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\x129\n" +
+	"\n" +
+	"checked_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcheckedAt\x123\n" +
+	"\alatency\x18\b \x01(\v2\x19.google.protobuf.DurationR\alatency\x126\n" +
+	"\x06phases\x18\t \x03(\v2\x1e.headwater.v1.HealthProbePhaseR\x06phases\x12P\n" +
+	"\x16certificate_expires_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x14certificateExpiresAt\"U\n" +
+	"\x10HealthProbePhase\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
+	"\x04took\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04took\"g\n" +
 	"\x11ListHealthRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -668,41 +879,51 @@ func file_headwater_v1_health_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_v1_health_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_headwater_v1_health_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_headwater_v1_health_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_headwater_v1_health_proto_goTypes = []any{
 	(HealthStatus)(0),             // 0: headwater.v1.HealthStatus
 	(*HealthResult)(nil),          // 1: headwater.v1.HealthResult
 	(*ReportHealthRequest)(nil),   // 2: headwater.v1.ReportHealthRequest
 	(*ReportHealthResponse)(nil),  // 3: headwater.v1.ReportHealthResponse
 	(*HealthCheck)(nil),           // 4: headwater.v1.HealthCheck
-	(*ListHealthRequest)(nil),     // 5: headwater.v1.ListHealthRequest
-	(*ListHealthResponse)(nil),    // 6: headwater.v1.ListHealthResponse
-	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*ServiceRef)(nil),            // 9: headwater.v1.ServiceRef
+	(*HealthProbe)(nil),           // 5: headwater.v1.HealthProbe
+	(*HealthProbePhase)(nil),      // 6: headwater.v1.HealthProbePhase
+	(*ListHealthRequest)(nil),     // 7: headwater.v1.ListHealthRequest
+	(*ListHealthResponse)(nil),    // 8: headwater.v1.ListHealthResponse
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*ServiceRef)(nil),            // 11: headwater.v1.ServiceRef
 }
 var file_headwater_v1_health_proto_depIdxs = []int32{
 	0,  // 0: headwater.v1.HealthResult.status:type_name -> headwater.v1.HealthStatus
-	7,  // 1: headwater.v1.HealthResult.latency:type_name -> google.protobuf.Duration
-	8,  // 2: headwater.v1.HealthResult.checked_at:type_name -> google.protobuf.Timestamp
-	7,  // 3: headwater.v1.HealthResult.ttl:type_name -> google.protobuf.Duration
+	9,  // 1: headwater.v1.HealthResult.latency:type_name -> google.protobuf.Duration
+	10, // 2: headwater.v1.HealthResult.checked_at:type_name -> google.protobuf.Timestamp
+	9,  // 3: headwater.v1.HealthResult.ttl:type_name -> google.protobuf.Duration
 	1,  // 4: headwater.v1.ReportHealthRequest.results:type_name -> headwater.v1.HealthResult
-	9,  // 5: headwater.v1.HealthCheck.service:type_name -> headwater.v1.ServiceRef
+	11, // 5: headwater.v1.HealthCheck.service:type_name -> headwater.v1.ServiceRef
 	0,  // 6: headwater.v1.HealthCheck.status:type_name -> headwater.v1.HealthStatus
-	7,  // 7: headwater.v1.HealthCheck.latency:type_name -> google.protobuf.Duration
-	8,  // 8: headwater.v1.HealthCheck.checked_at:type_name -> google.protobuf.Timestamp
-	8,  // 9: headwater.v1.HealthCheck.since:type_name -> google.protobuf.Timestamp
-	7,  // 10: headwater.v1.HealthCheck.ttl:type_name -> google.protobuf.Duration
-	4,  // 11: headwater.v1.ListHealthResponse.checks:type_name -> headwater.v1.HealthCheck
-	2,  // 12: headwater.v1.HealthService.ReportHealth:input_type -> headwater.v1.ReportHealthRequest
-	5,  // 13: headwater.v1.HealthService.ListHealth:input_type -> headwater.v1.ListHealthRequest
-	3,  // 14: headwater.v1.HealthService.ReportHealth:output_type -> headwater.v1.ReportHealthResponse
-	6,  // 15: headwater.v1.HealthService.ListHealth:output_type -> headwater.v1.ListHealthResponse
-	14, // [14:16] is the sub-list for method output_type
-	12, // [12:14] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	9,  // 7: headwater.v1.HealthCheck.latency:type_name -> google.protobuf.Duration
+	10, // 8: headwater.v1.HealthCheck.checked_at:type_name -> google.protobuf.Timestamp
+	10, // 9: headwater.v1.HealthCheck.since:type_name -> google.protobuf.Timestamp
+	9,  // 10: headwater.v1.HealthCheck.ttl:type_name -> google.protobuf.Duration
+	5,  // 11: headwater.v1.HealthCheck.probe:type_name -> headwater.v1.HealthProbe
+	9,  // 12: headwater.v1.HealthProbe.interval:type_name -> google.protobuf.Duration
+	0,  // 13: headwater.v1.HealthProbe.status:type_name -> headwater.v1.HealthStatus
+	10, // 14: headwater.v1.HealthProbe.checked_at:type_name -> google.protobuf.Timestamp
+	9,  // 15: headwater.v1.HealthProbe.latency:type_name -> google.protobuf.Duration
+	6,  // 16: headwater.v1.HealthProbe.phases:type_name -> headwater.v1.HealthProbePhase
+	10, // 17: headwater.v1.HealthProbe.certificate_expires_at:type_name -> google.protobuf.Timestamp
+	9,  // 18: headwater.v1.HealthProbePhase.took:type_name -> google.protobuf.Duration
+	4,  // 19: headwater.v1.ListHealthResponse.checks:type_name -> headwater.v1.HealthCheck
+	2,  // 20: headwater.v1.HealthService.ReportHealth:input_type -> headwater.v1.ReportHealthRequest
+	7,  // 21: headwater.v1.HealthService.ListHealth:input_type -> headwater.v1.ListHealthRequest
+	3,  // 22: headwater.v1.HealthService.ReportHealth:output_type -> headwater.v1.ReportHealthResponse
+	8,  // 23: headwater.v1.HealthService.ListHealth:output_type -> headwater.v1.ListHealthResponse
+	22, // [22:24] is the sub-list for method output_type
+	20, // [20:22] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_health_proto_init() }
@@ -717,7 +938,7 @@ func file_headwater_v1_health_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_health_proto_rawDesc), len(file_headwater_v1_health_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,7 +36,8 @@ type HealthServiceClient interface {
 	// necessarily applied yet. Errors: INVALID_ARGUMENT naming each bad field (nothing is
 	// taken in then), UNAVAILABLE when they could not be made durable: send them again.
 	ReportHealth(ctx context.Context, in *ReportHealthRequest, opts ...grpc.CallOption) (*ReportHealthResponse, error)
-	// ListHealth returns the latest state of every check.
+	// ListHealth returns the latest state of every check. One that this server is to run and
+	// has no result of yet is there too, with status HEALTH_STATUS_UNKNOWN and revision 0.
 	ListHealth(ctx context.Context, in *ListHealthRequest, opts ...grpc.CallOption) (*ListHealthResponse, error)
 }
 
@@ -78,7 +79,8 @@ type HealthServiceServer interface {
 	// necessarily applied yet. Errors: INVALID_ARGUMENT naming each bad field (nothing is
 	// taken in then), UNAVAILABLE when they could not be made durable: send them again.
 	ReportHealth(context.Context, *ReportHealthRequest) (*ReportHealthResponse, error)
-	// ListHealth returns the latest state of every check.
+	// ListHealth returns the latest state of every check. One that this server is to run and
+	// has no result of yet is there too, with status HEALTH_STATUS_UNKNOWN and revision 0.
 	ListHealth(context.Context, *ListHealthRequest) (*ListHealthResponse, error)
 	mustEmbedUnimplementedHealthServiceServer()
 }
