@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -147,10 +146,14 @@ func (c *config) engineDiffers(next *config) bool {
 
 // withoutProbes is what section health says to the engine.
 func withoutProbes(sections map[string]any) map[string]any {
+	rest := map[string]any{}
 	section, _ := sections[settings.SectionHealth].(map[string]any)
-	section = maps.Clone(section)
-	maps.DeleteFunc(section, func(key string, _ any) bool { return slices.Contains(settings.ProbeKeys, key) })
-	return section
+	for key, value := range section {
+		if !slices.Contains(settings.ProbeKeys, key) {
+			rest[key] = value
+		}
+	}
+	return rest
 }
 
 type configParser struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,8 @@ type probing struct {
 	// next has the configuration to follow from now on; only the latest matters.
 	next chan *config
 
+	// These belong to run.
+	sources     []checker.Polling // of the configuration in force
 	concurrency int
 }
 
@@ -72,9 +75,12 @@ func (p *probing) run(ctx context.Context) error {
 	planned := ""
 	for {
 		graph := p.graph()
+		if fresh {
+			p.adopt(c)
+		}
 		if fresh || c.probes.Labels != nil && graph.Version() != planned {
 			planned = graph.Version()
-			if err := p.checker.Do(ctx, p.plan(c, graph, fresh)); err != nil {
+			if err := p.checker.Do(ctx, p.plan(c, graph)); err != nil {
 				return nil // we are stopping
 			}
 		}
@@ -89,14 +95,30 @@ func (p *probing) run(ctx context.Context) error {
 	}
 }
 
+// adopt takes from c what the topology has no part in.
+func (p *probing) adopt(c *config) {
+	engine := c.engine.WithDefaults()
+	p.checker.Tune(checker.Tuning{Refresh: c.probes.Refresh, FailureThreshold: engine.FailureThreshold, SuccessThreshold: engine.SuccessThreshold})
+	p.sources = nil
+	for i := range c.probes.Prometheus {
+		polling, err := c.probes.Prometheus[i].Polling(setup.Resolving{Graph: p.graph, Resolver: engine.Resolver, Unmapped: p.unmapped})
+		if err != nil {
+			p.log.Error("Source of health results cannot be asked", "err", err)
+			continue
+		}
+		p.sources = append(p.sources, polling)
+	}
+	if c.probes.Concurrency != p.concurrency {
+		p.log.Warn("Some changes take effect at the next start only", "settings", "health.concurrency")
+	}
+}
+
 // loggedProblems bounds the lines about one version of the topology.
 const loggedProblems = 10
 
 // plan is what there is to do. Mistakes in labels are told and leave the rest as it is.
-func (p *probing) plan(c *config, graph *topology.Graph, fresh bool) checker.Plan {
-	engine := c.engine.WithDefaults()
-	p.checker.Tune(checker.Tuning{Refresh: c.probes.Refresh, FailureThreshold: engine.FailureThreshold, SuccessThreshold: engine.SuccessThreshold})
-	plan := checker.Plan{Checks: append([]checker.Check(nil), c.probes.Checks...)}
+func (p *probing) plan(c *config, graph *topology.Graph) checker.Plan {
+	plan := checker.Plan{Checks: slices.Clone(c.probes.Checks), Sources: p.sources}
 	p.bad.Set(0)
 	if l := c.probes.Labels; l != nil && graph != nil {
 		labelled, problems := l.Checks(graph, c.probes.Checks)
@@ -105,17 +127,6 @@ func (p *probing) plan(c *config, graph *topology.Graph, fresh bool) checker.Pla
 		for _, err := range problems[:min(len(problems), loggedProblems)] {
 			p.log.Warn("Label asks for a health check that cannot be", "err", err, "all", len(problems))
 		}
-	}
-	for i := range c.probes.Prometheus {
-		polling, err := c.probes.Prometheus[i].Polling(setup.Resolving{Graph: p.graph, Resolver: engine.Resolver, Unmapped: p.unmapped})
-		if err != nil {
-			p.log.Error("Source of health results cannot be asked", "err", err)
-			continue
-		}
-		plan.Sources = append(plan.Sources, polling)
-	}
-	if fresh && c.probes.Concurrency != p.concurrency {
-		p.log.Warn("Some changes take effect at the next start only", "settings", "health.concurrency")
 	}
 	p.log.Info("Health checks", "checks", len(plan.Checks), "sources", len(plan.Sources))
 	return plan

@@ -75,6 +75,9 @@ func TestFromACheckInTheConfigurationToAnIncident(t *testing.T) {
 }
 
 func TestProbesAreNoReasonToRestartTheEngine(t *testing.T) {
+	if mustParse(t, "").engineDiffers(mustParse(t, "health: {checks: [{service: a, target: a}]}\n")) {
+		t.Error("the first check restarts the engine")
+	}
 	before := mustParse(t, "health: {checks: [{service: a, target: a}], failure_threshold: 2}\n")
 	for text, want := range map[string]bool{
 		"health: {failure_threshold: 2, concurrency: 7, refresh_interval: 1m, modules: {m: {prober: icmp}}}\n": false,
