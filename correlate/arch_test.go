@@ -102,6 +102,7 @@ var importTable = []row{
 		"ingest/github", "ingest/grafana", "ingest/health", "ingest/mapping",
 	}},
 	{"ingest/reconcile", []string{"correlate", "ingest/alertmanager", "ingest/body"}},
+	{"ingest/rollout", []string{"correlate", "topology", "ingest/body", "ingest/change"}},
 	{"ingest/bus/...", []string{"correlate", "topology", "proto/..."}},
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
 	{"api/web/...", nil},

@@ -72,6 +72,9 @@ func (c *config) summarize(w io.Writer) {
 	if len(c.signals.senders) > 0 {
 		line("sources", "%s", describeSenders(c.signals.senders))
 	}
+	if n := len(c.signals.rollouts); n > 0 {
+		line("rollouts", "from %s", plural(n, "Prometheus server"))
+	}
 	if n := len(c.signals.alertmanagers); n > 0 {
 		line("reconcile", "with %s", plural(n, "Alertmanager"))
 	}

@@ -84,6 +84,9 @@ func (s *server) applyConfig(ctx context.Context) error {
 	if err := s.reconciler.Apply(next.reconciliation()); err != nil {
 		return err
 	}
+	if err := s.rollouts.Apply(next.signals.rollouts); err != nil {
+		return err
+	}
 	s.intake.SetSources(next.signals.senders)
 	s.probing.follow(next)
 	s.log.Info("Configuration reloaded", "file", next.path, "engine_restarted", restart)

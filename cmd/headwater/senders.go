@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/store"
 	"github.com/headwater-sre/headwater/ingest/reconcile"
+	"github.com/headwater-sre/headwater/ingest/rollout"
 	"github.com/headwater-sre/headwater/ingest/source"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
@@ -21,6 +22,7 @@ import (
 type signalsConfig struct {
 	senders       []*source.Source
 	alertmanagers []reconcile.Alertmanager
+	rollouts      []rollout.Server
 }
 
 // signalSections are the top-level keys that say where signals come from.
@@ -31,6 +33,7 @@ func (p *configParser) signalSections() []strictyaml.Field {
 			p.c.signals.senders = r.Read(n, path)
 		}},
 		{Name: sectionAlertmanagers, Read: p.readAlertmanagers},
+		{Name: sectionRollouts, Read: p.readRollouts},
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/headwater-sre/headwater/ingest"
 	"github.com/headwater-sre/headwater/ingest/bus"
 	"github.com/headwater-sre/headwater/ingest/reconcile"
+	"github.com/headwater-sre/headwater/ingest/rollout"
 	"github.com/headwater-sre/headwater/topology/discovery"
 )
 
@@ -67,6 +68,7 @@ type server struct {
 	intake     *ingest.Intake
 	reconciler *reconcile.Reconciler
 	probing    *probing
+	rollouts   *rollout.Watcher
 	grpcAddr   string
 
 	// listening and started, unless nil, are called once the web port answers and
@@ -201,6 +203,9 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.startProbes()
+	if err := s.startRollouts(ctx); err != nil {
+		return err
+	}
 	app, err := s.startAPI(grpcListener)
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func (r *Reader) source(n *yaml.Node, path string) {
 		{Name: "bearer_token_file", Read: e.file(&e.BearerTokenFile)},
 		{Name: "hmac_secret_file", Read: e.file(&e.HMACSecretFile)},
 		{Name: "hmac_header", Read: func(n *yaml.Node, path string) { e.HMACHeader, _ = r.Scalar(n, path, "the name of a header") }},
-		{Name: "services", Read: func(n *yaml.Node, path string) { r.List(n, path, e.readRule) }},
+		{Name: "services", Read: func(n *yaml.Node, path string) { e.names = Names(r.Values, n, path) }},
 		{Name: "environments", Read: func(n *yaml.Node, path string) { r.List(n, path, e.readEnvironment) }},
 		{Name: "ends_after", Read: e.readEndsAfter},
 		{Name: "cel", Read: func(n *yaml.Node, path string) { e.cel, e.celPath = n, path }},
@@ -140,18 +140,27 @@ func (e *entry) file(into *string) func(*yaml.Node, string) {
 	}
 }
 
-func (e *entry) readRule(n *yaml.Node, path string) {
-	var rule change.NameRule
+// Names reads rules that map names to services.
+func Names(v *settings.Values, n *yaml.Node, path string) (names change.Names) {
+	v.List(n, path, func(n *yaml.Node, path string) {
+		if rule, ok := readRule(v, n, path); ok {
+			names = append(names, rule)
+		}
+	})
+	return names
+}
+
+func readRule(v *settings.Values, n *yaml.Node, path string) (rule change.NameRule, ok bool) {
 	service := false
-	e.Mapping(n, path, []strictyaml.Field{
+	v.Mapping(n, path, []strictyaml.Field{
 		{Name: "match", Read: func(n *yaml.Node, path string) {
-			s, ok := e.Scalar(n, path, "a regular expression for whole names")
+			s, ok := v.Scalar(n, path, "a regular expression for whole names")
 			if !ok {
 				return
 			}
 			re, err := regexp.Compile(`^(?:` + s + `)$`)
 			if err != nil {
-				e.Bad(n, path, "%q is not a regular expression; see https://github.com/google/re2/wiki/Syntax", s)
+				v.Bad(n, path, "%q is not a regular expression; see https://github.com/google/re2/wiki/Syntax", s)
 				return
 			}
 			rule.Match = re
@@ -162,14 +171,14 @@ func (e *entry) readRule(n *yaml.Node, path string) {
 				rule.Service = n.Value
 				return
 			}
-			e.Bad(n, path, `is %s; write "namespace/name", or "" for what is not to be taken`, e.Describe(n))
+			v.Bad(n, path, `is %s; write "namespace/name", or "" for what is not to be taken`, v.Describe(n))
 		}},
 	})
 	if rule.Match == nil || !service {
-		e.Bad(n, path, `needs both match and service; write {match: '(.+)-prod', service: 'shop/$1'}`)
-		return
+		v.Bad(n, path, `needs both match and service; write {match: '(.+)-prod', service: 'shop/$1'}`)
+		return rule, false
 	}
-	e.names = append(e.names, rule)
+	return rule, true
 }
 
 func (e *entry) readEnvironment(n *yaml.Node, path string) {
