@@ -5,6 +5,10 @@
 //	POST /api/v2/alerts          Alertmanager's own API, so that Prometheus can send here
 //	POST /webhook/health         health-check results
 //	POST /webhook/change         deploys and other changes
+//	POST /webhook/KIND           grafana, argocd, flux, github, cloudevents
+//	POST /webhook/source/NAME    a configured sender, see package source
+//
+// What came otherwise, published on NATS for example, is taken by [Intake.Deliver].
 //
 // # What it promises
 //
@@ -21,12 +25,14 @@
 // with good and bad alerts the good ones are published, and the body is kept as a
 // dead letter that names the bad. What the answer then is depends on who asks:
 //
-//	                          Alertmanager's webhook    /api/v2/alerts    everybody else
+//	                          Alertmanager's webhook    /api/v2/alerts,   health results
+//	                          and Grafana's             other senders     and changes
 //	stream down, or busy      503                       503               503
-//	some alerts unusable      200, dead letter          200, dead letter  400: all or nothing
-//	no alert usable           200, dead letter          400, dead letter  400
+//	some of it unusable       200, dead letter          200, dead letter  400: all or nothing
+//	all of it unusable        200, dead letter          400, dead letter  400
 //	dead letter not storable  503                       503               –
 //	body too large            503                       413               413
+//	a source's secret missing 401                       401               –
 //
 // A body over the limit is the one thing that cannot be kept, so to claim that it
 // was would be a lie, and a 4xx would have Alertmanager forget it. With 503 it
@@ -35,7 +41,8 @@
 // a higher limit), and the beginning of the body is kept as a dead letter once a
 // minute. The webhook's limit is large so that it does not come to that.
 //
-// 400 answers are JSON and name the field and the line.
+// 400 answers are JSON and name the field and the line. A source with a secret of its own
+// keeps nothing of what came without it.
 //
 // # Bounds
 //

@@ -88,6 +88,9 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 		s.parts.run("gRPC server", func(ctx context.Context) error { return serveGRPC(ctx, outer, l) })
 		s.log.Info("Listening for gRPC", "address", s.grpcAddr, "tls", len(options) > 0 && s.externals.Scheme == "https")
 	}
+	if s.bus.HasInbox() {
+		s.parts.run("NATS intake", func(ctx context.Context) error { return s.bus.Receive(ctx, s.deliver) })
+	}
 	s.parts.run("API", a.Run)
 	// Last in, first out: nothing is accepted any more before anything else stops.
 	s.parts.onStop("requests", func(ctx context.Context) error {

@@ -24,8 +24,8 @@ func (p *configParser) readEnvironment(n *yaml.Node, path string) {
 	if !ok {
 		return
 	}
-	if !environmentPattern.MatchString(s) || strings.HasSuffix(s, "_DEADLETTER") {
-		p.Bad(n, path, "%q cannot name a stream; write up to 64 letters, digits, - and _, not ending in _DEADLETTER", s)
+	if !environmentPattern.MatchString(s) || strings.HasSuffix(s, "_DEADLETTER") || strings.HasSuffix(s, "_INTAKE") {
+		p.Bad(n, path, "%q cannot name a stream; write up to 64 letters, digits, - and _, not ending in _DEADLETTER or _INTAKE", s)
 		return
 	}
 	p.c.environment = s

@@ -12,6 +12,8 @@ import (
 
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/store"
+	"github.com/headwater-sre/headwater/ingest"
+	"github.com/headwater-sre/headwater/ingest/bus"
 	"github.com/headwater-sre/headwater/ingest/reconcile"
 	"github.com/headwater-sre/headwater/ingest/rollout"
 	"github.com/headwater-sre/headwater/ingest/source"
@@ -159,4 +161,11 @@ func describeSenders(senders []*source.Source) string {
 		names = append(names, name+")")
 	}
 	return strings.Join(names, ", ")
+}
+
+// deliver has the intake take what somebody published on NATS.
+func (s *server) deliver(ctx context.Context, p bus.Parcel) error {
+	return s.intake.Deliver(ctx, ingest.Message{
+		To: p.To, ContentType: p.Header.Get("Content-Type"), Header: p.Header, Body: p.Body, RemoteAddr: "nats " + p.Subject,
+	})
 }

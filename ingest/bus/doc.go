@@ -40,6 +40,12 @@
 // The dead-letter stream keeps bodies that could not be decoded, bounded in age
 // and size, oldest first to go.
 //
+// # The inbox
+//
+// An external server has a third stream, where others publish what they would post
+// otherwise ([Bus.Receive]). It keeps a message until it was taken, at most Options.MaxAge, and refuses
+// more than 256 MiB of them: a publisher that gets no acknowledgement has its message still.
+//
 // # A full disk
 //
 // When the embedded server cannot write it stops writing for good, until it is

@@ -17,6 +17,7 @@ type metrics struct {
 	bytes            prometheus.Gauge
 	followedPosition prometheus.Gauge
 
+	inbox        *prometheus.CounterVec
 	missed       prometheus.Counter
 	decodeErrors prometheus.Counter
 	deadLetters  prometheus.Counter
@@ -47,6 +48,10 @@ func newMetrics(reg prometheus.Registerer, mode string) *metrics {
 			Name: "headwater_bus_split_batches_total",
 			Help: "Batches that did not fit into one message and were split.",
 		}),
+		inbox: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "headwater_bus_inbox_messages_total",
+			Help: "Messages that others published to an external server: taken, or to be taken again because nothing could be stored.",
+		}, []string{"result"}),
 		firstPosition: f.NewGauge(prometheus.GaugeOpts{
 			Name: "headwater_bus_stream_first_position",
 			Help: "Position of the oldest entry that the stream still holds.",

@@ -120,6 +120,8 @@ func (o Options) validate() error {
 	}
 	check(!environmentPattern.MatchString(o.Environment),
 		fmt.Sprintf("environment %q: want up to 64 letters, digits, - and _", o.Environment))
+	check(strings.HasSuffix(o.Environment, inboxSuffix),
+		fmt.Sprintf("environment %q: must not end in %s, which names another environment's inbox", o.Environment, inboxSuffix))
 	check(strings.HasSuffix(o.Environment, deadLetterSuffix),
 		fmt.Sprintf("environment %q: must not end in %s, which names another environment's dead letters", o.Environment, deadLetterSuffix))
 	check(o.embedded() && o.StoreDir == "", "nats: want a storage directory for the embedded server, or the URL of an external one")
