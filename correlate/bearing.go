@@ -115,9 +115,9 @@ func (s *scene) measure(into []float32, place int, reach float64, failing bool) 
 	g, width, target := &s.scratch, len(s.bearings.targets), s.bearings.targets[place]
 	g.queue = g.queue[:0]
 	into[int(target)*width+place] = 0
-	g.push(target, 0)
+	g.queue.push(target, 0)
 	for len(g.queue) > 0 {
-		q := g.pop()
+		q := g.queue.pop()
 		if float32(q.dist) > into[int(q.node)*width+place] {
 			continue
 		}
@@ -133,7 +133,7 @@ func (s *scene) measure(into []float32, place int, reach float64, failing bool) 
 			if at := &into[int(to)*width+place]; q.dist+cost < reach && float32(passed) < *at {
 				*at = float32(passed) // a tree may begin there, though not pass
 				if passed < reach {
-					g.push(to, passed)
+					g.queue.push(to, passed)
 				}
 			}
 		}

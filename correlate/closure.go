@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"container/heap"
 	"slices"
 
 	"github.com/headwater-sre/headwater/topology"
@@ -107,43 +106,36 @@ func (s *nodeSpace) starvers(n, start nodeID, yield func(nodeID, float64)) {
 
 // search is best-first search from start: nodes in order of cost, ties by id.
 func (s *nodeSpace) search(start nodeID, limit int, steps func(n, start nodeID, yield func(nodeID, float64))) closure {
-	settled := map[nodeID]bool{}
-	q := reachHeap{{start, 0}}
+	q, settled := s.frontier[:0], s.settledNodes()
 	var out closure
+	from := 0.0
+	offer := func(to nodeID, cost float64) {
+		if total := from + cost; total <= closureCost && !settled[to] {
+			q.push(to, total)
+		}
+	}
+	q.push(start, 0)
 	for len(q) > 0 && len(out) < limit {
-		r := heap.Pop(&q).(reach)
+		r := q.pop()
 		if settled[r.node] {
 			continue
 		}
 		settled[r.node] = true
-		out = append(out, r)
-		steps(r.node, start, func(to nodeID, cost float64) {
-			if total := r.cost + cost; total <= closureCost && !settled[to] {
-				heap.Push(&q, reach{to, total})
-			}
-		})
+		out = append(out, reach{r.node, r.dist})
+		from = r.dist
+		steps(r.node, start, offer)
 	}
+	for _, r := range out {
+		settled[r.node] = false
+	}
+	s.frontier = q
 	return slices.Clip(out)
 }
 
-type reachHeap []reach
-
-func (h reachHeap) Len() int { return len(h) }
-func (h reachHeap) Less(i, j int) bool {
-	if h[i].cost != h[j].cost {
-		return h[i].cost < h[j].cost
+// settledNodes has room for every node; none of them is settled between searches.
+func (s *nodeSpace) settledNodes() []bool {
+	if len(s.settled) < s.len() {
+		s.settled = make([]bool, s.len()+spareNodes)
 	}
-	return h[i].node < h[j].node
-}
-func (h reachHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push is for container/heap.
-func (h *reachHeap) Push(x any) { *h = append(*h, x.(reach)) }
-
-// Pop is for container/heap.
-func (h *reachHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
+	return s.settled
 }

@@ -13,17 +13,42 @@ import (
 )
 
 // BenchmarkCost measures what the engine promises about its cost, one sub-benchmark for
-// each promise. An operation is one notification of one alert, with everything that fell due before it:
-// no settling, page or closing is left out of the sum.
+// each promise. A step is one notification of one alert, with everything that fell due before it:
+// no settling, page or closing is left out of the sum. ns/alert is the sum by the alerts that fired,
+// placed-µs what a settling took by the alerts that it placed.
+//
+// The same failures are drawn for each size of the graph: anywhere in it, where a larger graph has fewer of
+// them near each other, and in one region of a thousand services, where all that differs is the graph around it.
 func BenchmarkCost(b *testing.B) {
+	cost := costs{}
 	for _, services := range []int{1_000, 10_000, 100_000} {
-		b.Run(fmt.Sprintf("services=%d", services), func(b *testing.B) { benchmarkDay(b, services, 30*time.Second) })
+		b.Run(fmt.Sprintf("services=%d", services), func(b *testing.B) { benchmarkDay(b, services, services) })
+		b.Run(fmt.Sprintf("region/services=%d", services), func(b *testing.B) { cost[b.Name()] = benchmarkDay(b, services, region) })
 	}
 	for _, open := range []int{1, 10, 100, 1000} {
-		b.Run(fmt.Sprintf("open=%d", open), func(b *testing.B) { benchmarkOpen(b, open) })
+		b.Run(fmt.Sprintf("open=%d", open), func(b *testing.B) { cost[b.Name()] = benchmarkOpen(b, open) })
 	}
 	b.Run("storm", benchmarkBigStorm)
 	b.Run("memory", benchmarkMemory)
+	b.Run("ratios", func(b *testing.B) {
+		for b.Loop() { // nothing is left to be measured
+		}
+		cost.compare(b, "region/services=1000", "region/services=100000", "x-100-times-the-services")
+		cost.compare(b, "open=1", "open=1000", "x-1000-times-the-incidents")
+	})
+}
+
+// region is how many services the failures are drawn in that are to be alike in every graph.
+const region = 1000
+
+// costs is what one alert took, by benchmark, ns.
+type costs map[string]float64
+
+// compare reports how many times as much large took as small, if both ran.
+func (c costs) compare(b *testing.B, small, large, unit string) {
+	if s, l := c["BenchmarkCost/"+small], c["BenchmarkCost/"+large]; s > 0 && l > 0 {
+		b.ReportMetric(l/s, unit)
+	}
 }
 
 // estate is a graph of so many services with ten dependencies each: nine among the hundred
@@ -74,7 +99,8 @@ type stream struct {
 	firings []outage
 }
 
-func newStream(spec topology.Spec, length, between time.Duration) *stream {
+// All of them begin among the last services of the graph, as many as within says.
+func newStream(spec topology.Spec, within int, length, between time.Duration) *stream {
 	s := &stream{rng: rand.New(rand.NewPCG(3, 4)), callers: make([][]int, len(spec.Services))}
 	at := map[topology.Ref]int{}
 	for i := range spec.Services {
@@ -84,10 +110,10 @@ func newStream(spec topology.Spec, length, between time.Duration) *stream {
 		s.callers[at[d.To]] = append(s.callers[at[d.To]], at[d.From])
 	}
 	for t := time.Duration(0); t < length; t += 2 * time.Second {
-		s.fire(s.rng.IntN(len(spec.Services)), t, 3*time.Minute)
+		s.fire(len(spec.Services)-1-s.rng.IntN(within), t, 3*time.Minute)
 	}
 	for t := time.Duration(0); t < length; t += between {
-		s.fail(s.rng.IntN(len(spec.Services)), 5+s.rng.IntN(46), t)
+		s.fail(len(spec.Services)-1-s.rng.IntN(within), 5+s.rng.IntN(46), t)
 	}
 	slices.SortStableFunc(s.firings, func(a, b outage) int { return int(a.begin - b.begin) })
 	return s
@@ -149,38 +175,48 @@ func (s *stream) notices(start time.Time) []notice {
 	return out
 }
 
-// send steps the engine through notices and returns how long each took.
-func (s *stage) send(notices []notice) []time.Duration {
-	start := s.now
-	took := make([]time.Duration, 0, len(notices))
+// send steps the engine through notices and returns how long each took, and what of
+// that came to each alert that was placed.
+func (s *stage) send(notices []notice) (took, placed []time.Duration) {
+	start, known := s.now, map[correlate.AlertID]bool{}
 	for _, n := range notices {
 		s.now = start.Add(n.at)
 		began := time.Now()
-		s.step(benchBatch(n.alert))
+		delta := s.step(benchBatch(n.alert))
 		took = append(took, time.Since(began))
+		fresh := 0
+		for _, a := range delta.Alerts {
+			if id := a.ID(); a.Incident != "" && !known[id] {
+				known[id] = true
+				fresh++
+			}
+		}
+		placed = append(placed, slices.Repeat([]time.Duration{took[len(took)-1] / time.Duration(max(1, fresh))}, fresh)...)
 	}
-	return took
+	return took, placed
 }
 
-// quantiles reports the median, the 99th percentile and the maximum of took, in microseconds.
-func quantiles(b *testing.B, took []time.Duration) {
+// quantiles reports the median, the 99th percentile and the maximum of took, in microseconds, and
+// returns the median in nanoseconds.
+func quantiles(b *testing.B, took []time.Duration, what string) float64 {
 	slices.Sort(took)
 	at := func(q float64) float64 {
 		return float64(took[min(int(q*float64(len(took))), len(took)-1)].Nanoseconds()) / 1e3
 	}
-	b.ReportMetric(at(.5), "p50-µs")
-	b.ReportMetric(at(.99), "p99-µs")
-	b.ReportMetric(at(1), "max-µs")
+	b.ReportMetric(at(.5), what+"p50-µs")
+	b.ReportMetric(at(.99), what+"p99-µs")
+	b.ReportMetric(at(1), what+"max-µs")
+	return at(.5) * 1e3
 }
 
-// A minute of a stream, warm: the same services alerted an hour ago.
-func benchmarkDay(b *testing.B, services int, between time.Duration) {
-	const length = time.Minute
+// A minute of a stream, warm: the same services alerted an hour ago. It returns ns/alert.
+func benchmarkDay(b *testing.B, services, within int) float64 {
+	const length, between = time.Minute, 30 * time.Second
 	spec := estate(services)
 	s := newStage(b, spec)
-	stream := newStream(spec, length, between)
+	stream := newStream(spec, within, length, between)
 	s.send(stream.notices(s.now))
-	var took []time.Duration
+	var took, placed []time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
@@ -188,15 +224,20 @@ func benchmarkDay(b *testing.B, services int, between time.Duration) {
 		notices := stream.notices(s.now)
 		runtime.GC()
 		b.StartTimer()
-		took = append(took, s.send(notices)...)
+		t, p := s.send(notices)
+		took, placed = append(took, t...), append(placed, p...)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(len(took)), "ns/alert")
-	quantiles(b, took)
+	perAlert := float64(b.Elapsed().Nanoseconds()) / float64(b.N*len(stream.firings))
+	b.ReportMetric(perAlert, "ns/alert")
+	quantiles(b, took, "step-")
+	quantiles(b, placed, "placed-")
+	return perAlert
 }
 
 // A new alert and the settling that places it, beside so many open incidents: single alerts
 // all over the graph that began one after the other and go on.
-func benchmarkOpen(b *testing.B, open int) {
+// It returns the median, ns.
+func benchmarkOpen(b *testing.B, open int) float64 {
 	const services, spread = 100_000, 90
 	s := newStage(b, estate(services))
 	for i := range open {
@@ -220,7 +261,7 @@ func benchmarkOpen(b *testing.B, open int) {
 		s.pass(45 * time.Minute)
 		b.StartTimer()
 	}
-	quantiles(b, took)
+	return quantiles(b, took, "")
 }
 
 func stamped(a correlate.Alert, at time.Time) correlate.Alert {
@@ -233,7 +274,7 @@ func stamped(a correlate.Alert, at time.Time) correlate.Alert {
 func benchmarkBigStorm(b *testing.B) {
 	const size, group = 10_000, 50
 	spec := estate(100_000)
-	stream := newStream(spec, 0, time.Hour)
+	stream := newStream(spec, region, 0, time.Hour)
 	stream.firings = nil
 	stream.fail(99_000, 400, 0)
 	var hit []int

@@ -19,7 +19,7 @@ type growth struct {
 	until   []float64   // per member, while pauses are charged: until when it was alerting
 	member  []bool
 	done    []bool
-	queue   []queued
+	queue   frontier
 	taken   itemSet
 	seen    []int32 // touched nodes, to reset
 
@@ -111,12 +111,12 @@ func (g *growth) visit(n int32, dist float64) {
 	g.dist[n] = dist
 }
 
-// push and pop are a binary heap over (dist, node); ties go to the smaller node, so that order is total.
-func (g *growth) push(n int32, dist float64) {
-	g.queue = append(g.queue, queued{dist, n})
-	q := g.queue
-	i := len(q) - 1
-	for i > 0 {
+// frontier is a binary heap over (dist, node); ties go to the smaller node, so that order is total.
+type frontier []queued
+
+func (f *frontier) push(n int32, dist float64) {
+	q := append(*f, queued{dist, n})
+	for i := len(q) - 1; i > 0; {
 		p := (i - 1) / 2
 		if !q[i].less(q[p]) {
 			break
@@ -124,10 +124,11 @@ func (g *growth) push(n int32, dist float64) {
 		q[i], q[p] = q[p], q[i]
 		i = p
 	}
+	*f = q
 }
 
-func (g *growth) pop() queued {
-	q := g.queue
+func (f *frontier) pop() queued {
+	q := *f
 	top, last := q[0], len(q)-1
 	q[0] = q[last]
 	q = q[:last]
@@ -145,7 +146,7 @@ func (g *growth) pop() queued {
 		q[i], q[l] = q[l], q[i]
 		i = l
 	}
-	g.queue = q
+	*f = q
 	return top
 }
 

@@ -249,7 +249,7 @@ func (s *scene) aim(set itemSet) {
 		}
 	}
 	for len(g.queue) > 0 {
-		q := g.pop()
+		q := g.queue.pop()
 		n := &s.nodes[q.node]
 		if q.dist > o.hope[q.node] {
 			continue
@@ -275,7 +275,7 @@ func (s *scene) raiseHope(n int32, hope float64) {
 		o.hoping = append(o.hoping, n)
 	}
 	o.hope[n] = hope
-	s.scratch.push(n, hope)
+	s.scratch.queue.push(n, hope)
 }
 
 // mostWorth bounds what the alerts of set at n can be worth to a tree that n joins.

@@ -24,6 +24,9 @@ type nodeSpace struct {
 	rank    []int32         // of the graph's nodes, in the order of their names
 	ranked  []nodeID        // the same the other way round
 	groups  map[int32]redundancy
+
+	frontier frontier // of the search before, for the next one
+	settled  []bool   // see [nodeSpace.settledNodes]
 }
 
 // redundancy is what an edge's weight needs to know of its group.

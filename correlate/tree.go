@@ -112,7 +112,7 @@ func (s *scene) grow(c int32, start float64, avail itemSet) *tree {
 	t := g.blank(c, start, len(s.items))
 	s.plantOrigin(g, t, avail)
 	for len(g.queue) > 0 && !s.arrived() {
-		q := g.pop()
+		q := g.queue.pop()
 		if g.done[q.node] || q.dist > g.dist[q.node] {
 			continue
 		}
@@ -155,7 +155,7 @@ func (s *scene) plantOrigin(g *growth, t *tree, avail itemSet) {
 		}
 		t.terms.silent -= cost
 	}
-	g.push(c, 0)
+	g.queue.push(c, 0)
 }
 
 func (s *scene) isClient(n int32) bool {
@@ -229,7 +229,7 @@ func (s *scene) commit(g *growth, t *tree, u int32) {
 		g.dist[n] = 0
 		if n != u {
 			g.done[n] = false
-			g.push(n, 0)
+			g.queue.push(n, 0)
 		}
 	}
 	g.done[u] = true
@@ -330,7 +330,7 @@ func (s *scene) offer(g *growth, from, to int32, dist float64, kind stepKind) bo
 	g.forward[to] = g.forward[from] || kind == stepOverload
 	g.surging[to] = false
 	g.ref[to] = g.ref[from]
-	g.push(to, dist)
+	g.queue.push(to, dist)
 	return true
 }
 
@@ -411,13 +411,13 @@ func (s *scene) starve(g *growth, t *tree, avail itemSet) {
 	for _, n := range members {
 		g.done[n] = false
 		if g.member[n] {
-			g.push(n, 0)
+			g.queue.push(n, 0)
 		} else {
 			g.dist[n] = math.Inf(1)
 		}
 	}
 	for len(g.queue) > 0 {
-		q := g.pop()
+		q := g.queue.pop()
 		if g.done[q.node] || q.dist > g.dist[q.node] {
 			continue
 		}
