@@ -281,7 +281,7 @@ func (p *partitioner) touched(c *cluster) itemSet {
 
 // maxVisits bounds the work of one partition: once its trees were grown through so many
 // nodes, no further part is divided.
-const maxVisits = 1_500_000
+const maxVisits = 500_000
 
 // split divides parts that two origins explain much better than one.
 func (p *partitioner) split() (divided bool) {
