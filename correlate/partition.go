@@ -162,17 +162,26 @@ func (p *partitioner) bound(n int32, set itemSet) float64 {
 		}
 		it := p.items[k]
 		if it.node == last {
-			sum += (it.gain + 2) * repeatFactor
+			sum += (it.gain + mostClass) * repeatFactor
 		} else {
-			sum += it.gain + 2
+			sum += it.gain + mostClass
 		}
 		last = it.node
 	}
 	if sum == 0 {
 		return 0
 	}
-	return sum + math.Log(21) + healthFailing
+	return sum + changeWeight(0, true) + healthFailing + loadMoved
 }
+
+// mostClass is the most that the kind of a symptom is worth in any role.
+var mostClass = func() float64 {
+	most := 0.0
+	for _, w := range classWeight {
+		most = max(most, w.origin, w.victim, w.starved, w.ofHost, w.loaded)
+	}
+	return most
+}()
 
 // greedy takes the best tree until no alert is left.
 func (p *partitioner) greedy() {

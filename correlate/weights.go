@@ -139,7 +139,7 @@ func coverage(k topology.Kind) float64 { return 1 - math.Exp(-silence(k)) }
 // Time, in seconds.
 const (
 	lateScale     = 82.0 // ln(1 + delay/lateScale): late costs little
-	earlyScale    = 33.0 // an effect before its cause costs |delay|/earlyScale
+	earlyScale    = 36.0 // an effect before its cause costs |delay|/earlyScale
 	timeCapGroup  = 7.31
 	timeCapRank   = 4.85 // order must not overrule the graph when origins are ranked
 	afterEndGrace = 60.0
