@@ -37,7 +37,7 @@ import (
 
 // The values of [correlate.AlertBatch.Source] that this package writes.
 const (
-	SourceWebhook = "alertmanager"
+	SourceWebhook = correlate.SourceAlertmanager
 	SourceAPI     = correlate.SourcePrometheus
 )
 
