@@ -65,6 +65,7 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handl
 		func() error {
 			return pb.RegisterRecordingServiceHandlerClient(ctx, mux, pb.NewRecordingServiceClient(conn))
 		},
+		func() error { return pb.RegisterSetupServiceHandlerClient(ctx, mux, pb.NewSetupServiceClient(conn)) },
 	} {
 		if err := register(); err != nil {
 			return nil, fmt.Errorf("register REST paths: %w", err)

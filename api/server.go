@@ -93,6 +93,8 @@ type Options struct {
 	// Probes returns the checks that this server runs itself, by namespace, service and
 	// check. Default: it runs none.
 	Probes func() []Probe
+	// Setup tells what the server knows of itself. Default: nothing.
+	Setup SetupReporter
 	// Recorder writes recordings of the stream. Default: there is no stream to record.
 	Recorder Recorder
 	// Ready tells whether the server should get traffic: it sets the serving status of
@@ -137,6 +139,9 @@ func (o *Options) setDefaults() {
 	if o.Discovery == nil {
 		o.Discovery = noDiscovery{}
 	}
+	if o.Setup == nil {
+		o.Setup = noSetup{}
+	}
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
 	}
@@ -156,6 +161,8 @@ type Server struct {
 
 	watchSlots  chan struct{} // one element for each running watch; its capacity is the limit
 	recordSlots chan struct{} // likewise for recordings
+	// examining lets one look at the set-up run at a time: each reads very many rows.
+	examining chan struct{}
 
 	stop     sync.Once
 	stopping chan struct{} // closed by Stop: ends the watches and recordings
@@ -173,6 +180,7 @@ func NewServer(options Options) (*Server, error) {
 		health:      health.NewServer(),
 		watchSlots:  make(chan struct{}, options.MaxWatches),
 		recordSlots: make(chan struct{}, maxRecordings),
+		examining:   make(chan struct{}, 1),
 		stopping:    make(chan struct{}),
 	}
 	s.setServing(healthpb.HealthCheckResponse_NOT_SERVING)
@@ -215,6 +223,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterTopologyServiceServer(r, &topologyService{Server: s})
 	pb.RegisterLearningServiceServer(r, &learningService{Server: s})
 	pb.RegisterRecordingServiceServer(r, &recordingService{Server: s})
+	pb.RegisterSetupServiceServer(r, &setupService{Server: s})
 }
 
 // readyInterval is how often readiness is looked at for grpc.health.v1.
@@ -263,6 +272,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.TopologyService_ServiceDesc.ServiceName,
 		pb.LearningService_ServiceDesc.ServiceName,
 		pb.RecordingService_ServiceDesc.ServiceName,
+		pb.SetupService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(name, status)
 	}

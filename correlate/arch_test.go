@@ -106,7 +106,8 @@ var importTable = []row{
 	{"ingest/bus/...", []string{"correlate", "topology", "proto/..."}},
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
 	{"api/web/...", nil},
-	{"api/...", []string{"correlate", "correlate/store", "topology", "topology/discovery", "proto/...", "api/web"}},
+	{"api/setup", []string{"correlate", "topology", "topology/discovery"}},
+	{"api/...", []string{"correlate", "correlate/store", "topology", "topology/discovery", "proto/...", "api/web", "api/setup"}},
 	{"proto/...", []string{"proto/..."}},
 	{"cmd/hwctl/...", []string{"correlate", "correlate/replay", "correlate/settings", "topology/...", "ingest/...", "proto/..."}},
 	{"cmd/...", []string{"correlate/...", "topology/...", "ingest/...", "api/...", "proto/...", "cmd/..."}},
@@ -167,9 +168,13 @@ var pureImports = map[string][]string{
 		"strings", "time", "unicode", "unicode/utf8", module + "/topology",
 	},
 	"topology": {
-		"cmp", "container/heap", "encoding/hex", "errors", "fmt", "hash", "hash/fnv", "iter", "maps", "math", "math/bits", "net/netip", "slices", "sort", "strconv",
+		"cmp", "container/heap", "encoding/hex", "errors", "fmt", "hash", "hash/fnv", "iter", "maps", "math", "math/bits", "net/netip", "regexp", "slices", "sort", "strconv",
 		"strings", "time", "unicode", "unicode/utf8", "crypto/sha256", "encoding/binary",
 		"github.com/prometheus/prometheus/model/labels", "github.com/prometheus/prometheus/model/relabel", "github.com/prometheus/common/model",
+	},
+	"api/setup": {
+		"cmp", "fmt", "maps", "regexp", "slices", "strconv", "strings", "time",
+		module + "/correlate", module + "/topology", module + "/topology/discovery", // of which it takes the words alone
 	},
 }
 

@@ -50,9 +50,9 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 	a, err := api.NewServer(api.Options{
 		Reader: s.store, Commands: s.bus, Waiter: s.engine, Health: intake, Ready: s.ready,
 		Probes:    s.probing.probes,
-		Discovery: s.topology,
-		Recorder:  recordings{stream: s.bus, graph: s.store.Graph},
-		Logger:    s.log.With("component", "api"), Registerer: s.registry,
+		Discovery: s.topology, Setup: s,
+		Recorder: recordings{stream: s.bus, graph: s.store.Graph},
+		Logger:   s.log.With("component", "api"), Registerer: s.registry,
 	})
 	if err != nil {
 		return nil, err

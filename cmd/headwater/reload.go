@@ -102,4 +102,5 @@ func (s *server) keep(next *config) {
 	}
 	next.environment, next.stream, next.retention = s.config.environment, s.config.stream, s.config.retention
 	s.config = next
+	s.inForce.Store(next)
 }

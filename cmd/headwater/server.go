@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -77,6 +78,10 @@ type server struct {
 
 	reloads chan reloadRequest // not buffered: one at a time, and the asker waits
 	config  *config            // in force; belongs to run's goroutine
+
+	since time.Time
+	// inForce is config for whoever only reads it.
+	inForce atomic.Pointer[config]
 }
 
 type serverMetrics struct {
@@ -107,8 +112,9 @@ func (p *phase) err() error {
 func newServer(o serverOptions, log *slog.Logger) *server {
 	s := &server{
 		o: o, log: log, registry: prometheus.NewRegistry(), parts: newLifecycle(log),
-		reloads: make(chan reloadRequest), config: o.config,
+		reloads: make(chan reloadRequest), config: o.config, since: time.Now(),
 	}
+	s.inForce.Store(o.config)
 	s.phase.set("starting")
 	s.registry.MustRegister(
 		collectors.NewGoCollector(),

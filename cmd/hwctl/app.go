@@ -65,6 +65,7 @@ func newApp(out, errs io.Writer, now func() time.Time, colour bool) *app {
 	a.addReplay()
 	a.addRecord()
 	a.addIntake()
+	a.addDoctor()
 	a.command(a.cli.Command("version", "Print the version."), func(context.Context) error {
 		fmt.Fprintln(a.out, version.Print("hwctl"))
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type fakeServer struct {
 	headwaterv1.UnimplementedHealthServiceServer
 	headwaterv1.UnimplementedTopologyServiceServer
 	headwaterv1.UnimplementedLearningServiceServer
+	headwaterv1.UnimplementedSetupServiceServer
 
 	address string
 	// watch, when set, is the whole of WatchIncidents.
@@ -54,6 +56,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	headwaterv1.RegisterHealthServiceServer(s, f)
 	headwaterv1.RegisterTopologyServiceServer(s, f)
 	headwaterv1.RegisterLearningServiceServer(s, f)
+	headwaterv1.RegisterSetupServiceServer(s, f)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -225,4 +228,10 @@ func (f *fakeServer) DeleteTopologySource(_ context.Context, req *headwaterv1.De
 		return nil, status.Errorf(codes.NotFound, "nothing was pushed as %q", req.GetSource())
 	}
 	return &headwaterv1.DeleteTopologySourceResponse{TopologyVersion: "9f2c", Revision: 813}, nil
+}
+
+func (f *fakeServer) ListFindings(_ context.Context, req *headwaterv1.ListFindingsRequest) (*headwaterv1.ListFindingsResponse, error) {
+	all, err := canned("findings", &headwaterv1.ListFindingsResponse{})
+	all.Findings = slices.DeleteFunc(all.GetFindings(), func(f *headwaterv1.Finding) bool { return f.GetSeverity() < req.GetLeastSeverity() })
+	return all, err
 }

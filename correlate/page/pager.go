@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/headwater-sre/headwater/correlate"
@@ -339,6 +340,43 @@ func (p *Pager) Status() Status {
 		return compareTargets(target{a.Receiver, a.Integration, a.Index}, target{b.Receiver, b.Integration, b.Index})
 	})
 	return s
+}
+
+// Recipients is who can be paged, by the configuration in force.
+type Recipients struct {
+	Integrations []Recipient // by receiver, integration, index
+	// Empty are receivers without integrations that some route leads to.
+	Empty []string
+}
+
+// Recipient is one integration of one receiver.
+type Recipient struct {
+	Receiver     string
+	Integration  string
+	Index        int
+	SendResolved bool
+}
+
+// Recipients tells who can be paged. It is empty where pages are logged only.
+func (p *Pager) Recipients() Recipients {
+	var out Recipients
+	r := p.routing.Load()
+	if r.root == nil {
+		return out
+	}
+	for t, in := range r.targets {
+		out.Integrations = append(out.Integrations, Recipient{t.receiver, t.integration, t.index, in.notify.SendResolved()})
+	}
+	slices.SortFunc(out.Integrations, func(a, b Recipient) int {
+		return compareTargets(target{a.Receiver, a.Integration, a.Index}, target{b.Receiver, b.Integration, b.Index})
+	})
+	r.root.Walk(func(route *dispatch.Route) {
+		if name := route.RouteOpts.Receiver; len(r.of[name]) == 0 && !slices.Contains(out.Empty, name) {
+			out.Empty = append(out.Empty, name)
+		}
+	})
+	slices.Sort(out.Empty)
+	return out
 }
 
 // report keeps the standing of an integration, and logs when it turns.

@@ -27,7 +27,10 @@ const maxSamples = 200_000
 var errTooLarge = fmt.Errorf("the answer is larger than %d MiB; narrow the query with matchers", maxBody>>20)
 
 // Client asks one Prometheus server. It is safe for concurrent use.
-type Client struct{ api v1.API }
+type Client struct {
+	api v1.API
+	url string
+}
 
 // NewClient makes a client for the server at url. How is what Prometheus's own
 // configuration has for HTTP clients: passwords, tokens, TLS, a proxy, headers.
@@ -40,7 +43,7 @@ func NewClient(url string, how config.HTTPClientConfig) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client for %s: %w", url, err)
 	}
-	return &Client{v1.NewAPI(c)}, nil
+	return &Client{v1.NewAPI(c), url}, nil
 }
 
 // inquiry is a few instant queries in a row, and what the server had to say beside the
