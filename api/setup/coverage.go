@@ -76,7 +76,7 @@ func (e *examination) gap(n topology.NodeID, dependents int) Finding {
 		Kind: CoverageGap, Severity: severity, Subject: ref.String(),
 		Title: fmt.Sprintf("Nothing watches %s, and %s on it", e.Graph.Name(n), plural(dependents, "service")+verb(dependents, " depends", " depend")),
 		Evidence: []Evidence{
-			{Text: "depend on it directly: " + listed(direct, 8), Count: len(direct)},
+			{Text: "depend on it directly: " + listed(direct, 8)},
 			{Text: "no alert about it ever came, and no health check looks at it"},
 		},
 		Why:    "When it fails, only its callers say so: it has to be guessed, and is named with less confidence.",
@@ -107,7 +107,10 @@ func (e *examination) watchedByRules() map[topology.Ref]bool {
 			}
 		}
 	}
-	if asked > 0 {
+	switch {
+	case asked > 0 && rules == 0:
+		e.note("the Prometheus servers of the topology sources have no alerting rules")
+	case asked > 0:
 		e.note("%s of Prometheus were read by the labels that they select and set: %d name no service of the graph, so that only their alerts will tell whom they watch", plural(rules, "alerting rule"), general)
 	}
 	return out
@@ -143,7 +146,7 @@ func (e *examination) runbooks() {
 		}
 		for _, a := range alerts {
 			name := a.Labels["alertname"]
-			if a.Severity <= correlate.SeverityInfo || name == correlate.HealthAlertName || a.Annotations["runbook_url"] != "" {
+			if a.Severity <= correlate.SeverityInfo || name == correlate.HealthAlertName || name == testAlertName || a.Annotations["runbook_url"] != "" {
 				continue
 			}
 			if without[name] == nil {

@@ -69,7 +69,7 @@ type Evidence struct {
 // Snippet is text to paste.
 type Snippet struct {
 	Target string // where it belongs: a file, or "shell"
-	Text   string // without indentation of its own; ends with a line feed
+	Text   string // indented as it stands there; ends with a line feed
 	// Placeholders: it holds names that only the reader knows.
 	Placeholders bool
 }

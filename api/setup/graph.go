@@ -49,7 +49,7 @@ func (e *examination) orphans() {
 			f.Evidence = append(f.Evidence, Evidence{Text: "known by source " + s.Source, Last: s.LastSeen})
 		}
 		if e.proposed[ref] {
-			f.Remedy = "A dependency that it alerts together with is proposed above."
+			f.Remedy = "A dependency on, or of, the service that it alerts together with is among the findings."
 		} else {
 			f.Snippet = &Snippet{Target: topologyFile, Placeholders: true, Text: fmt.Sprintf("dependencies:\n  - {from: WHAT-CALLS-IT, to: %s}\n", quoted(ref.String()))}
 		}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/topology"
 )
 
 // outlet names one integration.
@@ -131,8 +133,8 @@ func (e *examination) receiver(in *Integration, got *sent) {
 			Kind: UntriedReceiver, Severity: Hint, Subject: name,
 			Title:   fmt.Sprintf("No page has gone to %s yet", name),
 			Why:     "Whether its address and its secret are right will show in the first outage.",
-			Remedy:  "Send a test alert; it becomes an incident of its own and pages whoever the route leads to.",
-			Snippet: &Snippet{Target: shell, Text: testAlert},
+			Remedy:  "Send a test alert. It pages whoever the route leads to, and ends by itself after five minutes.",
+			Snippet: &Snippet{Target: shell, Text: fmt.Sprintf(testAlert, testAlertName, e.anyService())},
 		})
 	}
 	if !in.SendResolved {
@@ -146,8 +148,21 @@ func (e *examination) receiver(in *Integration, got *sent) {
 	}
 }
 
-const testAlert = `curl -sS -H 'Content-Type: application/json' http://127.0.0.1:9097/api/v2/alerts -d '[{"labels": {"alertname": "HeadwaterTest", "service": "headwater-test", "severity": "critical"}}]'
+// testAlertName is the alert by which receivers are tried.
+const testAlertName = "HeadwaterTest"
+
+const testAlert = `curl -sS -H 'Content-Type: application/json' http://127.0.0.1:9097/api/v2/alerts -d '[{"labels": {"alertname": %q, "service": %q, "severity": "critical"}}]'
 `
+
+// anyService is a service for a test alert: one of the graph, when there is any.
+func (e *examination) anyService() string {
+	for n := range topology.NodeID(e.Graph.Len()) {
+		if !place(e.Graph.Service(n).Kind) && !strings.Contains(e.Graph.Name(n), "'") {
+			return e.Graph.Name(n)
+		}
+	}
+	return "test"
+}
 
 func failing(name string, in *Integration, got *sent) Finding {
 	f := Finding{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -55,8 +56,14 @@ type process struct {
 // launch starts a program that ends with the test at the latest.
 func launch(t testing.TB, name, path string, args ...string) *process {
 	t.Helper()
+	return launchTelling(t, nil, name, path, args...)
+}
+
+// launchTelling is launch for a program whose standard output is of interest.
+func launchTelling(t testing.TB, out io.Writer, name, path string, args ...string) *process {
+	t.Helper()
 	p := &process{name: name, cmd: exec.Command(path, args...), log: newLogTail(), ended: make(chan struct{})}
-	p.cmd.Stderr = p.log
+	p.cmd.Stdout, p.cmd.Stderr = out, p.log
 	p.cmd.SysProcAttr = dieWithParent()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)

@@ -275,7 +275,7 @@ type FindingSnippet struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where it belongs: a file of ours or somebody else's, or "shell".
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
-	// The text, without indentation of its own. It ends with a line feed.
+	// The text, indented as it stands there. It ends with a line feed.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// Whether it holds names that only you know, such as an address of yours.
 	Placeholders  bool `protobuf:"varint,3,opt,name=placeholders,proto3" json:"placeholders,omitempty"`
