@@ -53,7 +53,7 @@ func state(t *testing.T, graph string) *setup.State {
 	return s
 }
 
-func build(t *testing.T, text string) *topology.Graph {
+func build(t testing.TB, text string) *topology.Graph {
 	t.Helper()
 	spec, err := file.Parse("topology.yaml", []byte(text))
 	if err != nil {

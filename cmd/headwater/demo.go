@@ -363,6 +363,7 @@ func (s *screen) explore(srv *server) {
 		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " incidents show INC-1",
 		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " topology what-breaks mysql",
 		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " alerts list",
+		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " doctor",
 	} {
 		s.line("  %s", command)
 	}

@@ -166,8 +166,8 @@ func paste(t *testing.T, path, text string) {
 	write(t, path, before+"\n"+section+"\n"+rest+after)
 }
 
-// decided returns an error until what becomes of each alert is.
-func decided(r *record, group []notified) error {
+// fated returns an error until what becomes of each alert is.
+func fated(r *record, group []notified) error {
 	for _, n := range group {
 		switch fate := r.alerts[n.id()].GetFate(); fate.GetKind() {
 		case pb.FateKind_FATE_KIND_UNSPECIFIED, pb.FateKind_FATE_KIND_PENDING, pb.FateKind_FATE_KIND_HELD:
@@ -194,7 +194,7 @@ func TestAcceptanceDoctorsAdviceMendsABrokenSetUp(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return decided(r, group)
+			return fated(r, group)
 		})
 		tell(day, ended(group, group[0].StartsAt.Add(5*time.Minute)))
 		h.awaitQuiet(t)
