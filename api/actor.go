@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
@@ -48,6 +49,19 @@ func actor(ctx context.Context, field string) string {
 		return field
 	}
 	return anonymous
+}
+
+// source is what a command was given with.
+func source(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil && p.Addr.Network() == loopbackNetwork {
+		return "rest"
+	}
+	for _, agent := range metadata.ValueFromIncomingContext(ctx, "user-agent") {
+		if agent == "hwctl" || strings.HasPrefix(agent, "hwctl ") {
+			return "hwctl"
+		}
+	}
+	return "grpc"
 }
 
 // webUser trusts the metadata only from our own web server: on the network anybody can

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -22,7 +23,7 @@ const (
 func (s *incidentService) AcknowledgeIncident(ctx context.Context, req *pb.AcknowledgeIncidentRequest) (*pb.AcknowledgeIncidentResponse, error) {
 	incident, revision, err := s.command(ctx, correlate.Command{
 		Kind: correlate.CommandAcknowledge, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetNote(),
-	}, "note")
+	}, "note", req.GetEtag())
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (s *incidentService) AcknowledgeIncident(ctx context.Context, req *pb.Ackno
 func (s *incidentService) ResolveIncident(ctx context.Context, req *pb.ResolveIncidentRequest) (*pb.ResolveIncidentResponse, error) {
 	incident, revision, err := s.command(ctx, correlate.Command{
 		Kind: correlate.CommandResolve, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetReason(),
-	}, "reason")
+	}, "reason", req.GetEtag())
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (s *incidentService) AddIncidentNote(ctx context.Context, req *pb.AddIncide
 	}
 	incident, revision, err := s.command(ctx, correlate.Command{
 		Kind: correlate.CommandAddNote, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetNote(),
-	}, "note")
+	}, "note", req.GetEtag())
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +60,8 @@ func (s *incidentService) AddIncidentNote(ctx context.Context, req *pb.AddIncide
 //
 // The look at the incident before publishing is for a good error, not for correctness:
 // the engine judges the command again, at its place in the stream.
-func (s *incidentService) command(ctx context.Context, c correlate.Command, textField string) (*pb.Incident, uint64, error) {
-	if err := s.admit(ctx, &c, textField); err != nil {
+func (s *incidentService) command(ctx context.Context, c correlate.Command, textField, etag string) (*pb.Incident, uint64, error) {
+	if err := s.admit(ctx, &c, textField, etag); err != nil {
 		return nil, 0, err
 	}
 	if err := s.carryOut(ctx, &c); err != nil {
@@ -70,8 +71,12 @@ func (s *incidentService) command(ctx context.Context, c correlate.Command, text
 }
 
 // admit fills in who gives the command and refuses what can be seen to be wrong with it.
-func (s *incidentService) admit(ctx context.Context, c *correlate.Command, textField string) error {
-	c.Actor = actor(ctx, c.Actor)
+func (s *incidentService) admit(ctx context.Context, c *correlate.Command, textField, etag string) error {
+	var err error
+	if c.IfRevision, err = parseETag(etag); err != nil {
+		return err
+	}
+	c.Actor, c.Source = actor(ctx, c.Actor), source(ctx)
 	if err := checkText("actor", c.Actor, maxActorBytes); err != nil {
 		return err
 	}
@@ -82,7 +87,33 @@ func (s *incidentService) admit(ctx context.Context, c *correlate.Command, textF
 	if err != nil {
 		return err
 	}
-	return s.checkNotMerged(ctx, before)
+	if err := s.checkNotMerged(ctx, before); err != nil {
+		return err
+	}
+	return checkRevision(c, before)
+}
+
+// parseETag reads the revision that an incident must still have; 0: any.
+func parseETag(etag string) (uint64, error) {
+	if etag == "" {
+		return 0, nil
+	}
+	revision, err := strconv.ParseUint(etag, 10, 64)
+	if err != nil || revision == 0 {
+		return 0, invalid("etag", fmt.Sprintf("%q is none; it is the revision of the incident as it was last read", etag))
+	}
+	return revision, nil
+}
+
+// checkRevision answers a command that was given in view of another state than now holds.
+// Revisions only grow, so what differs now differed when the command was judged.
+func checkRevision(c *correlate.Command, now *correlate.Incident) error {
+	if c.IfRevision == 0 || now.Revision == c.IfRevision {
+		return nil
+	}
+	return fault(codes.Aborted, reasonETag,
+		fmt.Sprintf("%s has changed: it is at revision %d, no longer at %d; read it and try again", now.ID, now.Revision, c.IfRevision),
+		map[string]string{"incident": now.ID, "revision": strconv.FormatUint(now.Revision, 10)})
 }
 
 // whole reads an incident in full view.
@@ -101,12 +132,16 @@ func (s *incidentService) carryOut(ctx context.Context, c *correlate.Command) er
 		return err
 	}
 	// It may have been merged between our look at it and the command's turn.
+	about := map[string]string{"incident": c.Incident}
 	if now, _, err := s.incident(ctx, c.Incident); err == nil {
-		if err := s.checkNotMerged(ctx, now); err != nil {
+		if err := cmp.Or(s.checkNotMerged(ctx, now), checkRevision(c, now)); err != nil {
 			return err
 		}
+		if c.Kind == correlate.CommandSetStatus {
+			about["status"], about["allowed"] = now.Status.String(), statusList(now.Status.NextStatuses())
+		}
 	}
-	return fault(codes.FailedPrecondition, reasonRejected, rejected, map[string]string{"incident": c.Incident})
+	return fault(codes.FailedPrecondition, reasonRejected, rejected, about)
 }
 
 // publish puts a command on the stream and waits until it has been applied. rejected says

@@ -55,7 +55,40 @@ func incidentToProto(i *correlate.Incident) *pb.Incident {
 		SetOrigin:          originStatementToProto(i.SetOrigin),
 		SplitFrom:          i.SplitFrom,
 		Apart:              mapped(i.Apart, partingToProto),
+
+		IncidentSeverity:       pb.IncidentSeverity(i.Sev),
+		IncidentSeverityReason: i.SevWhy,
+		SetSeverity:            sevStatementToProto(i.SetSev),
+		Status:                 statusToProto(i.Status),
+		NextStatuses:           mapped(i.Status.NextStatuses(), statusToProto),
+		Closed:                 closureToProto(i.Closed),
+		Roles:                  mapped(i.Roles, roleToProto),
+		Links:                  mapped(i.Links, linkToProto),
 	}
+}
+
+func sevStatementToProto(s *correlate.SevStatement) *pb.SeverityStatement {
+	if s == nil {
+		return nil
+	}
+	return &pb.SeverityStatement{Severity: pb.IncidentSeverity(s.Sev), At: timeToProto(s.At), Actor: s.By, Note: s.Note}
+}
+
+func statusToProto(s correlate.Status) pb.IncidentStatus { return pb.IncidentStatus(s) + 1 }
+
+func closureToProto(c *correlate.Closure) *pb.Closure {
+	if c == nil {
+		return nil
+	}
+	return &pb.Closure{At: timeToProto(c.At), Actor: c.By, Note: c.Note}
+}
+
+func roleToProto(r correlate.Role) *pb.IncidentRole {
+	return &pb.IncidentRole{Role: r.Name, Assignee: r.Who, At: timeToProto(r.At), Actor: r.By}
+}
+
+func linkToProto(l correlate.Link) *pb.IncidentLink {
+	return &pb.IncidentLink{Title: l.Title, Url: l.URL, At: timeToProto(l.At), Actor: l.By}
 }
 
 func originStatementToProto(s *correlate.OriginStatement) *pb.OriginStatement {
@@ -132,7 +165,7 @@ func ackToProto(a *correlate.Acknowledgement) *pb.Acknowledgement {
 }
 
 func timelineToProto(e correlate.TimelineEntry) *pb.TimelineEntry {
-	return &pb.TimelineEntry{At: timeToProto(e.At), Kind: pb.TimelineKind(e.Kind) + 1, Text: e.Text, Actor: e.Actor}
+	return &pb.TimelineEntry{At: timeToProto(e.At), Kind: pb.TimelineKind(e.Kind) + 1, Text: e.Text, Actor: e.Actor, Source: e.Source}
 }
 
 func pagingToProto(p correlate.Paging) *pb.Paging {
@@ -199,6 +232,7 @@ func alertToProto(a *correlate.AlertState) *pb.Alert {
 		SenderEndedAt: timeToProto(a.EndsAt),
 		Muted:         a.Muted,
 		SenderUrl:     a.SenderURL,
+		Detached:      a.Detached,
 	}
 }
 

@@ -32,6 +32,7 @@ var conversions = []struct {
 			"Rejoined":            "the engine's own: how often it changed its mind",
 			"ReviewAt":            "the engine's own: when it looks again at what recovered",
 			"ReviewedUntil":       "as above",
+			"Kept":                "how long rows are kept, on disk; commands that come too late say so",
 			"Paging.SaidOrigin":   "Page.headline shows what was said",
 			"Paging.SaidSeverity": "as above",
 			"Paging.SaidServices": "as above",
@@ -178,6 +179,10 @@ func TestEnumsAreNamedAlike(t *testing.T) {
 	check(pb.LearnedKind(0).Descriptor(), "LEARNED_KIND_", 0, figure, domain(0, figure))
 	term := func(i int) string { return correlate.Term(i).String() }
 	check(pb.Term(0).Descriptor(), "TERM_", 0, term, domain(0, term))
+	sev := func(i int) string { return strings.ToLower(correlate.Sev(i).String()) }
+	check(pb.IncidentSeverity(0).Descriptor(), "INCIDENT_SEVERITY_", 0, sev, domain(0, sev))
+	status := func(i int) string { return correlate.Status(i).String() }
+	check(pb.IncidentStatus(0).Descriptor(), "INCIDENT_STATUS_", 1, status, domain(0, status))
 	page := func(i int) string { return strings.TrimSuffix(correlate.PageKind(i).String(), "d") } // "resolved" is a resolve
 	check(pb.PageKind(0).Descriptor(), "PAGE_KIND_", 1, page, domain(0, page))
 	mode := func(i int) string { return topology.Mode(i).String() }
@@ -203,8 +208,15 @@ func TestFilterWordsAreTheDomains(t *testing.T) {
 		"state":    {stateWords, func(i int) string { return correlate.IncidentState(i).String() }},
 		"class":    {classWords, func(i int) string { return correlate.Class(i).String() }},
 		"fate":     {fateWords, func(i int) string { return correlate.FateKind(i).String() }},
-		"kind":     {figureWords, func(i int) string { return correlate.FigureKind(i).String() }},
-		"status":   {healthWords, func(i int) string { return correlate.HealthStatus(i).String() }},
+		"progress": {statusWords, func(i int) string { return correlate.Status(i).String() }},
+		"sev": {sevWords, func(i int) string {
+			if i == int(correlate.Sev4) {
+				return fmt.Sprint(i) // none above
+			}
+			return strings.ToLower(correlate.Sev(i + 1).String())
+		}},
+		"kind":   {figureWords, func(i int) string { return correlate.FigureKind(i).String() }},
+		"status": {healthWords, func(i int) string { return correlate.HealthStatus(i).String() }},
 	} {
 		for i := range len(c.words) + 1 {
 			want := c.domain(i)

@@ -25,7 +25,7 @@ func (s *incidentService) SetIncidentOrigin(ctx context.Context, req *pb.SetInci
 	}
 	incident, revision, err := s.command(ctx, correlate.Command{
 		Kind: correlate.CommandSetOrigin, Incident: req.GetId(), Service: topology.ParseRef(req.GetService()), Actor: req.GetActor(), Text: req.GetNote(),
-	}, "note")
+	}, "note", req.GetEtag())
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (s *incidentService) MergeIncidents(ctx context.Context, req *pb.MergeIncid
 		return nil, err
 	}
 	c := correlate.Command{Kind: correlate.CommandMerge, Incident: req.GetId(), Into: req.GetInto(), Actor: req.GetActor(), Text: req.GetNote()}
-	if err := s.admit(ctx, &c, "note"); err != nil {
+	if err := s.admit(ctx, &c, "note", req.GetEtag()); err != nil {
 		return nil, err
 	}
 	if err := s.carryOut(ctx, &c); err != nil {
@@ -74,31 +74,59 @@ func (s *incidentService) continues(ctx context.Context, id string) (string, err
 // SplitIncident implements [pb.IncidentServiceServer].
 func (s *incidentService) SplitIncident(ctx context.Context, req *pb.SplitIncidentRequest) (*pb.SplitIncidentResponse, error) {
 	c := correlate.Command{Kind: correlate.CommandSplit, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetNote()}
-	if err := nameSplit(&c, req); err != nil {
-		return nil, err
-	}
-	if err := s.admit(ctx, &c, "note"); err != nil {
-		return nil, err
-	}
-	if err := s.carryOut(ctx, &c); err != nil {
-		return nil, err
-	}
-	fresh, err := s.splitFrom(ctx, c.Incident, c.Actor)
-	if err != nil {
-		return nil, err
-	}
 	resp := &pb.SplitIncidentResponse{}
-	if resp.SplitIncident, err = s.view(ctx, fresh, pb.IncidentView_INCIDENT_VIEW_FULL); err != nil {
-		return nil, err
-	}
-	if resp.Incident, resp.Revision, err = s.whole(ctx, c.Incident); err != nil {
+	var err error
+	resp.Incident, resp.SplitIncident, resp.Revision, err = s.takeOut(ctx, &c, req)
+	if err != nil {
 		return nil, err
 	}
 	return resp, nil
 }
 
+// DetachIncidentAlerts implements [pb.IncidentServiceServer].
+func (s *incidentService) DetachIncidentAlerts(ctx context.Context, req *pb.DetachIncidentAlertsRequest) (*pb.DetachIncidentAlertsResponse, error) {
+	c := correlate.Command{Kind: correlate.CommandDetach, Incident: req.GetId(), Actor: req.GetActor(), Text: req.GetNote()}
+	resp := &pb.DetachIncidentAlertsResponse{}
+	var err error
+	resp.Incident, resp.DetachedIncident, resp.Revision, err = s.takeOut(ctx, &c, req)
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// leavers name what leaves an incident.
+type leavers interface {
+	GetAlerts() []string
+	GetServices() []string
+	GetEtag() string
+}
+
+// takeOut carries out a command that moves alerts into an incident of their own, and
+// returns what they left and what they are in now.
+func (s *incidentService) takeOut(ctx context.Context, c *correlate.Command, req leavers) (rest, left *pb.Incident, revision uint64, err error) {
+	if err := nameSplit(c, req); err != nil {
+		return nil, nil, 0, err
+	}
+	if err := s.admit(ctx, c, "note", req.GetEtag()); err != nil {
+		return nil, nil, 0, err
+	}
+	if err := s.carryOut(ctx, c); err != nil {
+		return nil, nil, 0, err
+	}
+	fresh, err := s.splitFrom(ctx, c.Incident, c.Actor)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	if left, err = s.view(ctx, fresh, pb.IncidentView_INCIDENT_VIEW_FULL); err != nil {
+		return nil, nil, 0, err
+	}
+	rest, revision, err = s.whole(ctx, c.Incident)
+	return rest, left, revision, err
+}
+
 // nameSplit reads the alerts and the services that leave.
-func nameSplit(c *correlate.Command, req *pb.SplitIncidentRequest) error {
+func nameSplit(c *correlate.Command, req leavers) error {
 	switch {
 	case len(req.GetAlerts())+len(req.GetServices()) == 0:
 		return invalid("services", "name the services whose alerts leave, or in alerts the alerts")

@@ -26,7 +26,7 @@ const (
 	reasonFutureRevision = "REVISION_AHEAD"     // metadata: revision, requested
 	reasonWatchLimit     = "WATCH_LIMIT"        // metadata: limit
 	reasonRecordLimit    = "RECORDING_LIMIT"    // metadata: limit
-	reasonETag           = "ETAG_MISMATCH"      // metadata: source
+	reasonETag           = "ETAG_MISMATCH"      // metadata: source, or incident, revision
 	reasonSourceLimit    = "SOURCE_LIMIT"       //
 	reasonNoSources      = "NO_SOURCES"         //
 	reasonShutdown       = "SHUTTING_DOWN"      // metadata: revision

@@ -132,6 +132,8 @@ type incidentRow = *correlate.Incident
 var (
 	severityWords = []string{"none", "info", "warning", "error", "critical"}
 	stateWords    = []string{"open", "resolved", "merged"}
+	statusWords   = []string{"detected", "investigating", "identified", "mitigating", "resolved", "closed"}
+	sevWords      = []string{"sev1", "sev2", "sev3", "sev4"} // from [correlate.Sev1] on
 )
 
 // incidentFields are listed in the comment of ListIncidentsRequest.filter.
@@ -141,6 +143,11 @@ var incidentFields = schema[incidentRow]{
 		textField("id", func(i incidentRow) []string { return []string{i.ID} }),
 		rankField("state", "INCIDENT_STATE_", stateWords, func(i incidentRow) int { return int(i.State) }),
 		rankField("severity", "SEVERITY_", severityWords, func(i incidentRow) int { return int(i.Severity) }),
+		rankField("incident_severity", "INCIDENT_SEVERITY_", sevWords, sevRank),
+		rankField("status", "INCIDENT_STATUS_", statusWords, func(i incidentRow) int { return int(i.Status) }),
+		textField("role", func(i incidentRow) []string {
+			return mapped(i.Roles, func(r correlate.Role) string { return r.Who })
+		}),
 		textField("origin", func(i incidentRow) []string {
 			if o := i.Origin(); o != nil {
 				return refNames(nil, o.Service)
@@ -173,6 +180,14 @@ var incidentFields = schema[incidentRow]{
 		timeField("updated_at", func(i incidentRow) time.Time { return i.UpdatedAt }),
 		timeField("resolved_at", func(i incidentRow) time.Time { return i.ResolvedAt }),
 	},
+}
+
+// sevRank is the place of an incident's severity among the words; incidents without one come last.
+func sevRank(i incidentRow) int {
+	if i.Sev == correlate.SevUnset {
+		return len(sevWords)
+	}
+	return int(i.Sev - correlate.Sev1)
 }
 
 func incidentServices(i incidentRow) []string {

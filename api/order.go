@@ -28,6 +28,7 @@ var orderFields = []struct {
 	{"started_at", func(i *correlate.Incident) int64 { return timeKey(i.StartedAt) }},
 	{"updated_at", func(i *correlate.Incident) int64 { return timeKey(i.UpdatedAt) }},
 	{"severity", func(i *correlate.Incident) int64 { return int64(i.Severity) }},
+	{"incident_severity", func(i *correlate.Incident) int64 { return int64(sevRank(i)) }},
 	{"alerts", func(i *correlate.Incident) int64 { return int64(i.Alerts) }},
 }
 

@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headwater-sre/headwater/topology"
@@ -45,6 +46,9 @@ func (e *Engine) setOrigin(inc *incident, c *Command) string {
 	row := e.editIncident(inc)
 	row.SetOrigin = &OriginStatement{Service: service, At: e.meta.Now, By: actorOr(c.Actor), Note: c.Text}
 	e.note(inc, TimelineOrigin, c.Actor, withText(fmt.Sprintf("origin set to %s", e.short(service)), c.Text))
+	if inc.row.Status < StatusIdentified {
+		e.progress(inc, StatusIdentified, c.Actor, "")
+	}
 	e.judge(inc)
 	return ""
 }
@@ -160,12 +164,28 @@ func (e *Engine) bind(items []*item, number uint64, merged bool) {
 
 // splitCommand moves alerts into an incident of their own.
 func (e *Engine) splitCommand(inc *incident, c *Command) string {
+	return e.takeOut(inc, c, "split")
+}
+
+// detachCommand is a split after which the alerts that leave are no reason to page: they
+// came along, and somebody looked at them.
+func (e *Engine) detachCommand(inc *incident, c *Command) string {
+	return e.takeOut(inc, c, "detached")
+}
+
+// takeOut moves the alerts that c names into an incident of their own, and says in verb what was done.
+func (e *Engine) takeOut(inc *incident, c *Command, verb string) string {
 	if !inc.open() {
 		return fmt.Sprintf("%s is already resolved", c.Incident)
 	}
 	chosen, refusal := e.chosen(inc, c)
 	if refusal != "" {
 		return refusal
+	}
+	if c.Kind == CommandDetach {
+		for _, it := range chosen {
+			e.editAlert(it).Detached = "detached from " + inc.row.ID + " by " + actorOr(c.Actor)
+		}
 	}
 	fresh := e.openIncident()
 	for _, it := range chosen {
@@ -178,8 +198,8 @@ func (e *Engine) splitCommand(inc *incident, c *Command) string {
 	row.SplitFrom, row.Ack = inc.row.ID, inc.row.Ack
 	e.inheritPartings(fresh, inc)
 	e.part(fresh, inc, Parting{At: e.meta.Now, By: actorOr(c.Actor)})
-	e.note(fresh, TimelineSplit, c.Actor, withText("split from "+inc.row.ID, c.Text))
-	e.note(inc, TimelineSplit, c.Actor, withText(plural(len(chosen), "alert")+" split off as "+fresh.row.ID, c.Text))
+	e.note(fresh, TimelineSplit, c.Actor, withText(verb+" from "+inc.row.ID, c.Text))
+	e.note(inc, TimelineSplit, c.Actor, withText(fmt.Sprintf("%s %s as %s", plural(len(chosen), "alert"), strings.Replace(verb, "split", "split off", 1), fresh.row.ID), c.Text))
 	e.judge(inc)
 	e.judge(fresh)
 	return ""
@@ -308,6 +328,7 @@ func (e *Engine) succeed(gone, into *incident, actor string) {
 	if row := e.editIncident(into); row.SetOrigin == nil {
 		row.SetOrigin = gone.row.SetOrigin
 	}
+	e.inheritRecord(gone, into)
 	former := gone.row.Apart
 	e.endPartings(gone)
 	for _, p := range former {

@@ -34,7 +34,7 @@ func TestLesson13_WhatAnOperatorDividedNothingElseJoins(t *testing.T) {
 			case d.Rejected != "":
 			case c.Kind == correlate.CommandMerge:
 				sides = nil
-			case c.Kind == correlate.CommandSplit:
+			case c.Kind == correlate.CommandSplit, c.Kind == correlate.CommandDetach:
 				s := separation{rest: members(l, c.Incident)}
 				s.left = slices.DeleteFunc(source, func(id correlate.AlertID) bool { return slices.Contains(s.rest, id) })
 				sides = append(sides, s)

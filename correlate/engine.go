@@ -19,6 +19,7 @@ type Engine struct {
 	spec      *topology.Spec
 	items     map[AlertID]*item
 	incidents map[string]*incident
+	records   map[string]*incident // of those whose alerts are forgotten, what people may still write to
 	health    map[checkKey]*HealthState
 	changes   []*ChangeState // by Pos
 	stats     map[string]Stat
@@ -66,7 +67,7 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, meta: snapshot.Meta,
-		items: map[AlertID]*item{}, incidents: map[string]*incident{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
+		items: map[AlertID]*item{}, incidents: map[string]*incident{}, records: map[string]*incident{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
 		latest: map[string]*item{}, names: map[string]verdict{}, forgetting: map[checkKey]time.Time{},
 	}
 	if e.meta.NextIncident == 0 {
@@ -91,6 +92,10 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 func (e *Engine) load(s *Snapshot) error {
 	for _, row := range s.Incidents {
 		inc := &incident{row: row, timeline: slices.Clip(row.Timeline)}
+		if row.Archived {
+			e.records[row.ID] = inc
+			continue
+		}
 		e.incidents[row.ID] = inc
 		if row.Unsettled {
 			e.unsettled = append(e.unsettled, inc)
@@ -142,6 +147,9 @@ func (e *Engine) Snapshot() *Snapshot {
 		s.Alerts = append(s.Alerts, it.state)
 	}
 	for _, inc := range e.incidents {
+		s.Incidents = append(s.Incidents, inc.row)
+	}
+	for _, inc := range e.records {
 		s.Incidents = append(s.Incidents, inc.row)
 	}
 	s.Health = slices.Collect(maps.Values(e.health))

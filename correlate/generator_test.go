@@ -251,7 +251,19 @@ func (h *history) command() *correlate.Command {
 		}
 	case correlate.CommandMerge:
 		c.Into = h.incident()
-	case correlate.CommandSplit:
+	case correlate.CommandSetSeverity:
+		c.Sev = correlate.Sev(rapid.IntRange(0, int(correlate.Sev4)).Draw(h.t, "sev"))
+	case correlate.CommandSetStatus:
+		c.Status = correlate.Status(rapid.IntRange(0, int(correlate.StatusClosed)).Draw(h.t, "status"))
+	case correlate.CommandAssign:
+		c.Role = rapid.SampledFrom([]string{"ic", "technical-lead", "scribe"}).Draw(h.t, "role")
+		c.Who = rapid.SampledFrom([]string{"", "ann", "ben"}).Draw(h.t, "who")
+	case correlate.CommandAddUpdate:
+		c.Public = rapid.Bool().Draw(h.t, "public")
+	case correlate.CommandLink:
+		c.Link.Title = rapid.SampledFrom([]string{"bridge", "chat"}).Draw(h.t, "title")
+		c.Link.URL = rapid.SampledFrom([]string{"", "https://meet.example/1"}).Draw(h.t, "url")
+	case correlate.CommandSplit, correlate.CommandDetach:
 		if rapid.Bool().Draw(h.t, "by service") {
 			c.Services = []topology.Ref{{Name: rapid.SampledFrom(h.sets).Draw(h.t, "alert on").labels["service"]}}
 		} else if running := h.running(); len(running) > 0 {
@@ -269,6 +281,8 @@ var commandKinds = []correlate.CommandKind{
 	correlate.CommandSetOrigin, correlate.CommandSetOrigin, correlate.CommandMerge, correlate.CommandMerge,
 	correlate.CommandMerge, correlate.CommandSplit, correlate.CommandSplit, correlate.CommandSplit, correlate.CommandSplit,
 	correlate.CommandSetOrigin, correlate.CommandResetLearned,
+	correlate.CommandSetSeverity, correlate.CommandSetStatus, correlate.CommandSetStatus, correlate.CommandSetStatus,
+	correlate.CommandAssign, correlate.CommandAddUpdate, correlate.CommandLink, correlate.CommandDetach, correlate.CommandDetach,
 }
 
 func (h *history) incident() string {

@@ -121,7 +121,10 @@ type AlertState struct {
 	Bond uint64
 	// Opening is set on the alerts that the incident's first opening page spoke of: they hold its identity when alerts are divided anew.
 	Opening bool
-	Fate    Fate
+	// Detached says who took it out of which incident, because it is about something else that
+	// is worth no page; empty: nobody did. It holds for this instance: when it fires again it may page.
+	Detached string
+	Fate     Fate
 	// Archived is set once, when the engine forgets the instance; the row is history from then on.
 	Archived bool
 	// Revision is the stream position at which the row last changed.
@@ -223,9 +226,20 @@ const (
 	TimelineReopened // came back
 	TimelineChange   // a change event that bears on it
 	TimelineSplit    // alerts moved to another incident
+
+	TimelineSeverity     // its [Sev] changed
+	TimelineStatus       // its [Status] was set
+	TimelineRole         // somebody took a role, or left it
+	TimelineUpdate       // people told each other how it stands
+	TimelinePublicUpdate // those outside were told how it stands
+	TimelineLink         // a link was set or removed
+	TimelineClosed       // closed, with the reason
 )
 
-var timelineNames = [...]string{"note", "opened", "joined", "origin", "page", "merged", "acknowledged", "resolved", "reopened", "change", "split"}
+var timelineNames = [...]string{
+	"note", "opened", "joined", "origin", "page", "merged", "acknowledged", "resolved", "reopened", "change", "split",
+	"severity", "status", "role", "update", "public-update", "link", "closed",
+}
 
 // String returns the lower-case name.
 func (k TimelineKind) String() string { return nameOf(timelineNames[:], int(k)) }
@@ -236,6 +250,8 @@ type TimelineEntry struct {
 	Kind  TimelineKind
 	Text  string
 	Actor string // empty: the engine
+	// Source is what the actor did it with: "hwctl", "rest", "grpc"; empty: not known, or the engine.
+	Source string
 }
 
 // Acknowledgement says who has the incident.
@@ -271,6 +287,19 @@ type Incident struct {
 	// Title is the name of the most telling alert: the origin's own, else the worst. [Incident.Headline] says the whole.
 	Title    string
 	Severity Severity
+	// Sev is how bad it is, see [Engine.grade], and SevWhy says why in words.
+	Sev    Sev
+	SevWhy string
+	// SetSev is what an operator said of that; nil: nobody did, or the word was withdrawn.
+	SetSev *SevStatement
+	// Status is how far people have come with it.
+	Status Status
+	// Closed says who closed it and why; nil unless Status is [StatusClosed].
+	Closed *Closure
+	// Roles are who does what: the common roles first, then by name.
+	Roles []Role
+	// Links are where people look, oldest first.
+	Links []Link
 	// StartedAt is the earliest onset; OpenedAt when the engine opened it; ResolvedAt zero while open.
 	StartedAt, OpenedAt, UpdatedAt, ResolvedAt time.Time
 	// ResolvedBy is the operator who resolved it; empty: it ended by itself.
@@ -316,8 +345,10 @@ type Incident struct {
 	// Labels and annotations for routing a page: environment, namespace, owner, tier … see [Incident.RouteLabels].
 	Environment     string
 	TopologyVersion string
-	Archived        bool
-	Revision        uint64
+	// Archived: the engine has forgotten its alerts, and none can join it any more. While it
+	// is Kept, people can still write to its record; then the row is history.
+	Archived, Kept bool
+	Revision       uint64
 }
 
 // Origin returns the best candidate, or nil when there is none.
@@ -328,14 +359,17 @@ func (i *Incident) Origin() *Origin {
 	return &i.Origins[0]
 }
 
-// RouteLabels are the labels that a `route:` may match on: incident, severity,
-// environment, origin, namespace, kind, owner and team (the same value). Empty values are left out.
+// RouteLabels are the labels that a `route:` may match on: incident, severity (of its
+// alerts), sev (SEV1 to SEV4), environment, origin, namespace, kind, owner and team (the same value). Empty values are left out.
 func (i *Incident) RouteLabels() map[string]string {
 	l := map[string]string{"alertname": "HeadwaterIncident", "incident": i.ID, "severity": i.Severity.String()}
 	put := func(k, v string) {
 		if v != "" {
 			l[k] = v
 		}
+	}
+	if i.Sev != SevUnset {
+		put("sev", i.Sev.String())
 	}
 	put("environment", i.Environment)
 	if o := i.Origin(); o != nil {

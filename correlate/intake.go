@@ -370,35 +370,40 @@ func (e *Engine) applyCommand(c *Command) string {
 	if c.Kind == CommandResetLearned {
 		return e.resetLearned(c.Learned)
 	}
+	e.step.source = c.Source
+	defer func() { e.step.source = "" }()
 	inc := e.incidents[c.Incident]
 	if inc == nil {
+		inc = e.records[c.Incident]
+	}
+	carryOut := carriers[c.Kind]
+	switch {
+	case inc == nil:
 		return fmt.Sprintf("no incident %q is open or recently ended", c.Incident)
-	}
-	if inc.row.State == IncidentMerged {
-		return fmt.Sprintf("%s was merged into %s", c.Incident, inc.row.MergedInto)
-	}
-	switch c.Kind {
-	case CommandAcknowledge:
-		return e.acknowledge(inc, c)
-	case CommandResolve:
-		if !inc.open() {
-			return fmt.Sprintf("%s is already resolved", c.Incident)
-		}
-		e.editIncident(inc).ResolvedBy = actorOr(c.Actor)
-		e.note(inc, TimelineEnded, c.Actor, withText("resolved", c.Text))
-		e.closeIncident(inc, "resolved by "+actorOr(c.Actor))
-	case CommandAddNote:
-		e.note(inc, TimelineNote, c.Actor, c.Text)
-	case CommandSetOrigin:
-		return e.setOrigin(inc, c)
-	case CommandMerge:
-		return e.mergeCommand(inc, c)
-	case CommandSplit:
-		return e.splitCommand(inc, c)
-	default:
+	case carryOut == nil:
 		return fmt.Sprintf("unknown command %s", c.Kind)
+	case c.IfRevision != 0 && c.IfRevision != inc.row.Revision:
+		return fmt.Sprintf("%s has changed: it is at revision %d, no longer at %d", c.Incident, inc.row.Revision, c.IfRevision)
+	case inc.row.Archived && !c.Kind.ofRecord():
+		return fmt.Sprintf("%s ended more than %s ago: its record can be edited, no longer its alerts", c.Incident, roughly(e.cfg.ReopenWithin))
 	}
-	return ""
+	return carryOut(e, inc, c)
+}
+
+// carriers carry out the commands about an incident. Each says why it did not; empty: it did.
+var carriers = map[CommandKind]func(*Engine, *incident, *Command) string{
+	CommandAcknowledge: (*Engine).acknowledge,
+	CommandResolve:     (*Engine).resolveCommand,
+	CommandAddNote:     (*Engine).addNote,
+	CommandSetOrigin:   (*Engine).setOrigin,
+	CommandMerge:       (*Engine).mergeCommand,
+	CommandSplit:       (*Engine).splitCommand,
+	CommandDetach:      (*Engine).detachCommand,
+	CommandSetSeverity: (*Engine).setSev,
+	CommandSetStatus:   (*Engine).setStatus,
+	CommandAssign:      (*Engine).assign,
+	CommandAddUpdate:   (*Engine).addUpdate,
+	CommandLink:        (*Engine).link,
 }
 
 func (e *Engine) acknowledge(inc *incident, c *Command) string {

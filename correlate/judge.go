@@ -34,6 +34,7 @@ func (e *Engine) judgeIn(inc *incident, s *scene) {
 	}
 	e.sayWhoSetOrigin(inc)
 	e.describe(inc, p, ranking)
+	e.regrade(inc)
 	e.recount(inc)
 	if o := row.Origin(); o != nil && before != nil && o.Service != before.Service && !row.originSet() {
 		e.note(inc, TimelineOrigin, "", fmt.Sprintf("probable origin is now %s (%d %%), was %s", e.short(o.Service), percent(o.Probability), e.short(before.Service)))

@@ -58,7 +58,7 @@ func (e *Engine) closeQuiet(inc *incident) {
 
 func (e *Engine) closeIncident(inc *incident, why string) {
 	row := e.editIncident(inc)
-	row.State, row.ResolvedAt = IncidentResolved, e.meta.Now
+	row.State, row.ResolvedAt, row.Status = IncidentResolved, e.meta.Now, StatusResolved
 	e.resolvePage(inc, why)
 	row.Paging.DueAt, row.Paging.UpdateDueAt, row.Unsettled = time.Time{}, time.Time{}, false
 	for _, it := range inc.items {
@@ -79,6 +79,7 @@ func (e *Engine) archive(inc *incident) {
 	e.editIncident(inc).Archived = true
 	delete(e.incidents, inc.row.ID)
 	e.evict(inc)
+	e.keepRecord(inc)
 }
 
 // maxExtraNodes bounds the nodes kept for services outside the graph beyond those that live alerts need.
@@ -100,21 +101,27 @@ func (e *Engine) reopenFor(it *item) {
 		return
 	}
 	inc := it.prev.inc
-	row := e.editIncident(inc)
-	ended := row.ResolvedAt
-	row.State, row.ResolvedAt, row.QuietSince, row.ResolvedBy = IncidentOpen, time.Time{}, time.Time{}, ""
-	row.Ack = nil
-	e.unsettle(inc)
-	for _, old := range inc.items {
-		if e.counts(old) && old != it {
-			e.live[old.node]++
-		}
-	}
+	ended := inc.row.ResolvedAt
+	e.reopen(inc, it, StatusDetected)
 	e.include(inc, it)
-	e.editAlert(it).Incident = row.ID
+	e.editAlert(it).Incident = inc.row.ID
 	e.note(inc, TimelineReopened, "", fmt.Sprintf("reopened: %s on %s fired again %s after it had ended",
 		it.state.Labels["alertname"], e.nodes.name(it.node), roughly(e.meta.Now.Sub(ended))))
 	e.countAgain(inc)
+}
+
+// reopen makes an ended incident an open one, of the status given. The alert for which it
+// comes back, nil if there is none, is counted already.
+func (e *Engine) reopen(inc *incident, counted *item, status Status) {
+	row := e.editIncident(inc)
+	row.State, row.ResolvedAt, row.QuietSince, row.ResolvedBy = IncidentOpen, time.Time{}, time.Time{}, ""
+	row.Ack, row.Closed, row.Status = nil, nil, status
+	e.unsettle(inc)
+	for _, old := range inc.items {
+		if e.counts(old) && old != counted {
+			e.live[old.node]++
+		}
+	}
 }
 
 // roughly renders a duration for people: two units at most.

@@ -123,6 +123,14 @@ func (s *nodeSpace) kind(n nodeID) topology.Kind {
 	return topology.KindService
 }
 
+// tier is the importance of n, 1 the most critical; 0 when nobody says.
+func (s *nodeSpace) tier(n nodeID) int {
+	if !s.known(n) {
+		return 0
+	}
+	return s.graph.Service(topology.NodeID(n)).Tier
+}
+
 func (s *nodeSpace) owner(n nodeID) string {
 	if s.known(n) {
 		return s.graph.Service(topology.NodeID(n)).Owner

@@ -21,9 +21,9 @@ func (e *Engine) worthy(it *item) bool {
 }
 
 // pageable: while it fires, an alert like this is worth a page. One that somebody
-// silenced, or that another alert speaks for, is not, though it is evidence like any other.
+// silenced, that another alert speaks for or that an operator detached is not, though it is evidence like any other.
 func (e *Engine) pageable(s *AlertState) bool {
-	return s.Muted == "" && e.cfg.pages(s.Severity) && (s.Class != ClassChore || s.Severity > SeverityWarning)
+	return s.Muted == "" && s.Detached == "" && e.cfg.pages(s.Severity) && (s.Class != ClassChore || s.Severity > SeverityWarning)
 }
 
 // judgePaging sets the incident's page deadlines and its alerts' fates after its evidence changed.
@@ -299,6 +299,8 @@ func (e *Engine) judgeFate(inc *incident, it *item) {
 		e.setFate(it, FatePaged, words.opening)
 	case it.state.Muted != "":
 		e.setFate(it, FateMuted, it.state.Muted+": listed in "+id+", no reason to page")
+	case it.state.Detached != "" && !row.Paging.open():
+		e.setFate(it, FateNotPaged, it.state.Detached+": listed in "+id)
 	case row.Paging.open() && it.refire() && it.prev.inc == inc:
 		e.setFate(it, FateFlapping, words.again)
 	case row.Paging.open():

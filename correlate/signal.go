@@ -236,9 +236,18 @@ const (
 	CommandMerge                    // it and Into are one failure
 	CommandSplit                    // Alerts, and all alerts of Services, are another failure
 	CommandResetLearned             // forget the learned figures of Learned; about no incident
+	CommandSetSeverity              // it is as bad as Sev says; with SevUnset, the word is withdrawn
+	CommandSetStatus                // people have come as far as Status
+	CommandAssign                   // Who takes Role; with nobody named, Role is free
+	CommandAddUpdate                // Text tells how it stands, to those outside if Public
+	CommandLink                     // Link is set; without an address, the one of its title is removed
+	CommandDetach                   // Alerts, and all alerts of Services, are about something else that is worth no page
 )
 
-var commandNames = [...]string{"unknown", "acknowledge", "resolve", "add note", "set origin", "merge", "split", "reset learned"}
+var commandNames = [...]string{
+	"unknown", "acknowledge", "resolve", "add note", "set origin", "merge", "split", "reset learned",
+	"set severity", "set status", "assign", "add update", "link", "detach",
+}
 
 // String returns the command in words.
 func (k CommandKind) String() string { return nameOf(commandNames[:], int(k)) }
@@ -250,13 +259,25 @@ type Command struct {
 	Incident string // id, such as INC-41
 	Actor    string // who asked, as authenticated; may be empty
 	Text     string // the note, or the reason
+	Source   string // what the actor gave it with, see [TimelineEntry.Source]
+	// IfRevision refuses the command unless the incident still has this revision; 0: whatever it has.
+	IfRevision uint64
 
 	Service  topology.Ref    // of CommandSetOrigin
 	Into     string          // of CommandMerge: the other incident's id
-	Alerts   []AlertID       // of CommandSplit
-	Services []topology.Ref  // of CommandSplit
+	Alerts   []AlertID       // of CommandSplit and CommandDetach
+	Services []topology.Ref  // of CommandSplit and CommandDetach
 	Learned  FigureSelection // of CommandResetLearned
+	Sev      Sev             // of CommandSetSeverity
+	Status   Status          // of CommandSetStatus
+	Role     string          // of CommandAssign, see [ParseRole]
+	Who      string          // of CommandAssign
+	Public   bool            // of CommandAddUpdate
+	Link     LinkTarget      // of CommandLink
 }
+
+// LinkTarget is a link as somebody gives it. Its address has been checked.
+type LinkTarget struct{ Title, URL string }
 
 // TopologyReport replaces the dependency graph.
 type TopologyReport struct {

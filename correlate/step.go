@@ -20,6 +20,7 @@ type stepState struct {
 	pages     []*Page
 	rejected  string
 	recount   []*incident // their counting is set
+	source    string      // of the command that is being carried out
 }
 
 // countAgain brings inc's counters up to date before the step ends: its alerts ended or moved.
@@ -163,6 +164,10 @@ func (e *Engine) note(inc *incident, kind TimelineKind, actor, text string) {
 	if len(row.Timeline) >= e.cfg.MaxTimeline && (kind == TimelineJoined || kind == TimelineOrigin) {
 		return
 	}
-	inc.timeline = append(inc.timeline, TimelineEntry{At: e.meta.Now, Kind: kind, Text: text, Actor: actor})
+	entry := TimelineEntry{At: e.meta.Now, Kind: kind, Text: text, Actor: actor}
+	if actor != "" {
+		entry.Source = e.step.source
+	}
+	inc.timeline = append(inc.timeline, entry)
 	row.Timeline = slices.Clip(inc.timeline) // what lies behind it is not the row's
 }

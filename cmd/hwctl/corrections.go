@@ -18,6 +18,7 @@ func (a *app) addIncidentsSetOrigin(cmd *kingpin.CmdClause) {
 	cmd.Flag("withdraw", "Take the word back: the evidence decides again.").BoolVar(&withdraw)
 	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
 	actorFlag(cmd, &req.Actor)
+	etagFlag(cmd, &req.Etag)
 	a.command(cmd, func(ctx context.Context) error {
 		if withdraw != (req.GetService() == "") {
 			return usagef("give either the service or --withdraw")
@@ -38,6 +39,7 @@ func (a *app) addIncidentsMerge(cmd *kingpin.CmdClause) {
 	cmd.Arg("into", "The other incident, such as INC-41.").Required().StringVar(&req.Into)
 	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
 	actorFlag(cmd, &req.Actor)
+	etagFlag(cmd, &req.Etag)
 	a.command(cmd, func(ctx context.Context) error {
 		return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (*headwaterv1.MergeIncidentsResponse, error) {
 			return headwaterv1.NewIncidentServiceClient(conn).MergeIncidents(ctx, req)
@@ -55,6 +57,7 @@ func (a *app) addIncidentsSplit(cmd *kingpin.CmdClause) {
 	cmd.Flag("service", "All alerts of this service leave. May be given several times.").Short('s').PlaceHolder("SERVICE").StringsVar(&req.Services)
 	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
 	actorFlag(cmd, &req.Actor)
+	etagFlag(cmd, &req.Etag)
 	a.command(cmd, func(ctx context.Context) error {
 		if len(req.GetAlerts())+len(req.GetServices()) == 0 {
 			return usagef("name the alerts that leave, or --service")

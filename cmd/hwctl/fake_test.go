@@ -162,6 +162,45 @@ func (f *fakeServer) SplitIncident(_ context.Context, req *headwaterv1.SplitInci
 	return &headwaterv1.SplitIncidentResponse{Incident: i, SplitIncident: left, Revision: 900}, err
 }
 
+func (f *fakeServer) DetachIncidentAlerts(_ context.Context, req *headwaterv1.DetachIncidentAlertsRequest) (*headwaterv1.DetachIncidentAlertsResponse, error) {
+	i, err := f.after(req.GetId())
+	left := &headwaterv1.Incident{Id: "INC-42", Headline: "[ERROR] ratings failing · 1 alert", SplitFrom: req.GetId()}
+	return &headwaterv1.DetachIncidentAlertsResponse{Incident: i, DetachedIncident: left, Revision: 900}, err
+}
+
+func (f *fakeServer) SetIncidentSeverity(_ context.Context, req *headwaterv1.SetIncidentSeverityRequest) (*headwaterv1.SetIncidentSeverityResponse, error) {
+	i, err := f.after(req.GetId())
+	if req.GetSeverity() != 0 {
+		i.IncidentSeverity, i.IncidentSeverityReason = req.GetSeverity(), "set by "+req.GetActor()
+	}
+	return &headwaterv1.SetIncidentSeverityResponse{Incident: i, Revision: 900}, err
+}
+
+func (f *fakeServer) SetIncidentStatus(_ context.Context, req *headwaterv1.SetIncidentStatusRequest) (*headwaterv1.SetIncidentStatusResponse, error) {
+	i, err := f.after(req.GetId())
+	i.Status = req.GetStatus()
+	return &headwaterv1.SetIncidentStatusResponse{Incident: i, Revision: 900}, err
+}
+
+func (f *fakeServer) AssignIncidentRole(_ context.Context, req *headwaterv1.AssignIncidentRoleRequest) (*headwaterv1.AssignIncidentRoleResponse, error) {
+	i, err := f.after(req.GetId())
+	i.Roles = nil
+	if req.GetAssignee() != "" {
+		i.Roles = []*headwaterv1.IncidentRole{{Role: req.GetRole(), Assignee: req.GetAssignee()}}
+	}
+	return &headwaterv1.AssignIncidentRoleResponse{Incident: i, Revision: 900}, err
+}
+
+func (f *fakeServer) AddIncidentUpdate(_ context.Context, req *headwaterv1.AddIncidentUpdateRequest) (*headwaterv1.AddIncidentUpdateResponse, error) {
+	i, err := f.after(req.GetId())
+	return &headwaterv1.AddIncidentUpdateResponse{Incident: i, Revision: 900}, err
+}
+
+func (f *fakeServer) SetIncidentLink(_ context.Context, req *headwaterv1.SetIncidentLinkRequest) (*headwaterv1.SetIncidentLinkResponse, error) {
+	i, err := f.after(req.GetId())
+	return &headwaterv1.SetIncidentLinkResponse{Incident: i, Revision: 900}, err
+}
+
 func (f *fakeServer) ListLearned(context.Context, *headwaterv1.ListLearnedRequest) (*headwaterv1.ListLearnedResponse, error) {
 	return canned("learned", &headwaterv1.ListLearnedResponse{})
 }

@@ -22,20 +22,37 @@ func (a *app) addIncidents() {
 	a.addIncidentsSetOrigin(group.Command("set-origin", "Say where an incident began. It leads from then on, whatever the evidence."))
 	a.addIncidentsMerge(group.Command("merge", "Make one incident of two. The one that on-call was paged for goes on, else the older."))
 	a.addIncidentsSplit(group.Command("split", "Move alerts into an incident of their own. Only a merge joins the two again."))
+	a.addIncidentsDetach(group.Command("detach", "Move alerts that came along into an incident of their own that does not page for them."))
+	a.addIncidentsSeverity(group.Command("severity", "Say how bad an incident is, SEV1 to SEV4, whatever the evidence."))
+	a.addIncidentsStatus(group.Command("status", "Say how far people have come with an incident."))
+	a.addIncidentsClose(group.Command("close", "Close an incident that is resolved: nothing is left to do."))
+	a.addIncidentsAssign(group.Command("assign", "Give a role in an incident to somebody, or take it away."))
+	a.addIncidentsUpdate(group.Command("update", "Tell colleagues how an incident stands, or with --public those outside."))
+	a.addIncidentsLink(group.Command("link", "Say where people look: the bridge, the chat channel, a dashboard."))
 }
 
 func (a *app) addIncidentsList(cmd *kingpin.CmdClause) {
 	var flags listFlags
-	var state, origin, service, order string
+	var state, origin, service, order, sev, status string
 	cmd.Flag("state", "open, resolved, merged or all.").Default("open").EnumVar(&state, "open", "resolved", "merged", "all")
 	cmd.Flag("origin", "Only with this service as the probable origin.").PlaceHolder("SERVICE").StringVar(&origin)
 	cmd.Flag("service", "Only those that hit this service.").PlaceHolder("SERVICE").StringVar(&service)
-	cmd.Flag("order-by", "opened_at, started_at, updated_at, severity or alerts, each alone or followed by desc.").Default("opened_at desc").StringVar(&order)
+	cmd.Flag("severity", "Only those as bad as this or worse: SEV1 to SEV4.").PlaceHolder("SEV").StringVar(&sev)
+	cmd.Flag("status", "Only those of this status: "+strings.Join(statusNames, ", ")+". Implies --state=all.").PlaceHolder("STATUS").EnumVar(&status, statusNames...)
+	cmd.Flag("order-by", "opened_at, started_at, updated_at, severity, incident_severity or alerts, each alone or followed by desc.").Default("opened_at desc").StringVar(&order)
 	flags.register(cmd, `severity >= "error" AND acknowledged = false`)
 	a.command(cmd, func(ctx context.Context) error {
 		var c conditions
-		if state != "all" {
+		if state != "all" && status == "" {
 			c.equal("state", state)
+		}
+		c.equal("status", status)
+		if sev != "" {
+			level, err := severityOf(sev)
+			if err != nil {
+				return err
+			}
+			c = append(c, `incident_severity <= "`+sevWord(level)+`"`)
 		}
 		c.equal("origin", origin)
 		c.equal("service", service)
@@ -61,9 +78,9 @@ func (a *app) listIncidents(ctx context.Context, req *headwaterv1.ListIncidentsR
 	if a.json() {
 		return a.printJSON(all)
 	}
-	t := a.table("ID", "STATE", a.paint(plain, "SEVERITY"), "AGE", "ORIGIN", "ALERTS", "SERVICES", "ACK", wideOnly, "OPENED", "OWNER", "HEADLINE")
+	t := a.table("ID", "SEV", "STATUS", a.paint(plain, "SEVERITY"), "AGE", "ORIGIN", "ALERTS", "SERVICES", "ACK", wideOnly, "OPENED", "OWNER", "HEADLINE")
 	for _, i := range all.GetIncidents() {
-		t.row(i.GetId(), stateWord(i.GetState()), a.paint(severityColour(i.GetSeverity()), severityWord(i.GetSeverity())), a.age(i.GetStartedAt()),
+		t.row(i.GetId(), sevWord(i.GetIncidentSeverity()), statusWord(i), a.paint(severityColour(i.GetSeverity()), severityWord(i.GetSeverity())), a.age(i.GetStartedAt()),
 			originWord(i), alertsWord(i), fmt.Sprint(len(i.GetServices())), clean(i.GetAcknowledgement().GetActor()),
 			wideOnly, when(i.GetOpenedAt()), clean(bestOrigin(i).GetOwner()), clean(i.GetHeadline()))
 	}
@@ -145,9 +162,11 @@ func (a *app) addIncidentsAck(cmd *kingpin.CmdClause) {
 	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&id)
 	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&note)
 	actorFlag(cmd, &actor)
+	var etag string
+	etagFlag(cmd, &etag)
 	a.command(cmd, func(ctx context.Context) error {
 		return a.steer(ctx, "", func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
-			return client.AcknowledgeIncident(ctx, &headwaterv1.AcknowledgeIncidentRequest{Id: id, Actor: actor, Note: note})
+			return client.AcknowledgeIncident(ctx, &headwaterv1.AcknowledgeIncidentRequest{Id: id, Actor: actor, Note: note, Etag: etag})
 		})
 	})
 }
@@ -157,9 +176,11 @@ func (a *app) addIncidentsResolve(cmd *kingpin.CmdClause) {
 	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&id)
 	cmd.Flag("reason", "Why.").Short('m').StringVar(&reason)
 	actorFlag(cmd, &actor)
+	var etag string
+	etagFlag(cmd, &etag)
 	a.command(cmd, func(ctx context.Context) error {
 		return a.steer(ctx, "", func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
-			return client.ResolveIncident(ctx, &headwaterv1.ResolveIncidentRequest{Id: id, Actor: actor, Reason: reason})
+			return client.ResolveIncident(ctx, &headwaterv1.ResolveIncidentRequest{Id: id, Actor: actor, Reason: reason, Etag: etag})
 		})
 	})
 }
@@ -170,13 +191,19 @@ func (a *app) addIncidentsNote(cmd *kingpin.CmdClause) {
 	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&id)
 	cmd.Arg("text", "The note. Several words need no quotes.").Required().StringsVar(&words)
 	actorFlag(cmd, &actor)
+	var etag string
+	etagFlag(cmd, &etag)
 	a.command(cmd, func(ctx context.Context) error {
 		return a.steer(ctx, "noted in "+id, func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
-			return client.AddIncidentNote(ctx, &headwaterv1.AddIncidentNoteRequest{Id: id, Actor: actor, Note: strings.Join(words, " ")})
+			return client.AddIncidentNote(ctx, &headwaterv1.AddIncidentNoteRequest{Id: id, Actor: actor, Note: strings.Join(words, " "), Etag: etag})
 		})
 	})
 }
 
 func actorFlag(cmd *kingpin.CmdClause, actor *string) {
 	cmd.Flag("actor", "Who does it. A server that authenticates knows better.").Default(whoami()).StringVar(actor)
+}
+
+func etagFlag(cmd *kingpin.CmdClause, etag *string) {
+	cmd.Flag("etag", "Only if the incident still has this revision, as --output=json shows it.").PlaceHolder("REVISION").StringVar(etag)
 }

@@ -30,6 +30,15 @@ func (a *app) steer(ctx context.Context, done string, send func(context.Context,
 	})
 }
 
+// steerTo is steer where what was done is read from the incident as it is afterwards.
+func (a *app) steerTo(ctx context.Context, done func(*headwaterv1.Incident) string, send func(context.Context, headwaterv1.IncidentServiceClient) (incidentAnswer, error)) error {
+	return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (incidentAnswer, error) {
+		return send(ctx, headwaterv1.NewIncidentServiceClient(conn))
+	}, func(answer incidentAnswer) {
+		fmt.Fprintf(a.out, "%s: %s\n", done(answer.GetIncident()), clean(answer.GetIncident().GetHeadline()))
+	})
+}
+
 // standing is the state in a few words, with who has it.
 func standing(i *headwaterv1.Incident) string {
 	switch {

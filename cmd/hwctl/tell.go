@@ -20,6 +20,7 @@ func (a *app) tell(i *headwaterv1.Incident, alerts []*headwaterv1.Alert) {
 	fmt.Fprintln(a.out, a.circumstances(i))
 	fmt.Fprintln(a.out)
 	p := &paragraphs{app: a}
+	p.record(i)
 	p.origins(i)
 	p.reach(i)
 	p.history(i)
@@ -32,6 +33,9 @@ func (a *app) tell(i *headwaterv1.Incident, alerts []*headwaterv1.Alert) {
 // circumstances is the line under the headline: which, since when, where, whose.
 func (a *app) circumstances(i *headwaterv1.Incident) string {
 	parts := []string{i.GetId() + " " + standing(i), a.since(i)}
+	if open := i.GetState() == headwaterv1.IncidentState_INCIDENT_STATE_OPEN; open && i.GetStatus() != 0 {
+		parts = append(parts[:1], statusWord(i), parts[1])
+	}
 	add := func(prefix, value string) {
 		if value != "" {
 			parts = append(parts, prefix+clean(value))

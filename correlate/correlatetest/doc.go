@@ -52,6 +52,12 @@
 //	set-origin INC-1 [<service>] [by <who>] ["text"]      without a service, the word is withdrawn
 //	merge INC-1 INC-2 [by <who>] ["text"]
 //	split INC-1 <service> … [alert=<AlertName>] [by <who>] ["text"]
+//	detach INC-1 <service> … [alert=<AlertName>] [by <who>] ["text"]
+//	severity INC-1 SEV1|SEV2|SEV3|SEV4|automatic [by <who>] ["text"]
+//	status INC-1 <status> [by <who>] ["text"]
+//	assign INC-1 <role> [<who>] [by <who>] ["text"]       without a who, the role is free again
+//	update|public-update INC-1 [by <who>] "text"
+//	link INC-1 <title> [<url>] [by <who>]                  without an address, it is removed
 //	forget [coverage|edge|noise|alerted [subject]]
 //	restart                                  the engine is restored from its stored rows
 //	tick                                     nothing but time
@@ -61,7 +67,8 @@
 //	show learned                             what closed incidents taught
 //
 // Options of firing: began=-20s (it started to fire before it arrived), summary=,
-// runbook=; of resolved: ended=-2m. A value with spaces stands in double quotes.
+// runbook=; of resolved: ended=-2m; of severity, status, assign, link, update and detach:
+// revision=current or revision=old, in view of which the command is given. A value with spaces stands in double quotes.
 //
 // # Wants
 //
@@ -82,6 +89,7 @@
 //	want about <AlertName> <service> [from <caller>]
 //	want fate <service> <AlertName> <fate>
 //	want severity <severity> | state open|resolved|merged | acknowledged by <who>
+//	want sev SEV2 | status <status> | role <role> [<who>] | link <title> [<url>]
 //	want timeline "text" "text" …             in this order
 //	want rejected "text"
 //

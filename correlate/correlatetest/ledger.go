@@ -49,7 +49,7 @@ func (l *Ledger) Apply(d *correlate.Delta) {
 		if i.Revision != d.Meta.Pos {
 			l.problem("%s has revision %d in the delta of %d", i.ID, i.Revision, d.Meta.Pos)
 		}
-		if old := l.Incidents[i.ID]; old != nil && old.Archived {
+		if old := l.Incidents[i.ID]; old != nil && old.Archived && !i.Archived {
 			l.problem("%s was archived and is back", i.ID)
 		}
 		l.Incidents[i.ID] = i
@@ -161,7 +161,7 @@ func (l *Ledger) Snapshot() *correlate.Snapshot {
 		}
 	}
 	for _, i := range l.Numbered() {
-		if !i.Archived {
+		if !i.Archived || i.Kept {
 			s.Incidents = append(s.Incidents, i)
 		}
 	}

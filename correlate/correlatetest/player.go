@@ -257,6 +257,8 @@ func (p *player) signal(a act) (correlate.Signal, error) {
 		return operate(a.args[0], plain)
 	case "set-origin", "merge", "split":
 		return p.correct(a.args[0], plain, opts["alert"])
+	case "severity", "status", "assign", "link", "update", "public-update", "detach":
+		return p.write(a.args[0], plain, opts)
 	case "forget":
 		return forget(plain)
 	case "tick":

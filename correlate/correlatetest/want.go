@@ -53,6 +53,7 @@ func init() { // the table and the checks refer to each other
 		"way": (*question).way, "hit": (*question).hit, "next": (*question).next, "change": (*question).change,
 		"together": (*question).together, "apart": (*question).apart, "about": (*question).about, "fate": (*question).fate,
 		"severity": (*question).severity, "state": (*question).state, "acknowledged by": (*question).acknowledgedBy,
+		"sev": (*question).sev, "status": (*question).status, "role": (*question).role, "link": (*question).linked,
 		"timeline": (*question).timeline, "rejected": (*question).refused,
 	}
 }

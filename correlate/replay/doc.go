@@ -44,7 +44,7 @@
 // and redundancy_groups (from, name, need). Next to the name of a service stands its namespace,
 // in dependencies from_namespace and to_namespace; a name without one is that of the service
 // which is called so. Two more types of events are a command (kind, incident, actor, text, service, into,
-// alerts, services, learned), as operators give them, and a topology, which replaces
+// alerts, services, learned, record), as operators give them, and a topology, which replaces
 // the one in force.
 //
 // # The score

@@ -110,6 +110,7 @@ type writtenCommand struct {
 	Alerts   []string        `json:"alerts,omitempty"`
 	Services []writtenRef    `json:"services,omitempty"`
 	Learned  *writtenLearned `json:"learned,omitempty"`
+	Record   *writtenRecord  `json:"record,omitempty"`
 }
 
 type writtenRef struct {
@@ -123,7 +124,7 @@ type writtenLearned struct {
 }
 
 func writeCommand(c *correlate.Command) *writtenCommand {
-	out := &writtenCommand{Kind: c.Kind.String(), Incident: c.Incident, Actor: c.Actor, Text: c.Text, Into: c.Into}
+	out := &writtenCommand{Kind: c.Kind.String(), Incident: c.Incident, Actor: c.Actor, Text: c.Text, Into: c.Into, Record: writeRecord(c)}
 	if !c.Service.IsZero() {
 		out.Service = &writtenRef{c.Service.Name, c.Service.Namespace}
 	}

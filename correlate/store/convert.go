@@ -181,6 +181,7 @@ func alertToProto(a *correlate.AlertState) *storev1.AlertState {
 		Bond:              a.Bond,
 		Muted:             a.Muted,
 		SenderUrl:         a.SenderURL,
+		Detached:          a.Detached,
 	}
 }
 
@@ -218,6 +219,7 @@ func alertFromProto(a *storev1.AlertState) *correlate.AlertState {
 		Opening:   a.GetOpening(),
 		Truncated: int(a.GetTruncated()),
 		Bond:      a.GetBond(),
+		Detached:  a.GetDetached(),
 	}
 }
 

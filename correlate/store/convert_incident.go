@@ -47,6 +47,14 @@ func incidentToProto(i *correlate.Incident) *storev1.Incident {
 		ReviewAtUnixNano:      timeToNano(i.ReviewAt),
 		ReviewedUntilUnixNano: timeToNano(i.ReviewedUntil),
 		Apart:                 each(i.Apart, partingToProto),
+		Sev:                   uint32(i.Sev),
+		SevWhy:                i.SevWhy,
+		SetSev:                sevStatementToProto(i.SetSev),
+		Status:                uint32(i.Status) + 1,
+		Closed:                closureToProto(i.Closed),
+		Roles:                 each(i.Roles, roleToProto),
+		Links:                 each(i.Links, linkToProto),
+		Kept:                  i.Kept,
 	}
 	if s := i.SetOrigin; s != nil {
 		out.SetOrigin = &storev1.OriginStatement{Service: refToProto(s.Service), AtUnixNano: timeToNano(s.At), By: s.By, Note: s.Note}
@@ -82,6 +90,14 @@ func incidentFromProto(i *storev1.Incident) *correlate.Incident {
 		MergedInto:      i.GetMergedInto(),
 		Merged:          i.GetMerged(),
 		Timeline:        each(i.GetTimeline(), timelineFromProto),
+		Sev:             correlate.Sev(i.GetSev()),
+		SevWhy:          i.GetSevWhy(),
+		SetSev:          sevStatementFromProto(i.GetSetSev()),
+		Status:          statusOf(i),
+		Closed:          closureFromProto(i.GetClosed()),
+		Roles:           each(i.GetRoles(), roleFromProto),
+		Links:           each(i.GetLinks(), linkFromProto),
+		Kept:            i.GetKept(),
 		Paging:          pagingFromProto(i.GetPaging()),
 		Runbooks:        i.GetRunbooks(),
 		Environment:     i.GetEnvironment(),
@@ -204,15 +220,16 @@ func pathEdgeFromProto(e *storev1.PathEdge) correlate.PathEdge {
 }
 
 func timelineToProto(t correlate.TimelineEntry) *storev1.TimelineEntry {
-	return &storev1.TimelineEntry{AtUnixNano: timeToNano(t.At), Kind: uint32(t.Kind), Text: t.Text, Actor: t.Actor}
+	return &storev1.TimelineEntry{AtUnixNano: timeToNano(t.At), Kind: uint32(t.Kind), Text: t.Text, Actor: t.Actor, Source: t.Source}
 }
 
 func timelineFromProto(t *storev1.TimelineEntry) correlate.TimelineEntry {
 	return correlate.TimelineEntry{
-		At:    timeFromNano(t.GetAtUnixNano()),
-		Kind:  correlate.TimelineKind(t.GetKind()),
-		Text:  t.GetText(),
-		Actor: t.GetActor(),
+		At:     timeFromNano(t.GetAtUnixNano()),
+		Kind:   correlate.TimelineKind(t.GetKind()),
+		Text:   t.GetText(),
+		Actor:  t.GetActor(),
+		Source: t.GetSource(),
 	}
 }
 

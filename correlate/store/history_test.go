@@ -150,3 +150,49 @@ func TestHistoryForEver(t *testing.T) {
 		}
 	})
 }
+
+// The record of an incident can be edited after its alerts are history: the row stays what
+// the engine restores from until it is no longer kept.
+func TestAKeptRecordIsRestored(t *testing.T) {
+	s := openFault(t, t.TempDir(), nil)
+	kept := func(pos uint64, note string, keep bool) {
+		t.Helper()
+		row := &correlate.Incident{ID: "INC-1", Number: 1, State: correlate.IncidentResolved, Status: correlate.StatusClosed, Archived: true, Kept: keep, Revision: pos}
+		row.Timeline = []correlate.TimelineEntry{{Text: note}}
+		if err := s.Commit(t.Context(), []*correlate.Delta{{Meta: correlate.Meta{Pos: pos}, Incidents: []*correlate.Incident{row}}}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func() []*correlate.Incident {
+		t.Helper()
+		snapshot, err := s.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snapshot.Incidents
+	}
+	kept(1, "ended", true)
+	kept(2, "closed", true)
+	if rows := load(); len(rows) != 1 || rows[0].Timeline[0].Text != "closed" {
+		t.Fatalf("a kept record is loaded as %v", rows)
+	}
+	kept(3, "closed", false)
+	if rows := load(); len(rows) != 0 {
+		t.Errorf("what is no longer kept is loaded as %v", rows)
+	}
+	if i, _, err := s.Incident(t.Context(), "INC-1"); err != nil || i.Status != correlate.StatusClosed {
+		t.Errorf("as history it is %v, %v", i, err)
+	}
+}
+
+func TestRowsOlderThanStatusesHaveTheOneOfTheirState(t *testing.T) {
+	for state, want := range map[correlate.IncidentState]correlate.Status{
+		correlate.IncidentOpen: correlate.StatusDetected, correlate.IncidentResolved: correlate.StatusResolved,
+	} {
+		row := incidentToProto(&correlate.Incident{State: state})
+		row.Status = 0
+		if got := incidentFromProto(row).Status; got != want {
+			t.Errorf("%s: %s, want %s", state, got, want)
+		}
+	}
+}

@@ -181,7 +181,7 @@ func (p *planner) incident(i *correlate.Incident) error {
 	if known && was != i.Revision {
 		p.remove(inTable(tableRevision, revisionSuffix(was, i.Number)))
 	}
-	if !i.Archived {
+	if !i.Archived || i.Kept {
 		p.mark(inTable(tableRevision, revisionSuffix(i.Revision, i.Number)), 0, 0)
 		p.after(func() { p.index.setIncident(i.Number, i.Revision) })
 		return p.putMessage(live, incidentToProto(i), 0)

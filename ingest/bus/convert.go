@@ -236,6 +236,11 @@ func fromChange(c *streamv1.Change) *correlate.Change {
 func toCommand(c *correlate.Command) *streamv1.Command {
 	out := &streamv1.Command{
 		Kind: streamv1.CommandKind(c.Kind), Incident: c.Incident, Actor: c.Actor, Text: c.Text, Into: c.Into,
+		Source: c.Source, IfRevision: c.IfRevision, Sev: uint32(c.Sev), Status: streamv1.IncidentStatus(c.Status),
+		Role: c.Role, Who: c.Who, Public: c.Public,
+	}
+	if c.Link != (correlate.LinkTarget{}) {
+		out.Link = &streamv1.Link{Title: c.Link.Title, Url: c.Link.URL}
 	}
 	if !c.Service.IsZero() {
 		out.Service = toRef(c.Service)
@@ -259,9 +264,18 @@ func fromCommand(c *streamv1.Command) (*correlate.Command, error) {
 	if _, ok := streamv1.LearnedKind_name[int32(c.GetLearned().GetKind())]; !ok {
 		return nil, fmt.Errorf("decode entry: kind %d of learned figures is not known", c.GetLearned().GetKind())
 	}
+	if _, ok := streamv1.IncidentStatus_name[int32(c.GetStatus())]; !ok {
+		return nil, fmt.Errorf("decode entry: status %d of an incident is not known", c.GetStatus())
+	}
+	if c.GetSev() > uint32(correlate.Sev4) {
+		return nil, fmt.Errorf("decode entry: severity %d of an incident is not known", c.GetSev())
+	}
 	out := &correlate.Command{
 		Kind: correlate.CommandKind(c.GetKind()), Incident: c.GetIncident(), Actor: c.GetActor(), Text: c.GetText(),
 		Service: fromRef(c.GetService()), Into: c.GetInto(),
+		Source: c.GetSource(), IfRevision: c.GetIfRevision(), Sev: correlate.Sev(c.GetSev()), Status: correlate.Status(c.GetStatus()),
+		Role: c.GetRole(), Who: c.GetWho(), Public: c.GetPublic(),
+		Link:    correlate.LinkTarget{Title: c.GetLink().GetTitle(), URL: c.GetLink().GetUrl()},
 		Learned: correlate.FigureSelection{Kind: correlate.FigureKind(c.GetLearned().GetKind()), Subject: c.GetLearned().GetSubject()},
 	}
 	for _, id := range c.GetAlerts() {

@@ -29,7 +29,9 @@ type generator struct {
 var enumSizes = map[reflect.Type]int{
 	reflect.TypeFor[correlate.AlertStatus]():  int(correlate.Resolved),
 	reflect.TypeFor[correlate.HealthStatus](): int(correlate.HealthFailing),
-	reflect.TypeFor[correlate.CommandKind]():  int(correlate.CommandResetLearned),
+	reflect.TypeFor[correlate.CommandKind]():  int(correlate.CommandDetach),
+	reflect.TypeFor[correlate.Sev]():          int(correlate.Sev4),
+	reflect.TypeFor[correlate.Status]():       int(correlate.StatusClosed),
 	reflect.TypeFor[correlate.FigureKind]():   int(correlate.FigureAlerted),
 	reflect.TypeFor[topology.Kind]():          len(topology.KindNames()) - 1,
 	reflect.TypeFor[topology.Mode]():          len(topology.ModeNames()) - 1,
@@ -75,6 +77,10 @@ func (g generator) fill(v reflect.Value) {
 		if g.full && v.Len() == 0 {
 			v.SetString("x")
 		}
+	case reflect.Bool:
+		v.SetBool(g.full || rapid.Bool().Draw(g.T, "bool"))
+	case reflect.Uint64:
+		v.SetUint(uint64(rapid.IntRange(g.min(), math.MaxInt32).Draw(g.T, "uint")))
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(rapid.IntRange(g.min(), math.MaxInt32).Draw(g.T, "int")))
 	default:

@@ -384,7 +384,9 @@ type Alert struct {
 	// and by what. Empty: it does tell.
 	Muted string `protobuf:"bytes,23,opt,name=muted,proto3" json:"muted,omitempty"`
 	// External URL of the latest sender that spoke of it; may be empty.
-	SenderUrl     string `protobuf:"bytes,24,opt,name=sender_url,json=senderUrl,proto3" json:"sender_url,omitempty"`
+	SenderUrl string `protobuf:"bytes,24,opt,name=sender_url,json=senderUrl,proto3" json:"sender_url,omitempty"`
+	// Who took it out of which incident as worth no page, in words; empty: nobody.
+	Detached      string `protobuf:"bytes,25,opt,name=detached,proto3" json:"detached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -583,6 +585,13 @@ func (x *Alert) GetMuted() string {
 func (x *Alert) GetSenderUrl() string {
 	if x != nil {
 		return x.SenderUrl
+	}
+	return ""
+}
+
+func (x *Alert) GetDetached() string {
+	if x != nil {
+		return x.Detached
 	}
 	return ""
 }
@@ -831,7 +840,7 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x04Fate\x12*\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.headwater.v1.FateKindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12*\n" +
-	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xee\b\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x8a\t\n" +
 	"\x05Alert\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x127\n" +
@@ -860,7 +869,8 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x0fsender_ended_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\rsenderEndedAt\x12\x14\n" +
 	"\x05muted\x18\x17 \x01(\tR\x05muted\x12\x1d\n" +
 	"\n" +
-	"sender_url\x18\x18 \x01(\tR\tsenderUrl\x1a9\n" +
+	"sender_url\x18\x18 \x01(\tR\tsenderUrl\x12\x1a\n" +
+	"\bdetached\x18\x19 \x01(\tR\bdetached\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +

@@ -82,6 +82,138 @@ func (IncidentState) EnumDescriptor() ([]byte, []int) {
 	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{0}
 }
 
+// IncidentSeverity is how bad an incident is, SEV1 the worst. docs/incidents.md says how it
+// follows from the evidence.
+type IncidentSeverity int32
+
+const (
+	// The incident is older than such severities; in a request: as the evidence has it.
+	IncidentSeverity_INCIDENT_SEVERITY_UNSPECIFIED IncidentSeverity = 0
+	// The worst.
+	IncidentSeverity_INCIDENT_SEVERITY_SEV1 IncidentSeverity = 1
+	// Bad.
+	IncidentSeverity_INCIDENT_SEVERITY_SEV2 IncidentSeverity = 2
+	// Not so bad.
+	IncidentSeverity_INCIDENT_SEVERITY_SEV3 IncidentSeverity = 3
+	// Can wait.
+	IncidentSeverity_INCIDENT_SEVERITY_SEV4 IncidentSeverity = 4
+)
+
+// Enum value maps for IncidentSeverity.
+var (
+	IncidentSeverity_name = map[int32]string{
+		0: "INCIDENT_SEVERITY_UNSPECIFIED",
+		1: "INCIDENT_SEVERITY_SEV1",
+		2: "INCIDENT_SEVERITY_SEV2",
+		3: "INCIDENT_SEVERITY_SEV3",
+		4: "INCIDENT_SEVERITY_SEV4",
+	}
+	IncidentSeverity_value = map[string]int32{
+		"INCIDENT_SEVERITY_UNSPECIFIED": 0,
+		"INCIDENT_SEVERITY_SEV1":        1,
+		"INCIDENT_SEVERITY_SEV2":        2,
+		"INCIDENT_SEVERITY_SEV3":        3,
+		"INCIDENT_SEVERITY_SEV4":        4,
+	}
+)
+
+func (x IncidentSeverity) Enum() *IncidentSeverity {
+	p := new(IncidentSeverity)
+	*p = x
+	return p
+}
+
+func (x IncidentSeverity) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (IncidentSeverity) Descriptor() protoreflect.EnumDescriptor {
+	return file_headwater_v1_incident_proto_enumTypes[1].Descriptor()
+}
+
+func (IncidentSeverity) Type() protoreflect.EnumType {
+	return &file_headwater_v1_incident_proto_enumTypes[1]
+}
+
+func (x IncidentSeverity) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use IncidentSeverity.Descriptor instead.
+func (IncidentSeverity) EnumDescriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{1}
+}
+
+// IncidentStatus is how far people have come with an incident. IncidentState is where the
+// failure stands: RESOLVED and CLOSED incidents are those that have ended.
+type IncidentStatus int32
+
+const (
+	// Not used in answers.
+	IncidentStatus_INCIDENT_STATUS_UNSPECIFIED IncidentStatus = 0
+	// Nobody has said anything yet. Set when it opens and when it comes back, by nobody else.
+	IncidentStatus_INCIDENT_STATUS_DETECTED IncidentStatus = 1
+	// Somebody looks for the cause.
+	IncidentStatus_INCIDENT_STATUS_INVESTIGATING IncidentStatus = 2
+	// The cause is known. Set as well when an operator says where it began.
+	IncidentStatus_INCIDENT_STATUS_IDENTIFIED IncidentStatus = 3
+	// Something is done about it.
+	IncidentStatus_INCIDENT_STATUS_MITIGATING IncidentStatus = 4
+	// Over: its alerts ended, or somebody said so.
+	IncidentStatus_INCIDENT_STATUS_RESOLVED IncidentStatus = 5
+	// Nothing is left to do. Said by people only.
+	IncidentStatus_INCIDENT_STATUS_CLOSED IncidentStatus = 6
+)
+
+// Enum value maps for IncidentStatus.
+var (
+	IncidentStatus_name = map[int32]string{
+		0: "INCIDENT_STATUS_UNSPECIFIED",
+		1: "INCIDENT_STATUS_DETECTED",
+		2: "INCIDENT_STATUS_INVESTIGATING",
+		3: "INCIDENT_STATUS_IDENTIFIED",
+		4: "INCIDENT_STATUS_MITIGATING",
+		5: "INCIDENT_STATUS_RESOLVED",
+		6: "INCIDENT_STATUS_CLOSED",
+	}
+	IncidentStatus_value = map[string]int32{
+		"INCIDENT_STATUS_UNSPECIFIED":   0,
+		"INCIDENT_STATUS_DETECTED":      1,
+		"INCIDENT_STATUS_INVESTIGATING": 2,
+		"INCIDENT_STATUS_IDENTIFIED":    3,
+		"INCIDENT_STATUS_MITIGATING":    4,
+		"INCIDENT_STATUS_RESOLVED":      5,
+		"INCIDENT_STATUS_CLOSED":        6,
+	}
+)
+
+func (x IncidentStatus) Enum() *IncidentStatus {
+	p := new(IncidentStatus)
+	*p = x
+	return p
+}
+
+func (x IncidentStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (IncidentStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_headwater_v1_incident_proto_enumTypes[2].Descriptor()
+}
+
+func (IncidentStatus) Type() protoreflect.EnumType {
+	return &file_headwater_v1_incident_proto_enumTypes[2]
+}
+
+func (x IncidentStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use IncidentStatus.Descriptor instead.
+func (IncidentStatus) EnumDescriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{2}
+}
+
 // IncidentView is how much of an incident is sent.
 type IncidentView int32
 
@@ -119,11 +251,11 @@ func (x IncidentView) String() string {
 }
 
 func (IncidentView) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_v1_incident_proto_enumTypes[1].Descriptor()
+	return file_headwater_v1_incident_proto_enumTypes[3].Descriptor()
 }
 
 func (IncidentView) Type() protoreflect.EnumType {
-	return &file_headwater_v1_incident_proto_enumTypes[1]
+	return &file_headwater_v1_incident_proto_enumTypes[3]
 }
 
 func (x IncidentView) Number() protoreflect.EnumNumber {
@@ -132,7 +264,7 @@ func (x IncidentView) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use IncidentView.Descriptor instead.
 func (IncidentView) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{1}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{3}
 }
 
 // Term is one part of the score by which origins are ranked. Scores are sums in
@@ -198,11 +330,11 @@ func (x Term) String() string {
 }
 
 func (Term) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_v1_incident_proto_enumTypes[2].Descriptor()
+	return file_headwater_v1_incident_proto_enumTypes[4].Descriptor()
 }
 
 func (Term) Type() protoreflect.EnumType {
-	return &file_headwater_v1_incident_proto_enumTypes[2]
+	return &file_headwater_v1_incident_proto_enumTypes[4]
 }
 
 func (x Term) Number() protoreflect.EnumNumber {
@@ -211,7 +343,7 @@ func (x Term) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Term.Descriptor instead.
 func (Term) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{2}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{4}
 }
 
 // TimelineKind is what sort of thing a timeline entry tells.
@@ -242,6 +374,20 @@ const (
 	TimelineKind_TIMELINE_KIND_CHANGE TimelineKind = 10
 	// Alerts moved to another incident.
 	TimelineKind_TIMELINE_KIND_SPLIT TimelineKind = 11
+	// How bad it is changed.
+	TimelineKind_TIMELINE_KIND_SEVERITY TimelineKind = 12
+	// Somebody said how far people have come.
+	TimelineKind_TIMELINE_KIND_STATUS TimelineKind = 13
+	// Somebody took a role, or left it.
+	TimelineKind_TIMELINE_KIND_ROLE TimelineKind = 14
+	// People told each other how it stands.
+	TimelineKind_TIMELINE_KIND_UPDATE TimelineKind = 15
+	// Those outside were told how it stands.
+	TimelineKind_TIMELINE_KIND_PUBLIC_UPDATE TimelineKind = 16
+	// A link was set or removed.
+	TimelineKind_TIMELINE_KIND_LINK TimelineKind = 17
+	// It was closed, with the reason.
+	TimelineKind_TIMELINE_KIND_CLOSED TimelineKind = 18
 )
 
 // Enum value maps for TimelineKind.
@@ -259,20 +405,34 @@ var (
 		9:  "TIMELINE_KIND_REOPENED",
 		10: "TIMELINE_KIND_CHANGE",
 		11: "TIMELINE_KIND_SPLIT",
+		12: "TIMELINE_KIND_SEVERITY",
+		13: "TIMELINE_KIND_STATUS",
+		14: "TIMELINE_KIND_ROLE",
+		15: "TIMELINE_KIND_UPDATE",
+		16: "TIMELINE_KIND_PUBLIC_UPDATE",
+		17: "TIMELINE_KIND_LINK",
+		18: "TIMELINE_KIND_CLOSED",
 	}
 	TimelineKind_value = map[string]int32{
-		"TIMELINE_KIND_UNSPECIFIED":  0,
-		"TIMELINE_KIND_NOTE":         1,
-		"TIMELINE_KIND_OPENED":       2,
-		"TIMELINE_KIND_JOINED":       3,
-		"TIMELINE_KIND_ORIGIN":       4,
-		"TIMELINE_KIND_PAGE":         5,
-		"TIMELINE_KIND_MERGED":       6,
-		"TIMELINE_KIND_ACKNOWLEDGED": 7,
-		"TIMELINE_KIND_RESOLVED":     8,
-		"TIMELINE_KIND_REOPENED":     9,
-		"TIMELINE_KIND_CHANGE":       10,
-		"TIMELINE_KIND_SPLIT":        11,
+		"TIMELINE_KIND_UNSPECIFIED":   0,
+		"TIMELINE_KIND_NOTE":          1,
+		"TIMELINE_KIND_OPENED":        2,
+		"TIMELINE_KIND_JOINED":        3,
+		"TIMELINE_KIND_ORIGIN":        4,
+		"TIMELINE_KIND_PAGE":          5,
+		"TIMELINE_KIND_MERGED":        6,
+		"TIMELINE_KIND_ACKNOWLEDGED":  7,
+		"TIMELINE_KIND_RESOLVED":      8,
+		"TIMELINE_KIND_REOPENED":      9,
+		"TIMELINE_KIND_CHANGE":        10,
+		"TIMELINE_KIND_SPLIT":         11,
+		"TIMELINE_KIND_SEVERITY":      12,
+		"TIMELINE_KIND_STATUS":        13,
+		"TIMELINE_KIND_ROLE":          14,
+		"TIMELINE_KIND_UPDATE":        15,
+		"TIMELINE_KIND_PUBLIC_UPDATE": 16,
+		"TIMELINE_KIND_LINK":          17,
+		"TIMELINE_KIND_CLOSED":        18,
 	}
 )
 
@@ -287,11 +447,11 @@ func (x TimelineKind) String() string {
 }
 
 func (TimelineKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_v1_incident_proto_enumTypes[3].Descriptor()
+	return file_headwater_v1_incident_proto_enumTypes[5].Descriptor()
 }
 
 func (TimelineKind) Type() protoreflect.EnumType {
-	return &file_headwater_v1_incident_proto_enumTypes[3]
+	return &file_headwater_v1_incident_proto_enumTypes[5]
 }
 
 func (x TimelineKind) Number() protoreflect.EnumNumber {
@@ -300,7 +460,7 @@ func (x TimelineKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TimelineKind.Descriptor instead.
 func (TimelineKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{3}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{5}
 }
 
 // PageKind is what a page tells its receiver.
@@ -344,11 +504,11 @@ func (x PageKind) String() string {
 }
 
 func (PageKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_v1_incident_proto_enumTypes[4].Descriptor()
+	return file_headwater_v1_incident_proto_enumTypes[6].Descriptor()
 }
 
 func (PageKind) Type() protoreflect.EnumType {
-	return &file_headwater_v1_incident_proto_enumTypes[4]
+	return &file_headwater_v1_incident_proto_enumTypes[6]
 }
 
 func (x PageKind) Number() protoreflect.EnumNumber {
@@ -357,7 +517,290 @@ func (x PageKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PageKind.Descriptor instead.
 func (PageKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{4}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{6}
+}
+
+// SeverityStatement is an operator's word about how bad an incident is.
+type SeverityStatement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How bad.
+	Severity IncidentSeverity `protobuf:"varint,1,opt,name=severity,proto3,enum=headwater.v1.IncidentSeverity" json:"severity,omitempty"`
+	// When it was said.
+	At *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// Who said it.
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What they said with it; may be empty.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeverityStatement) Reset() {
+	*x = SeverityStatement{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeverityStatement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeverityStatement) ProtoMessage() {}
+
+func (x *SeverityStatement) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeverityStatement.ProtoReflect.Descriptor instead.
+func (*SeverityStatement) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *SeverityStatement) GetSeverity() IncidentSeverity {
+	if x != nil {
+		return x.Severity
+	}
+	return IncidentSeverity_INCIDENT_SEVERITY_UNSPECIFIED
+}
+
+func (x *SeverityStatement) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *SeverityStatement) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *SeverityStatement) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// Closure says who closed an incident, and why.
+type Closure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When.
+	At *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// Who.
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why; never empty.
+	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Closure) Reset() {
+	*x = Closure{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Closure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Closure) ProtoMessage() {}
+
+func (x *Closure) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Closure.ProtoReflect.Descriptor instead.
+func (*Closure) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Closure) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Closure) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Closure) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// IncidentRole is who does what in an incident.
+type IncidentRole struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What: "incident-commander", "technical-lead", "communications-lead" or any other name.
+	Role string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	// Who.
+	Assignee string `protobuf:"bytes,2,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	// Since when.
+	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	// Who said so.
+	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IncidentRole) Reset() {
+	*x = IncidentRole{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IncidentRole) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IncidentRole) ProtoMessage() {}
+
+func (x *IncidentRole) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IncidentRole.ProtoReflect.Descriptor instead.
+func (*IncidentRole) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *IncidentRole) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *IncidentRole) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
+func (x *IncidentRole) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *IncidentRole) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+// IncidentLink leads people to something about an incident.
+type IncidentLink struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called; an incident has one link of each title.
+	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// Where it leads.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// Since when.
+	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	// Who set it.
+	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IncidentLink) Reset() {
+	*x = IncidentLink{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IncidentLink) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IncidentLink) ProtoMessage() {}
+
+func (x *IncidentLink) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IncidentLink.ProtoReflect.Descriptor instead.
+func (*IncidentLink) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *IncidentLink) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *IncidentLink) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *IncidentLink) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *IncidentLink) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
 }
 
 // Reason is one weight of evidence. A candidate's reasons add up to how far its score is
@@ -376,7 +819,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[0]
+	mi := &file_headwater_v1_incident_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -388,7 +831,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[0]
+	mi := &file_headwater_v1_incident_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -401,7 +844,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{0}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reason) GetText() string {
@@ -449,7 +892,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[1]
+	mi := &file_headwater_v1_incident_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +904,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[1]
+	mi := &file_headwater_v1_incident_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,7 +917,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{1}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Origin) GetService() *ServiceRef {
@@ -554,7 +997,7 @@ type ServiceImpact struct {
 
 func (x *ServiceImpact) Reset() {
 	*x = ServiceImpact{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[2]
+	mi := &file_headwater_v1_incident_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -566,7 +1009,7 @@ func (x *ServiceImpact) String() string {
 func (*ServiceImpact) ProtoMessage() {}
 
 func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[2]
+	mi := &file_headwater_v1_incident_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -579,7 +1022,7 @@ func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceImpact.ProtoReflect.Descriptor instead.
 func (*ServiceImpact) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{2}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ServiceImpact) GetService() *ServiceRef {
@@ -671,7 +1114,7 @@ type PathEdge struct {
 
 func (x *PathEdge) Reset() {
 	*x = PathEdge{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[3]
+	mi := &file_headwater_v1_incident_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +1126,7 @@ func (x *PathEdge) String() string {
 func (*PathEdge) ProtoMessage() {}
 
 func (x *PathEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[3]
+	mi := &file_headwater_v1_incident_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +1139,7 @@ func (x *PathEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
 func (*PathEdge) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{3}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PathEdge) GetCause() *ServiceRef {
@@ -769,7 +1212,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[4]
+	mi := &file_headwater_v1_incident_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +1224,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[4]
+	mi := &file_headwater_v1_incident_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +1237,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{4}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Change) GetService() *ServiceRef {
@@ -854,7 +1297,7 @@ type Acknowledgement struct {
 
 func (x *Acknowledgement) Reset() {
 	*x = Acknowledgement{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[5]
+	mi := &file_headwater_v1_incident_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +1309,7 @@ func (x *Acknowledgement) String() string {
 func (*Acknowledgement) ProtoMessage() {}
 
 func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[5]
+	mi := &file_headwater_v1_incident_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1322,7 @@ func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{5}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Acknowledgement) GetAt() *timestamppb.Timestamp {
@@ -921,7 +1364,7 @@ type OriginStatement struct {
 
 func (x *OriginStatement) Reset() {
 	*x = OriginStatement{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[6]
+	mi := &file_headwater_v1_incident_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1376,7 @@ func (x *OriginStatement) String() string {
 func (*OriginStatement) ProtoMessage() {}
 
 func (x *OriginStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[6]
+	mi := &file_headwater_v1_incident_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1389,7 @@ func (x *OriginStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginStatement.ProtoReflect.Descriptor instead.
 func (*OriginStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{6}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OriginStatement) GetService() *ServiceRef {
@@ -993,7 +1436,7 @@ type Parting struct {
 
 func (x *Parting) Reset() {
 	*x = Parting{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[7]
+	mi := &file_headwater_v1_incident_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1448,7 @@ func (x *Parting) String() string {
 func (*Parting) ProtoMessage() {}
 
 func (x *Parting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[7]
+	mi := &file_headwater_v1_incident_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1461,7 @@ func (x *Parting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parting.ProtoReflect.Descriptor instead.
 func (*Parting) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{7}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Parting) GetIncident() string {
@@ -1052,14 +1495,16 @@ type TimelineEntry struct {
 	// What happened, in words.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// Who did it; empty: Headwater itself.
-	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What the actor did it with: "hwctl", "rest", "grpc". Empty: not known, or Headwater itself.
+	Source        string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[8]
+	mi := &file_headwater_v1_incident_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1071,7 +1516,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[8]
+	mi := &file_headwater_v1_incident_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1084,7 +1529,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{8}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -1115,6 +1560,13 @@ func (x *TimelineEntry) GetActor() string {
 	return ""
 }
 
+func (x *TimelineEntry) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 // Paging is what has been decided about an incident's pages.
 type Paging struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1138,7 +1590,7 @@ type Paging struct {
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[9]
+	mi := &file_headwater_v1_incident_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1602,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[9]
+	mi := &file_headwater_v1_incident_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1615,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{9}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Paging) GetDueAt() *timestamppb.Timestamp {
@@ -1241,7 +1693,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[10]
+	mi := &file_headwater_v1_incident_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1253,7 +1705,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[10]
+	mi := &file_headwater_v1_incident_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1266,7 +1718,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{10}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Delivery) GetReceiver() string {
@@ -1350,7 +1802,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[11]
+	mi := &file_headwater_v1_incident_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1814,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[11]
+	mi := &file_headwater_v1_incident_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1827,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{11}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Page) GetSeq() uint64 {
@@ -1495,7 +1947,7 @@ type Incident struct {
 	Environment string `protobuf:"bytes,28,opt,name=environment,proto3" json:"environment,omitempty"`
 	// Version of the graph that it was judged by.
 	TopologyVersion string `protobuf:"bytes,29,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
-	// History: no alert can join it any more.
+	// No alert can join it any more. People can still write to its record for a while.
 	Archived bool `protobuf:"varint,30,opt,name=archived,proto3" json:"archived,omitempty"`
 	// Labels that `route:` matches on.
 	RouteLabels map[string]string `protobuf:"bytes,31,rep,name=route_labels,json=routeLabels,proto3" json:"route_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1515,14 +1967,30 @@ type Incident struct {
 	Apart []*Parting `protobuf:"bytes,37,rep,name=apart,proto3" json:"apart,omitempty"`
 	// Alert instances that fire and that an Alertmanager silences or inhibits. When all that
 	// fire are, the incident is not paged.
-	Muted         int32 `protobuf:"varint,38,opt,name=muted,proto3" json:"muted,omitempty"`
+	Muted int32 `protobuf:"varint,38,opt,name=muted,proto3" json:"muted,omitempty"`
+	// How bad it is, SEV1 the worst.
+	IncidentSeverity IncidentSeverity `protobuf:"varint,39,opt,name=incident_severity,json=incidentSeverity,proto3,enum=headwater.v1.IncidentSeverity" json:"incident_severity,omitempty"`
+	// Why it is that, in words.
+	IncidentSeverityReason string `protobuf:"bytes,40,opt,name=incident_severity_reason,json=incidentSeverityReason,proto3" json:"incident_severity_reason,omitempty"`
+	// What an operator said of that; unset: nobody did, or the word was withdrawn.
+	SetSeverity *SeverityStatement `protobuf:"bytes,41,opt,name=set_severity,json=setSeverity,proto3" json:"set_severity,omitempty"`
+	// How far people have come with it.
+	Status IncidentStatus `protobuf:"varint,42,opt,name=status,proto3,enum=headwater.v1.IncidentStatus" json:"status,omitempty"`
+	// Who closed it and why; unset unless it is CLOSED.
+	Closed *Closure `protobuf:"bytes,43,opt,name=closed,proto3" json:"closed,omitempty"`
+	// Who does what: the roles that most incidents have first, then by name.
+	Roles []*IncidentRole `protobuf:"bytes,44,rep,name=roles,proto3" json:"roles,omitempty"`
+	// Where people look, oldest first.
+	Links []*IncidentLink `protobuf:"bytes,45,rep,name=links,proto3" json:"links,omitempty"`
+	// What people may set its status to; see SetIncidentStatus.
+	NextStatuses  []IncidentStatus `protobuf:"varint,46,rep,packed,name=next_statuses,json=nextStatuses,proto3,enum=headwater.v1.IncidentStatus" json:"next_statuses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
 	*x = Incident{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[12]
+	mi := &file_headwater_v1_incident_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +2002,7 @@ func (x *Incident) String() string {
 func (*Incident) ProtoMessage() {}
 
 func (x *Incident) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[12]
+	mi := &file_headwater_v1_incident_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +2015,7 @@ func (x *Incident) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Incident.ProtoReflect.Descriptor instead.
 func (*Incident) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{12}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Incident) GetId() string {
@@ -1816,6 +2284,62 @@ func (x *Incident) GetMuted() int32 {
 	return 0
 }
 
+func (x *Incident) GetIncidentSeverity() IncidentSeverity {
+	if x != nil {
+		return x.IncidentSeverity
+	}
+	return IncidentSeverity_INCIDENT_SEVERITY_UNSPECIFIED
+}
+
+func (x *Incident) GetIncidentSeverityReason() string {
+	if x != nil {
+		return x.IncidentSeverityReason
+	}
+	return ""
+}
+
+func (x *Incident) GetSetSeverity() *SeverityStatement {
+	if x != nil {
+		return x.SetSeverity
+	}
+	return nil
+}
+
+func (x *Incident) GetStatus() IncidentStatus {
+	if x != nil {
+		return x.Status
+	}
+	return IncidentStatus_INCIDENT_STATUS_UNSPECIFIED
+}
+
+func (x *Incident) GetClosed() *Closure {
+	if x != nil {
+		return x.Closed
+	}
+	return nil
+}
+
+func (x *Incident) GetRoles() []*IncidentRole {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Incident) GetLinks() []*IncidentLink {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+func (x *Incident) GetNextStatuses() []IncidentStatus {
+	if x != nil {
+		return x.NextStatuses
+	}
+	return nil
+}
+
 // GetIncidentRequest names one incident.
 type GetIncidentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1827,7 +2351,7 @@ type GetIncidentRequest struct {
 
 func (x *GetIncidentRequest) Reset() {
 	*x = GetIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[13]
+	mi := &file_headwater_v1_incident_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1839,7 +2363,7 @@ func (x *GetIncidentRequest) String() string {
 func (*GetIncidentRequest) ProtoMessage() {}
 
 func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[13]
+	mi := &file_headwater_v1_incident_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1852,7 +2376,7 @@ func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentRequest.ProtoReflect.Descriptor instead.
 func (*GetIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{13}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetIncidentRequest) GetId() string {
@@ -1875,7 +2399,7 @@ type GetIncidentResponse struct {
 
 func (x *GetIncidentResponse) Reset() {
 	*x = GetIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[14]
+	mi := &file_headwater_v1_incident_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1887,7 +2411,7 @@ func (x *GetIncidentResponse) String() string {
 func (*GetIncidentResponse) ProtoMessage() {}
 
 func (x *GetIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[14]
+	mi := &file_headwater_v1_incident_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1900,7 +2424,7 @@ func (x *GetIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentResponse.ProtoReflect.Descriptor instead.
 func (*GetIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{14}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetIncidentResponse) GetIncident() *Incident {
@@ -1936,14 +2460,16 @@ type ListIncidentsRequest struct {
 	// Fields: id, state (open, resolved, merged), severity (none < info < warning < error <
 	// critical), origin (the best candidate), service (any service hit), owner (of the best
 	// candidate), environment, headline, acknowledged (true, false), paged (true, false),
-	// archived (true, false), alerts, firing, services (counts), probability (of the best
+	// archived (true, false), incident_severity (sev1 < sev2 < sev3 <
+	// sev4: worse is less), status (detected < investigating < identified < mitigating <
+	// resolved < closed), role (anybody's name in a role), alerts, firing, services (counts), probability (of the best
 	// candidate), started_at, opened_at, updated_at, resolved_at. A service matches by "name"
 	// and by "namespace/name". For example
 	//
 	//	state = "open" AND severity >= "error" AND origin = "mysql"
 	//	service : "cart" AND started_at > "2026-11-20T08:00:00Z"
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	// One of opened_at, started_at, updated_at, severity, alerts, each alone or followed by
+	// One of opened_at, started_at, updated_at, severity, incident_severity, alerts, each alone or followed by
 	// "asc" or "desc". Unset: "opened_at desc". Without a direction it is ascending. Equal
 	// ones come newest first.
 	OrderBy string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
@@ -1955,7 +2481,7 @@ type ListIncidentsRequest struct {
 
 func (x *ListIncidentsRequest) Reset() {
 	*x = ListIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[15]
+	mi := &file_headwater_v1_incident_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1967,7 +2493,7 @@ func (x *ListIncidentsRequest) String() string {
 func (*ListIncidentsRequest) ProtoMessage() {}
 
 func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[15]
+	mi := &file_headwater_v1_incident_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1980,7 +2506,7 @@ func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*ListIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{15}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListIncidentsRequest) GetPageSize() int32 {
@@ -2033,7 +2559,7 @@ type ListIncidentsResponse struct {
 
 func (x *ListIncidentsResponse) Reset() {
 	*x = ListIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[16]
+	mi := &file_headwater_v1_incident_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2571,7 @@ func (x *ListIncidentsResponse) String() string {
 func (*ListIncidentsResponse) ProtoMessage() {}
 
 func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[16]
+	mi := &file_headwater_v1_incident_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2584,7 @@ func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*ListIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{16}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListIncidentsResponse) GetIncidents() []*Incident {
@@ -2098,7 +2624,7 @@ type WatchIncidentsRequest struct {
 
 func (x *WatchIncidentsRequest) Reset() {
 	*x = WatchIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[17]
+	mi := &file_headwater_v1_incident_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2636,7 @@ func (x *WatchIncidentsRequest) String() string {
 func (*WatchIncidentsRequest) ProtoMessage() {}
 
 func (x *WatchIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[17]
+	mi := &file_headwater_v1_incident_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2649,7 @@ func (x *WatchIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*WatchIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{17}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WatchIncidentsRequest) GetRevision() uint64 {
@@ -2166,7 +2692,7 @@ type WatchIncidentsResponse struct {
 
 func (x *WatchIncidentsResponse) Reset() {
 	*x = WatchIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	mi := &file_headwater_v1_incident_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2704,7 @@ func (x *WatchIncidentsResponse) String() string {
 func (*WatchIncidentsResponse) ProtoMessage() {}
 
 func (x *WatchIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	mi := &file_headwater_v1_incident_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2717,7 @@ func (x *WatchIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*WatchIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{18}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchIncidentsResponse) GetRevision() uint64 {
@@ -2230,14 +2756,17 @@ type AcknowledgeIncidentRequest struct {
 	// Who acknowledges. An authenticated user's name wins over it. Unset: "anonymous".
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// What to say with it, at most 16 KiB; may be empty.
-	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AcknowledgeIncidentRequest) Reset() {
 	*x = AcknowledgeIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	mi := &file_headwater_v1_incident_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2778,7 @@ func (x *AcknowledgeIncidentRequest) String() string {
 func (*AcknowledgeIncidentRequest) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	mi := &file_headwater_v1_incident_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2791,7 @@ func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{19}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AcknowledgeIncidentRequest) GetId() string {
@@ -2286,6 +2815,13 @@ func (x *AcknowledgeIncidentRequest) GetNote() string {
 	return ""
 }
 
+func (x *AcknowledgeIncidentRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // AcknowledgeIncidentResponse is the incident after the command.
 type AcknowledgeIncidentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2299,7 +2835,7 @@ type AcknowledgeIncidentResponse struct {
 
 func (x *AcknowledgeIncidentResponse) Reset() {
 	*x = AcknowledgeIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	mi := &file_headwater_v1_incident_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2311,7 +2847,7 @@ func (x *AcknowledgeIncidentResponse) String() string {
 func (*AcknowledgeIncidentResponse) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	mi := &file_headwater_v1_incident_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2324,7 +2860,7 @@ func (x *AcknowledgeIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{20}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AcknowledgeIncidentResponse) GetIncident() *Incident {
@@ -2349,14 +2885,17 @@ type ResolveIncidentRequest struct {
 	// Who resolves. An authenticated user's name wins over it. Unset: "anonymous".
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Why, at most 16 KiB; may be empty.
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResolveIncidentRequest) Reset() {
 	*x = ResolveIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[21]
+	mi := &file_headwater_v1_incident_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2907,7 @@ func (x *ResolveIncidentRequest) String() string {
 func (*ResolveIncidentRequest) ProtoMessage() {}
 
 func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[21]
+	mi := &file_headwater_v1_incident_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2920,7 @@ func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentRequest.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{21}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResolveIncidentRequest) GetId() string {
@@ -2405,6 +2944,13 @@ func (x *ResolveIncidentRequest) GetReason() string {
 	return ""
 }
 
+func (x *ResolveIncidentRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // ResolveIncidentResponse is the incident after the command.
 type ResolveIncidentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2418,7 +2964,7 @@ type ResolveIncidentResponse struct {
 
 func (x *ResolveIncidentResponse) Reset() {
 	*x = ResolveIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[22]
+	mi := &file_headwater_v1_incident_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +2976,7 @@ func (x *ResolveIncidentResponse) String() string {
 func (*ResolveIncidentResponse) ProtoMessage() {}
 
 func (x *ResolveIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[22]
+	mi := &file_headwater_v1_incident_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +2989,7 @@ func (x *ResolveIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentResponse.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{22}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResolveIncidentResponse) GetIncident() *Incident {
@@ -2468,14 +3014,17 @@ type AddIncidentNoteRequest struct {
 	// Who writes. An authenticated user's name wins over it. Unset: "anonymous".
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// The note, at most 16 KiB. Required.
-	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AddIncidentNoteRequest) Reset() {
 	*x = AddIncidentNoteRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[23]
+	mi := &file_headwater_v1_incident_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +3036,7 @@ func (x *AddIncidentNoteRequest) String() string {
 func (*AddIncidentNoteRequest) ProtoMessage() {}
 
 func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[23]
+	mi := &file_headwater_v1_incident_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +3049,7 @@ func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentNoteRequest.ProtoReflect.Descriptor instead.
 func (*AddIncidentNoteRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{23}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AddIncidentNoteRequest) GetId() string {
@@ -2524,6 +3073,13 @@ func (x *AddIncidentNoteRequest) GetNote() string {
 	return ""
 }
 
+func (x *AddIncidentNoteRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // AddIncidentNoteResponse is the incident after the command.
 type AddIncidentNoteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2537,7 +3093,7 @@ type AddIncidentNoteResponse struct {
 
 func (x *AddIncidentNoteResponse) Reset() {
 	*x = AddIncidentNoteResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[24]
+	mi := &file_headwater_v1_incident_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2549,7 +3105,7 @@ func (x *AddIncidentNoteResponse) String() string {
 func (*AddIncidentNoteResponse) ProtoMessage() {}
 
 func (x *AddIncidentNoteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[24]
+	mi := &file_headwater_v1_incident_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2562,7 +3118,7 @@ func (x *AddIncidentNoteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentNoteResponse.ProtoReflect.Descriptor instead.
 func (*AddIncidentNoteResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{24}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AddIncidentNoteResponse) GetIncident() *Incident {
@@ -2589,14 +3145,17 @@ type SetIncidentOriginRequest struct {
 	// Who says so. An authenticated user's name wins over it. Unset: "anonymous".
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// What to say with it, at most 16 KiB; may be empty.
-	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetIncidentOriginRequest) Reset() {
 	*x = SetIncidentOriginRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[25]
+	mi := &file_headwater_v1_incident_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2608,7 +3167,7 @@ func (x *SetIncidentOriginRequest) String() string {
 func (*SetIncidentOriginRequest) ProtoMessage() {}
 
 func (x *SetIncidentOriginRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[25]
+	mi := &file_headwater_v1_incident_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2621,7 +3180,7 @@ func (x *SetIncidentOriginRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentOriginRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentOriginRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{25}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SetIncidentOriginRequest) GetId() string {
@@ -2652,6 +3211,13 @@ func (x *SetIncidentOriginRequest) GetNote() string {
 	return ""
 }
 
+func (x *SetIncidentOriginRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // SetIncidentOriginResponse is the incident after the command.
 type SetIncidentOriginResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2665,7 +3231,7 @@ type SetIncidentOriginResponse struct {
 
 func (x *SetIncidentOriginResponse) Reset() {
 	*x = SetIncidentOriginResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[26]
+	mi := &file_headwater_v1_incident_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2677,7 +3243,7 @@ func (x *SetIncidentOriginResponse) String() string {
 func (*SetIncidentOriginResponse) ProtoMessage() {}
 
 func (x *SetIncidentOriginResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[26]
+	mi := &file_headwater_v1_incident_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2690,7 +3256,7 @@ func (x *SetIncidentOriginResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentOriginResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentOriginResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{26}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SetIncidentOriginResponse) GetIncident() *Incident {
@@ -2717,14 +3283,17 @@ type MergeIncidentsRequest struct {
 	// Who merges. An authenticated user's name wins over it. Unset: "anonymous".
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// What to say with it, at most 16 KiB; may be empty.
-	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MergeIncidentsRequest) Reset() {
 	*x = MergeIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[27]
+	mi := &file_headwater_v1_incident_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +3305,7 @@ func (x *MergeIncidentsRequest) String() string {
 func (*MergeIncidentsRequest) ProtoMessage() {}
 
 func (x *MergeIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[27]
+	mi := &file_headwater_v1_incident_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +3318,7 @@ func (x *MergeIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*MergeIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{27}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *MergeIncidentsRequest) GetId() string {
@@ -2780,6 +3349,13 @@ func (x *MergeIncidentsRequest) GetNote() string {
 	return ""
 }
 
+func (x *MergeIncidentsRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // MergeIncidentsResponse is the incident that goes on.
 type MergeIncidentsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2793,7 +3369,7 @@ type MergeIncidentsResponse struct {
 
 func (x *MergeIncidentsResponse) Reset() {
 	*x = MergeIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[28]
+	mi := &file_headwater_v1_incident_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +3381,7 @@ func (x *MergeIncidentsResponse) String() string {
 func (*MergeIncidentsResponse) ProtoMessage() {}
 
 func (x *MergeIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[28]
+	mi := &file_headwater_v1_incident_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +3394,7 @@ func (x *MergeIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*MergeIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{28}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MergeIncidentsResponse) GetIncident() *Incident {
@@ -2848,14 +3424,17 @@ type SplitIncidentRequest struct {
 	// Who splits. An authenticated user's name wins over it. Unset: "anonymous".
 	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
 	// What to say with it, at most 16 KiB; may be empty.
-	Note          string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SplitIncidentRequest) Reset() {
 	*x = SplitIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[29]
+	mi := &file_headwater_v1_incident_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +3446,7 @@ func (x *SplitIncidentRequest) String() string {
 func (*SplitIncidentRequest) ProtoMessage() {}
 
 func (x *SplitIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[29]
+	mi := &file_headwater_v1_incident_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +3459,7 @@ func (x *SplitIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitIncidentRequest.ProtoReflect.Descriptor instead.
 func (*SplitIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{29}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SplitIncidentRequest) GetId() string {
@@ -2918,6 +3497,13 @@ func (x *SplitIncidentRequest) GetNote() string {
 	return ""
 }
 
+func (x *SplitIncidentRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // SplitIncidentResponse is both incidents after the command.
 type SplitIncidentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2933,7 +3519,7 @@ type SplitIncidentResponse struct {
 
 func (x *SplitIncidentResponse) Reset() {
 	*x = SplitIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[30]
+	mi := &file_headwater_v1_incident_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2945,7 +3531,7 @@ func (x *SplitIncidentResponse) String() string {
 func (*SplitIncidentResponse) ProtoMessage() {}
 
 func (x *SplitIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[30]
+	mi := &file_headwater_v1_incident_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2958,7 +3544,7 @@ func (x *SplitIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitIncidentResponse.ProtoReflect.Descriptor instead.
 func (*SplitIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{30}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SplitIncidentResponse) GetIncident() *Incident {
@@ -2982,11 +3568,898 @@ func (x *SplitIncidentResponse) GetRevision() uint64 {
 	return 0
 }
 
+// SetIncidentSeverityRequest says how bad an incident is.
+type SetIncidentSeverityRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// How bad. Unset: the word that stands is withdrawn, and it follows from the evidence again.
+	Severity IncidentSeverity `protobuf:"varint,2,opt,name=severity,proto3,enum=headwater.v1.IncidentSeverity" json:"severity,omitempty"`
+	// Who does it. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What to say with it, at most 16 KiB; may be empty.
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIncidentSeverityRequest) Reset() {
+	*x = SetIncidentSeverityRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIncidentSeverityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIncidentSeverityRequest) ProtoMessage() {}
+
+func (x *SetIncidentSeverityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIncidentSeverityRequest.ProtoReflect.Descriptor instead.
+func (*SetIncidentSeverityRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SetIncidentSeverityRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetIncidentSeverityRequest) GetSeverity() IncidentSeverity {
+	if x != nil {
+		return x.Severity
+	}
+	return IncidentSeverity_INCIDENT_SEVERITY_UNSPECIFIED
+}
+
+func (x *SetIncidentSeverityRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *SetIncidentSeverityRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *SetIncidentSeverityRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// SetIncidentSeverityResponse is the incident after the command.
+type SetIncidentSeverityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIncidentSeverityResponse) Reset() {
+	*x = SetIncidentSeverityResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIncidentSeverityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIncidentSeverityResponse) ProtoMessage() {}
+
+func (x *SetIncidentSeverityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIncidentSeverityResponse.ProtoReflect.Descriptor instead.
+func (*SetIncidentSeverityResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SetIncidentSeverityResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *SetIncidentSeverityResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// SetIncidentStatusRequest says how far people have come.
+type SetIncidentStatusRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// How far. Required. Of CLOSED, the note says why and is required.
+	Status IncidentStatus `protobuf:"varint,2,opt,name=status,proto3,enum=headwater.v1.IncidentStatus" json:"status,omitempty"`
+	// Who does it. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What to say with it, at most 16 KiB; may be empty.
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIncidentStatusRequest) Reset() {
+	*x = SetIncidentStatusRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIncidentStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIncidentStatusRequest) ProtoMessage() {}
+
+func (x *SetIncidentStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIncidentStatusRequest.ProtoReflect.Descriptor instead.
+func (*SetIncidentStatusRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SetIncidentStatusRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetIncidentStatusRequest) GetStatus() IncidentStatus {
+	if x != nil {
+		return x.Status
+	}
+	return IncidentStatus_INCIDENT_STATUS_UNSPECIFIED
+}
+
+func (x *SetIncidentStatusRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *SetIncidentStatusRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *SetIncidentStatusRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// SetIncidentStatusResponse is the incident after the command.
+type SetIncidentStatusResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIncidentStatusResponse) Reset() {
+	*x = SetIncidentStatusResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIncidentStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIncidentStatusResponse) ProtoMessage() {}
+
+func (x *SetIncidentStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIncidentStatusResponse.ProtoReflect.Descriptor instead.
+func (*SetIncidentStatusResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *SetIncidentStatusResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *SetIncidentStatusResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// AssignIncidentRoleRequest gives a role in an incident to somebody.
+type AssignIncidentRoleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Any name, at most 256 bytes; "incident-commander" ("ic"), "technical-lead" ("tl") and
+	// "communications-lead" ("cl") are those that most have. Kept in lower case, words joined by hyphens. Required.
+	Role string `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	// Who has it from now on, instead of whoever had it; at most 256 bytes. Empty: nobody.
+	Assignee string `protobuf:"bytes,3,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	// Who does it. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What to say with it, at most 16 KiB; may be empty.
+	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssignIncidentRoleRequest) Reset() {
+	*x = AssignIncidentRoleRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssignIncidentRoleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssignIncidentRoleRequest) ProtoMessage() {}
+
+func (x *AssignIncidentRoleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssignIncidentRoleRequest.ProtoReflect.Descriptor instead.
+func (*AssignIncidentRoleRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *AssignIncidentRoleRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AssignIncidentRoleRequest) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *AssignIncidentRoleRequest) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
+func (x *AssignIncidentRoleRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *AssignIncidentRoleRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *AssignIncidentRoleRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// AssignIncidentRoleResponse is the incident after the command.
+type AssignIncidentRoleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssignIncidentRoleResponse) Reset() {
+	*x = AssignIncidentRoleResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssignIncidentRoleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssignIncidentRoleResponse) ProtoMessage() {}
+
+func (x *AssignIncidentRoleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssignIncidentRoleResponse.ProtoReflect.Descriptor instead.
+func (*AssignIncidentRoleResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *AssignIncidentRoleResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *AssignIncidentRoleResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// AddIncidentUpdateRequest tells how an incident stands.
+type AddIncidentUpdateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// How it stands, at most 16 KiB. Required.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// It is for those outside, such as customers; else for colleagues.
+	Public bool `protobuf:"varint,3,opt,name=public,proto3" json:"public,omitempty"`
+	// Who tells it. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddIncidentUpdateRequest) Reset() {
+	*x = AddIncidentUpdateRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddIncidentUpdateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddIncidentUpdateRequest) ProtoMessage() {}
+
+func (x *AddIncidentUpdateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddIncidentUpdateRequest.ProtoReflect.Descriptor instead.
+func (*AddIncidentUpdateRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *AddIncidentUpdateRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AddIncidentUpdateRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *AddIncidentUpdateRequest) GetPublic() bool {
+	if x != nil {
+		return x.Public
+	}
+	return false
+}
+
+func (x *AddIncidentUpdateRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *AddIncidentUpdateRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// AddIncidentUpdateResponse is the incident after the command.
+type AddIncidentUpdateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddIncidentUpdateResponse) Reset() {
+	*x = AddIncidentUpdateResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddIncidentUpdateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddIncidentUpdateResponse) ProtoMessage() {}
+
+func (x *AddIncidentUpdateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddIncidentUpdateResponse.ProtoReflect.Descriptor instead.
+func (*AddIncidentUpdateResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *AddIncidentUpdateResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *AddIncidentUpdateResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// SetIncidentLinkRequest says where people look.
+type SetIncidentLinkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What it is called, such as "bridge", "chat" or "dashboard", at most 256 bytes. An incident
+	// has one link of each title. Required.
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// Where it leads: an absolute URL of http, https, tel, sip, mailto, slack, msteams or
+	// zoommtg, at most 2 KiB. Empty: the link is removed.
+	Url string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
+	// Who does it. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What to say with it, at most 16 KiB; may be empty.
+	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIncidentLinkRequest) Reset() {
+	*x = SetIncidentLinkRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIncidentLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIncidentLinkRequest) ProtoMessage() {}
+
+func (x *SetIncidentLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIncidentLinkRequest.ProtoReflect.Descriptor instead.
+func (*SetIncidentLinkRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *SetIncidentLinkRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetIncidentLinkRequest) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *SetIncidentLinkRequest) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *SetIncidentLinkRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *SetIncidentLinkRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *SetIncidentLinkRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// SetIncidentLinkResponse is the incident after the command.
+type SetIncidentLinkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIncidentLinkResponse) Reset() {
+	*x = SetIncidentLinkResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIncidentLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIncidentLinkResponse) ProtoMessage() {}
+
+func (x *SetIncidentLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIncidentLinkResponse.ProtoReflect.Descriptor instead.
+func (*SetIncidentLinkResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *SetIncidentLinkResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *SetIncidentLinkResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// DetachIncidentAlertsRequest names what leaves an incident without a page of its own.
+type DetachIncidentAlertsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Ids of alerts in it, "<fingerprint>@<start, RFC 3339>", at most 1000. Each takes the
+	// other firings of its label set along.
+	Alerts []string `protobuf:"bytes,2,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	// Services that it hit, "namespace/name" or "name", at most 1000: all their alerts leave.
+	Services []string `protobuf:"bytes,3,rep,name=services,proto3" json:"services,omitempty"`
+	// Who does it. An authenticated user's name wins over it. Unset: "anonymous".
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What to say with it, at most 16 KiB; may be empty.
+	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
+	// The incident must still have this `revision`, in decimal digits, as it was last read;
+	// else the call is ABORTED. Empty: it may have any.
+	Etag          string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetachIncidentAlertsRequest) Reset() {
+	*x = DetachIncidentAlertsRequest{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetachIncidentAlertsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetachIncidentAlertsRequest) ProtoMessage() {}
+
+func (x *DetachIncidentAlertsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetachIncidentAlertsRequest.ProtoReflect.Descriptor instead.
+func (*DetachIncidentAlertsRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *DetachIncidentAlertsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DetachIncidentAlertsRequest) GetAlerts() []string {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *DetachIncidentAlertsRequest) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *DetachIncidentAlertsRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *DetachIncidentAlertsRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *DetachIncidentAlertsRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// DetachIncidentAlertsResponse is both incidents after the command.
+type DetachIncidentAlertsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident that the alerts left, in full view.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// The incident that they are in now, in full view.
+	DetachedIncident *Incident `protobuf:"bytes,2,opt,name=detached_incident,json=detachedIncident,proto3" json:"detached_incident,omitempty"`
+	// Stream position of the committed state that was read; at least that of the command.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetachIncidentAlertsResponse) Reset() {
+	*x = DetachIncidentAlertsResponse{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetachIncidentAlertsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetachIncidentAlertsResponse) ProtoMessage() {}
+
+func (x *DetachIncidentAlertsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetachIncidentAlertsResponse.ProtoReflect.Descriptor instead.
+func (*DetachIncidentAlertsResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *DetachIncidentAlertsResponse) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *DetachIncidentAlertsResponse) GetDetachedIncident() *Incident {
+	if x != nil {
+		return x.DetachedIncident
+	}
+	return nil
+}
+
+func (x *DetachIncidentAlertsResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_headwater_v1_incident_proto protoreflect.FileDescriptor
 
 const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\n" +
-	"\x1bheadwater/v1/incident.proto\x12\fheadwater.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18headwater/v1/alert.proto\x1a\x1bheadwater/v1/topology.proto\"\\\n" +
+	"\x1bheadwater/v1/incident.proto\x12\fheadwater.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18headwater/v1/alert.proto\x1a\x1bheadwater/v1/topology.proto\"\xa5\x01\n" +
+	"\x11SeverityStatement\x12:\n" +
+	"\bseverity\x18\x01 \x01(\x0e2\x1e.headwater.v1.IncidentSeverityR\bseverity\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"_\n" +
+	"\aClosure\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\"\x80\x01\n" +
+	"\fIncidentRole\x12\x12\n" +
+	"\x04role\x18\x01 \x01(\tR\x04role\x12\x1a\n" +
+	"\bassignee\x18\x02 \x01(\tR\bassignee\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\"x\n" +
+	"\fIncidentLink\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\"\\\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
 	"\x06weight\x18\x02 \x01(\x01R\x06weight\x12&\n" +
@@ -3037,12 +4510,13 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\aParting\x12\x1a\n" +
 	"\bincident\x18\x01 \x01(\tR\bincident\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
-	"\x05actor\x18\x03 \x01(\tR\x05actor\"\x95\x01\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\"\xad\x01\n" +
 	"\rTimelineEntry\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12.\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.headwater.v1.TimelineKindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x14\n" +
-	"\x05actor\x18\x04 \x01(\tR\x05actor\"\xd4\x02\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\"\xd4\x02\n" +
 	"\x06Paging\x121\n" +
 	"\x06due_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x127\n" +
 	"\topened_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x129\n" +
@@ -3075,7 +4549,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x04done\x18\a \x01(\bR\x04done\x12\x1e\n" +
 	"\n" +
 	"superseded\x18\b \x01(\bR\n" +
-	"superseded\"\x82\r\n" +
+	"superseded\"\xd9\x10\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x121\n" +
@@ -3123,7 +4597,15 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\n" +
 	"split_from\x18$ \x01(\tR\tsplitFrom\x12+\n" +
 	"\x05apart\x18% \x03(\v2\x15.headwater.v1.PartingR\x05apart\x12\x14\n" +
-	"\x05muted\x18& \x01(\x05R\x05muted\x1a>\n" +
+	"\x05muted\x18& \x01(\x05R\x05muted\x12K\n" +
+	"\x11incident_severity\x18' \x01(\x0e2\x1e.headwater.v1.IncidentSeverityR\x10incidentSeverity\x128\n" +
+	"\x18incident_severity_reason\x18( \x01(\tR\x16incidentSeverityReason\x12B\n" +
+	"\fset_severity\x18) \x01(\v2\x1f.headwater.v1.SeverityStatementR\vsetSeverity\x124\n" +
+	"\x06status\x18* \x01(\x0e2\x1c.headwater.v1.IncidentStatusR\x06status\x12-\n" +
+	"\x06closed\x18+ \x01(\v2\x15.headwater.v1.ClosureR\x06closed\x120\n" +
+	"\x05roles\x18, \x03(\v2\x1a.headwater.v1.IncidentRoleR\x05roles\x120\n" +
+	"\x05links\x18- \x03(\v2\x1a.headwater.v1.IncidentLinkR\x05links\x12A\n" +
+	"\rnext_statuses\x18. \x03(\x0e2\x1c.headwater.v1.IncidentStatusR\fnextStatuses\x1a>\n" +
 	"\x10RouteLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +
@@ -3152,59 +4634,137 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\tincidents\x18\x02 \x03(\v2\x16.headwater.v1.IncidentR\tincidents\x12\x1f\n" +
 	"\vremoved_ids\x18\x03 \x03(\tR\n" +
 	"removedIds\x12\x1c\n" +
-	"\theartbeat\x18\x04 \x01(\bR\theartbeat\"V\n" +
+	"\theartbeat\x18\x04 \x01(\bR\theartbeat\"j\n" +
 	"\x1aAcknowledgeIncidentRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04note\x18\x03 \x01(\tR\x04note\"m\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x04 \x01(\tR\x04etag\"m\n" +
 	"\x1bAcknowledgeIncidentResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"V\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"j\n" +
 	"\x16ResolveIncidentRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"i\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04etag\x18\x04 \x01(\tR\x04etag\"i\n" +
 	"\x17ResolveIncidentResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"R\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"f\n" +
 	"\x16AddIncidentNoteRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04note\x18\x03 \x01(\tR\x04note\"i\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x04 \x01(\tR\x04etag\"i\n" +
 	"\x17AddIncidentNoteResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"n\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x82\x01\n" +
 	"\x18SetIncidentOriginRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x14\n" +
 	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"k\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"k\n" +
 	"\x19SetIncidentOriginResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"e\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"y\n" +
 	"\x15MergeIncidentsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04into\x18\x02 \x01(\tR\x04into\x12\x14\n" +
 	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"h\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"h\n" +
 	"\x16MergeIncidentsResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\x84\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x98\x01\n" +
 	"\x14SplitIncidentRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06alerts\x18\x02 \x03(\tR\x06alerts\x12\x1a\n" +
 	"\bservices\x18\x03 \x03(\tR\bservices\x12\x14\n" +
 	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04note\x18\x05 \x01(\tR\x04note\"\xa6\x01\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x06 \x01(\tR\x04etag\"\xa6\x01\n" +
 	"\x15SplitIncidentResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12=\n" +
 	"\x0esplit_incident\x18\x02 \x01(\v2\x16.headwater.v1.IncidentR\rsplitIncident\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\"\xa6\x01\n" +
+	"\x1aSetIncidentSeverityRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12:\n" +
+	"\bseverity\x18\x02 \x01(\x0e2\x1e.headwater.v1.IncidentSeverityR\bseverity\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"m\n" +
+	"\x1bSetIncidentSeverityResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x9e\x01\n" +
+	"\x18SetIncidentStatusRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x1c.headwater.v1.IncidentStatusR\x06status\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"k\n" +
+	"\x19SetIncidentStatusResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x99\x01\n" +
+	"\x19AssignIncidentRoleRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\x12\x1a\n" +
+	"\bassignee\x18\x03 \x01(\tR\bassignee\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x06 \x01(\tR\x04etag\"l\n" +
+	"\x1aAssignIncidentRoleResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x80\x01\n" +
+	"\x18AddIncidentUpdateRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
+	"\x06public\x18\x03 \x01(\bR\x06public\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"k\n" +
+	"\x19AddIncidentUpdateResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x8e\x01\n" +
+	"\x16SetIncidentLinkRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x10\n" +
+	"\x03url\x18\x03 \x01(\tR\x03url\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x06 \x01(\tR\x04etag\"i\n" +
+	"\x17SetIncidentLinkResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x9f\x01\n" +
+	"\x1bDetachIncidentAlertsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06alerts\x18\x02 \x03(\tR\x06alerts\x12\x1a\n" +
+	"\bservices\x18\x03 \x03(\tR\bservices\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04note\x18\x05 \x01(\tR\x04note\x12\x12\n" +
+	"\x04etag\x18\x06 \x01(\tR\x04etag\"\xb3\x01\n" +
+	"\x1cDetachIncidentAlertsResponse\x122\n" +
+	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12C\n" +
+	"\x11detached_incident\x18\x02 \x01(\v2\x16.headwater.v1.IncidentR\x10detachedIncident\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\x04R\brevision*\x80\x01\n" +
 	"\rIncidentState\x12\x1e\n" +
 	"\x1aINCIDENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13INCIDENT_STATE_OPEN\x10\x01\x12\x1b\n" +
 	"\x17INCIDENT_STATE_RESOLVED\x10\x02\x12\x19\n" +
-	"\x15INCIDENT_STATE_MERGED\x10\x03*^\n" +
+	"\x15INCIDENT_STATE_MERGED\x10\x03*\xa5\x01\n" +
+	"\x10IncidentSeverity\x12!\n" +
+	"\x1dINCIDENT_SEVERITY_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16INCIDENT_SEVERITY_SEV1\x10\x01\x12\x1a\n" +
+	"\x16INCIDENT_SEVERITY_SEV2\x10\x02\x12\x1a\n" +
+	"\x16INCIDENT_SEVERITY_SEV3\x10\x03\x12\x1a\n" +
+	"\x16INCIDENT_SEVERITY_SEV4\x10\x04*\xec\x01\n" +
+	"\x0eIncidentStatus\x12\x1f\n" +
+	"\x1bINCIDENT_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18INCIDENT_STATUS_DETECTED\x10\x01\x12!\n" +
+	"\x1dINCIDENT_STATUS_INVESTIGATING\x10\x02\x12\x1e\n" +
+	"\x1aINCIDENT_STATUS_IDENTIFIED\x10\x03\x12\x1e\n" +
+	"\x1aINCIDENT_STATUS_MITIGATING\x10\x04\x12\x1c\n" +
+	"\x18INCIDENT_STATUS_RESOLVED\x10\x05\x12\x1a\n" +
+	"\x16INCIDENT_STATUS_CLOSED\x10\x06*^\n" +
 	"\fIncidentView\x12\x1d\n" +
 	"\x19INCIDENT_VIEW_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13INCIDENT_VIEW_BASIC\x10\x01\x12\x16\n" +
@@ -3221,7 +4781,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\vTERM_HEALTH\x10\x06\x12\x0e\n" +
 	"\n" +
 	"TERM_QUIET\x10\a\x12\r\n" +
-	"\tTERM_LOAD\x10\b*\xd0\x02\n" +
+	"\tTERM_LOAD\x10\b*\x8b\x04\n" +
 	"\fTimelineKind\x12\x1d\n" +
 	"\x19TIMELINE_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TIMELINE_KIND_NOTE\x10\x01\x12\x18\n" +
@@ -3235,12 +4795,19 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x16TIMELINE_KIND_REOPENED\x10\t\x12\x18\n" +
 	"\x14TIMELINE_KIND_CHANGE\x10\n" +
 	"\x12\x17\n" +
-	"\x13TIMELINE_KIND_SPLIT\x10\v*f\n" +
+	"\x13TIMELINE_KIND_SPLIT\x10\v\x12\x1a\n" +
+	"\x16TIMELINE_KIND_SEVERITY\x10\f\x12\x18\n" +
+	"\x14TIMELINE_KIND_STATUS\x10\r\x12\x16\n" +
+	"\x12TIMELINE_KIND_ROLE\x10\x0e\x12\x18\n" +
+	"\x14TIMELINE_KIND_UPDATE\x10\x0f\x12\x1f\n" +
+	"\x1bTIMELINE_KIND_PUBLIC_UPDATE\x10\x10\x12\x16\n" +
+	"\x12TIMELINE_KIND_LINK\x10\x11\x12\x18\n" +
+	"\x14TIMELINE_KIND_CLOSED\x10\x12*f\n" +
 	"\bPageKind\x12\x19\n" +
 	"\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePAGE_KIND_OPEN\x10\x01\x12\x14\n" +
 	"\x10PAGE_KIND_UPDATE\x10\x02\x12\x15\n" +
-	"\x11PAGE_KIND_RESOLVE\x10\x032\xe7\x06\n" +
+	"\x11PAGE_KIND_RESOLVE\x10\x032\xd7\v\n" +
 	"\x0fIncidentService\x12R\n" +
 	"\vGetIncident\x12 .headwater.v1.GetIncidentRequest\x1a!.headwater.v1.GetIncidentResponse\x12X\n" +
 	"\rListIncidents\x12\".headwater.v1.ListIncidentsRequest\x1a#.headwater.v1.ListIncidentsResponse\x12]\n" +
@@ -3250,7 +4817,13 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x0fAddIncidentNote\x12$.headwater.v1.AddIncidentNoteRequest\x1a%.headwater.v1.AddIncidentNoteResponse\x12d\n" +
 	"\x11SetIncidentOrigin\x12&.headwater.v1.SetIncidentOriginRequest\x1a'.headwater.v1.SetIncidentOriginResponse\x12[\n" +
 	"\x0eMergeIncidents\x12#.headwater.v1.MergeIncidentsRequest\x1a$.headwater.v1.MergeIncidentsResponse\x12X\n" +
-	"\rSplitIncident\x12\".headwater.v1.SplitIncidentRequest\x1a#.headwater.v1.SplitIncidentResponseBCZAgithub.com/headwater-sre/headwater/proto/headwater/v1;headwaterv1b\x06proto3"
+	"\rSplitIncident\x12\".headwater.v1.SplitIncidentRequest\x1a#.headwater.v1.SplitIncidentResponse\x12m\n" +
+	"\x14DetachIncidentAlerts\x12).headwater.v1.DetachIncidentAlertsRequest\x1a*.headwater.v1.DetachIncidentAlertsResponse\x12j\n" +
+	"\x13SetIncidentSeverity\x12(.headwater.v1.SetIncidentSeverityRequest\x1a).headwater.v1.SetIncidentSeverityResponse\x12d\n" +
+	"\x11SetIncidentStatus\x12&.headwater.v1.SetIncidentStatusRequest\x1a'.headwater.v1.SetIncidentStatusResponse\x12g\n" +
+	"\x12AssignIncidentRole\x12'.headwater.v1.AssignIncidentRoleRequest\x1a(.headwater.v1.AssignIncidentRoleResponse\x12d\n" +
+	"\x11AddIncidentUpdate\x12&.headwater.v1.AddIncidentUpdateRequest\x1a'.headwater.v1.AddIncidentUpdateResponse\x12^\n" +
+	"\x0fSetIncidentLink\x12$.headwater.v1.SetIncidentLinkRequest\x1a%.headwater.v1.SetIncidentLinkResponseBCZAgithub.com/headwater-sre/headwater/proto/headwater/v1;headwaterv1b\x06proto3"
 
 var (
 	file_headwater_v1_incident_proto_rawDescOnce sync.Once
@@ -3264,135 +4837,186 @@ func file_headwater_v1_incident_proto_rawDescGZIP() []byte {
 	return file_headwater_v1_incident_proto_rawDescData
 }
 
-var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_headwater_v1_incident_proto_goTypes = []any{
-	(IncidentState)(0),                  // 0: headwater.v1.IncidentState
-	(IncidentView)(0),                   // 1: headwater.v1.IncidentView
-	(Term)(0),                           // 2: headwater.v1.Term
-	(TimelineKind)(0),                   // 3: headwater.v1.TimelineKind
-	(PageKind)(0),                       // 4: headwater.v1.PageKind
-	(*Reason)(nil),                      // 5: headwater.v1.Reason
-	(*Origin)(nil),                      // 6: headwater.v1.Origin
-	(*ServiceImpact)(nil),               // 7: headwater.v1.ServiceImpact
-	(*PathEdge)(nil),                    // 8: headwater.v1.PathEdge
-	(*Change)(nil),                      // 9: headwater.v1.Change
-	(*Acknowledgement)(nil),             // 10: headwater.v1.Acknowledgement
-	(*OriginStatement)(nil),             // 11: headwater.v1.OriginStatement
-	(*Parting)(nil),                     // 12: headwater.v1.Parting
-	(*TimelineEntry)(nil),               // 13: headwater.v1.TimelineEntry
-	(*Paging)(nil),                      // 14: headwater.v1.Paging
-	(*Delivery)(nil),                    // 15: headwater.v1.Delivery
-	(*Page)(nil),                        // 16: headwater.v1.Page
-	(*Incident)(nil),                    // 17: headwater.v1.Incident
-	(*GetIncidentRequest)(nil),          // 18: headwater.v1.GetIncidentRequest
-	(*GetIncidentResponse)(nil),         // 19: headwater.v1.GetIncidentResponse
-	(*ListIncidentsRequest)(nil),        // 20: headwater.v1.ListIncidentsRequest
-	(*ListIncidentsResponse)(nil),       // 21: headwater.v1.ListIncidentsResponse
-	(*WatchIncidentsRequest)(nil),       // 22: headwater.v1.WatchIncidentsRequest
-	(*WatchIncidentsResponse)(nil),      // 23: headwater.v1.WatchIncidentsResponse
-	(*AcknowledgeIncidentRequest)(nil),  // 24: headwater.v1.AcknowledgeIncidentRequest
-	(*AcknowledgeIncidentResponse)(nil), // 25: headwater.v1.AcknowledgeIncidentResponse
-	(*ResolveIncidentRequest)(nil),      // 26: headwater.v1.ResolveIncidentRequest
-	(*ResolveIncidentResponse)(nil),     // 27: headwater.v1.ResolveIncidentResponse
-	(*AddIncidentNoteRequest)(nil),      // 28: headwater.v1.AddIncidentNoteRequest
-	(*AddIncidentNoteResponse)(nil),     // 29: headwater.v1.AddIncidentNoteResponse
-	(*SetIncidentOriginRequest)(nil),    // 30: headwater.v1.SetIncidentOriginRequest
-	(*SetIncidentOriginResponse)(nil),   // 31: headwater.v1.SetIncidentOriginResponse
-	(*MergeIncidentsRequest)(nil),       // 32: headwater.v1.MergeIncidentsRequest
-	(*MergeIncidentsResponse)(nil),      // 33: headwater.v1.MergeIncidentsResponse
-	(*SplitIncidentRequest)(nil),        // 34: headwater.v1.SplitIncidentRequest
-	(*SplitIncidentResponse)(nil),       // 35: headwater.v1.SplitIncidentResponse
-	nil,                                 // 36: headwater.v1.Incident.RouteLabelsEntry
-	(*ServiceRef)(nil),                  // 37: headwater.v1.ServiceRef
-	(ServiceKind)(0),                    // 38: headwater.v1.ServiceKind
-	(Severity)(0),                       // 39: headwater.v1.Severity
-	(*timestamppb.Timestamp)(nil),       // 40: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),         // 41: google.protobuf.Duration
+	(IncidentState)(0),                   // 0: headwater.v1.IncidentState
+	(IncidentSeverity)(0),                // 1: headwater.v1.IncidentSeverity
+	(IncidentStatus)(0),                  // 2: headwater.v1.IncidentStatus
+	(IncidentView)(0),                    // 3: headwater.v1.IncidentView
+	(Term)(0),                            // 4: headwater.v1.Term
+	(TimelineKind)(0),                    // 5: headwater.v1.TimelineKind
+	(PageKind)(0),                        // 6: headwater.v1.PageKind
+	(*SeverityStatement)(nil),            // 7: headwater.v1.SeverityStatement
+	(*Closure)(nil),                      // 8: headwater.v1.Closure
+	(*IncidentRole)(nil),                 // 9: headwater.v1.IncidentRole
+	(*IncidentLink)(nil),                 // 10: headwater.v1.IncidentLink
+	(*Reason)(nil),                       // 11: headwater.v1.Reason
+	(*Origin)(nil),                       // 12: headwater.v1.Origin
+	(*ServiceImpact)(nil),                // 13: headwater.v1.ServiceImpact
+	(*PathEdge)(nil),                     // 14: headwater.v1.PathEdge
+	(*Change)(nil),                       // 15: headwater.v1.Change
+	(*Acknowledgement)(nil),              // 16: headwater.v1.Acknowledgement
+	(*OriginStatement)(nil),              // 17: headwater.v1.OriginStatement
+	(*Parting)(nil),                      // 18: headwater.v1.Parting
+	(*TimelineEntry)(nil),                // 19: headwater.v1.TimelineEntry
+	(*Paging)(nil),                       // 20: headwater.v1.Paging
+	(*Delivery)(nil),                     // 21: headwater.v1.Delivery
+	(*Page)(nil),                         // 22: headwater.v1.Page
+	(*Incident)(nil),                     // 23: headwater.v1.Incident
+	(*GetIncidentRequest)(nil),           // 24: headwater.v1.GetIncidentRequest
+	(*GetIncidentResponse)(nil),          // 25: headwater.v1.GetIncidentResponse
+	(*ListIncidentsRequest)(nil),         // 26: headwater.v1.ListIncidentsRequest
+	(*ListIncidentsResponse)(nil),        // 27: headwater.v1.ListIncidentsResponse
+	(*WatchIncidentsRequest)(nil),        // 28: headwater.v1.WatchIncidentsRequest
+	(*WatchIncidentsResponse)(nil),       // 29: headwater.v1.WatchIncidentsResponse
+	(*AcknowledgeIncidentRequest)(nil),   // 30: headwater.v1.AcknowledgeIncidentRequest
+	(*AcknowledgeIncidentResponse)(nil),  // 31: headwater.v1.AcknowledgeIncidentResponse
+	(*ResolveIncidentRequest)(nil),       // 32: headwater.v1.ResolveIncidentRequest
+	(*ResolveIncidentResponse)(nil),      // 33: headwater.v1.ResolveIncidentResponse
+	(*AddIncidentNoteRequest)(nil),       // 34: headwater.v1.AddIncidentNoteRequest
+	(*AddIncidentNoteResponse)(nil),      // 35: headwater.v1.AddIncidentNoteResponse
+	(*SetIncidentOriginRequest)(nil),     // 36: headwater.v1.SetIncidentOriginRequest
+	(*SetIncidentOriginResponse)(nil),    // 37: headwater.v1.SetIncidentOriginResponse
+	(*MergeIncidentsRequest)(nil),        // 38: headwater.v1.MergeIncidentsRequest
+	(*MergeIncidentsResponse)(nil),       // 39: headwater.v1.MergeIncidentsResponse
+	(*SplitIncidentRequest)(nil),         // 40: headwater.v1.SplitIncidentRequest
+	(*SplitIncidentResponse)(nil),        // 41: headwater.v1.SplitIncidentResponse
+	(*SetIncidentSeverityRequest)(nil),   // 42: headwater.v1.SetIncidentSeverityRequest
+	(*SetIncidentSeverityResponse)(nil),  // 43: headwater.v1.SetIncidentSeverityResponse
+	(*SetIncidentStatusRequest)(nil),     // 44: headwater.v1.SetIncidentStatusRequest
+	(*SetIncidentStatusResponse)(nil),    // 45: headwater.v1.SetIncidentStatusResponse
+	(*AssignIncidentRoleRequest)(nil),    // 46: headwater.v1.AssignIncidentRoleRequest
+	(*AssignIncidentRoleResponse)(nil),   // 47: headwater.v1.AssignIncidentRoleResponse
+	(*AddIncidentUpdateRequest)(nil),     // 48: headwater.v1.AddIncidentUpdateRequest
+	(*AddIncidentUpdateResponse)(nil),    // 49: headwater.v1.AddIncidentUpdateResponse
+	(*SetIncidentLinkRequest)(nil),       // 50: headwater.v1.SetIncidentLinkRequest
+	(*SetIncidentLinkResponse)(nil),      // 51: headwater.v1.SetIncidentLinkResponse
+	(*DetachIncidentAlertsRequest)(nil),  // 52: headwater.v1.DetachIncidentAlertsRequest
+	(*DetachIncidentAlertsResponse)(nil), // 53: headwater.v1.DetachIncidentAlertsResponse
+	nil,                                  // 54: headwater.v1.Incident.RouteLabelsEntry
+	(*timestamppb.Timestamp)(nil),        // 55: google.protobuf.Timestamp
+	(*ServiceRef)(nil),                   // 56: headwater.v1.ServiceRef
+	(ServiceKind)(0),                     // 57: headwater.v1.ServiceKind
+	(Severity)(0),                        // 58: headwater.v1.Severity
+	(*durationpb.Duration)(nil),          // 59: google.protobuf.Duration
 }
 var file_headwater_v1_incident_proto_depIdxs = []int32{
-	2,  // 0: headwater.v1.Reason.term:type_name -> headwater.v1.Term
-	37, // 1: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
-	38, // 2: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
-	5,  // 3: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
-	37, // 4: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
-	38, // 5: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
-	39, // 6: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
-	40, // 7: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
-	37, // 8: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
-	37, // 9: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
-	41, // 10: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
-	37, // 11: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
-	40, // 12: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
-	40, // 13: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
-	37, // 14: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
-	40, // 15: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
-	40, // 16: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
-	40, // 17: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	3,  // 18: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
-	40, // 19: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
-	40, // 20: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
-	40, // 21: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
-	40, // 22: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
-	40, // 23: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
-	40, // 24: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
-	4,  // 25: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	40, // 26: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
-	15, // 27: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
-	0,  // 28: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	39, // 29: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	40, // 30: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	40, // 31: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	40, // 32: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	40, // 33: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	6,  // 34: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
-	7,  // 35: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	37, // 36: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
-	8,  // 37: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
-	9,  // 38: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
-	10, // 39: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
-	13, // 40: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
-	14, // 41: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
-	16, // 42: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	36, // 43: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	40, // 44: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
-	11, // 45: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
-	12, // 46: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
-	17, // 47: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
-	1,  // 48: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	17, // 49: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	1,  // 50: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	17, // 51: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	17, // 52: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
-	17, // 53: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
-	17, // 54: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	17, // 55: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
-	17, // 56: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
-	17, // 57: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
-	17, // 58: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
-	18, // 59: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	20, // 60: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	22, // 61: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	24, // 62: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	26, // 63: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	28, // 64: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	30, // 65: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
-	32, // 66: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
-	34, // 67: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
-	19, // 68: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	21, // 69: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	23, // 70: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	25, // 71: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	27, // 72: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	29, // 73: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	31, // 74: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
-	33, // 75: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
-	35, // 76: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
-	68, // [68:77] is the sub-list for method output_type
-	59, // [59:68] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	1,  // 0: headwater.v1.SeverityStatement.severity:type_name -> headwater.v1.IncidentSeverity
+	55, // 1: headwater.v1.SeverityStatement.at:type_name -> google.protobuf.Timestamp
+	55, // 2: headwater.v1.Closure.at:type_name -> google.protobuf.Timestamp
+	55, // 3: headwater.v1.IncidentRole.at:type_name -> google.protobuf.Timestamp
+	55, // 4: headwater.v1.IncidentLink.at:type_name -> google.protobuf.Timestamp
+	4,  // 5: headwater.v1.Reason.term:type_name -> headwater.v1.Term
+	56, // 6: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
+	57, // 7: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
+	11, // 8: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
+	56, // 9: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
+	57, // 10: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
+	58, // 11: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
+	55, // 12: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
+	56, // 13: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
+	56, // 14: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
+	59, // 15: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
+	56, // 16: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
+	55, // 17: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
+	55, // 18: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
+	56, // 19: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
+	55, // 20: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
+	55, // 21: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
+	55, // 22: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	5,  // 23: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
+	55, // 24: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
+	55, // 25: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
+	55, // 26: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
+	55, // 27: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
+	55, // 28: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
+	55, // 29: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	6,  // 30: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
+	55, // 31: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	21, // 32: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
+	0,  // 33: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
+	58, // 34: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	55, // 35: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	55, // 36: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	55, // 37: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	55, // 38: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	12, // 39: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
+	13, // 40: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
+	56, // 41: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	14, // 42: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
+	15, // 43: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
+	16, // 44: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
+	19, // 45: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
+	20, // 46: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
+	22, // 47: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
+	54, // 48: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	55, // 49: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	17, // 50: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
+	18, // 51: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
+	1,  // 52: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
+	7,  // 53: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
+	2,  // 54: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
+	8,  // 55: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
+	9,  // 56: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
+	10, // 57: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
+	2,  // 58: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
+	23, // 59: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
+	3,  // 60: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	23, // 61: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	3,  // 62: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	23, // 63: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	23, // 64: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
+	23, // 65: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
+	23, // 66: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
+	23, // 67: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
+	23, // 68: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
+	23, // 69: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
+	23, // 70: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
+	1,  // 71: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
+	23, // 72: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
+	2,  // 73: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
+	23, // 74: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
+	23, // 75: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
+	23, // 76: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
+	23, // 77: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
+	23, // 78: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
+	23, // 79: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
+	24, // 80: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	26, // 81: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	28, // 82: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	30, // 83: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	32, // 84: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	34, // 85: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	36, // 86: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
+	38, // 87: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
+	40, // 88: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
+	52, // 89: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
+	42, // 90: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
+	44, // 91: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
+	46, // 92: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
+	48, // 93: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
+	50, // 94: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
+	25, // 95: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	27, // 96: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	29, // 97: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	31, // 98: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	33, // 99: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	35, // 100: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	37, // 101: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
+	39, // 102: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
+	41, // 103: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
+	53, // 104: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
+	43, // 105: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
+	45, // 106: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
+	47, // 107: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
+	49, // 108: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
+	51, // 109: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
+	95, // [95:110] is the sub-list for method output_type
+	80, // [80:95] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }
@@ -3402,14 +5026,14 @@ func file_headwater_v1_incident_proto_init() {
 	}
 	file_headwater_v1_alert_proto_init()
 	file_headwater_v1_topology_proto_init()
-	file_headwater_v1_incident_proto_msgTypes[2].OneofWrappers = []any{}
+	file_headwater_v1_incident_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_incident_proto_rawDesc), len(file_headwater_v1_incident_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   32,
+			NumEnums:      7,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,15 +21,21 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	IncidentService_GetIncident_FullMethodName         = "/headwater.v1.IncidentService/GetIncident"
-	IncidentService_ListIncidents_FullMethodName       = "/headwater.v1.IncidentService/ListIncidents"
-	IncidentService_WatchIncidents_FullMethodName      = "/headwater.v1.IncidentService/WatchIncidents"
-	IncidentService_AcknowledgeIncident_FullMethodName = "/headwater.v1.IncidentService/AcknowledgeIncident"
-	IncidentService_ResolveIncident_FullMethodName     = "/headwater.v1.IncidentService/ResolveIncident"
-	IncidentService_AddIncidentNote_FullMethodName     = "/headwater.v1.IncidentService/AddIncidentNote"
-	IncidentService_SetIncidentOrigin_FullMethodName   = "/headwater.v1.IncidentService/SetIncidentOrigin"
-	IncidentService_MergeIncidents_FullMethodName      = "/headwater.v1.IncidentService/MergeIncidents"
-	IncidentService_SplitIncident_FullMethodName       = "/headwater.v1.IncidentService/SplitIncident"
+	IncidentService_GetIncident_FullMethodName          = "/headwater.v1.IncidentService/GetIncident"
+	IncidentService_ListIncidents_FullMethodName        = "/headwater.v1.IncidentService/ListIncidents"
+	IncidentService_WatchIncidents_FullMethodName       = "/headwater.v1.IncidentService/WatchIncidents"
+	IncidentService_AcknowledgeIncident_FullMethodName  = "/headwater.v1.IncidentService/AcknowledgeIncident"
+	IncidentService_ResolveIncident_FullMethodName      = "/headwater.v1.IncidentService/ResolveIncident"
+	IncidentService_AddIncidentNote_FullMethodName      = "/headwater.v1.IncidentService/AddIncidentNote"
+	IncidentService_SetIncidentOrigin_FullMethodName    = "/headwater.v1.IncidentService/SetIncidentOrigin"
+	IncidentService_MergeIncidents_FullMethodName       = "/headwater.v1.IncidentService/MergeIncidents"
+	IncidentService_SplitIncident_FullMethodName        = "/headwater.v1.IncidentService/SplitIncident"
+	IncidentService_DetachIncidentAlerts_FullMethodName = "/headwater.v1.IncidentService/DetachIncidentAlerts"
+	IncidentService_SetIncidentSeverity_FullMethodName  = "/headwater.v1.IncidentService/SetIncidentSeverity"
+	IncidentService_SetIncidentStatus_FullMethodName    = "/headwater.v1.IncidentService/SetIncidentStatus"
+	IncidentService_AssignIncidentRole_FullMethodName   = "/headwater.v1.IncidentService/AssignIncidentRole"
+	IncidentService_AddIncidentUpdate_FullMethodName    = "/headwater.v1.IncidentService/AddIncidentUpdate"
+	IncidentService_SetIncidentLink_FullMethodName      = "/headwater.v1.IncidentService/SetIncidentLink"
 )
 
 // IncidentServiceClient is the client API for IncidentService service.
@@ -41,6 +47,9 @@ const (
 // Every answer is read from committed state and names the revision it was read at: the
 // position in the stream up to which everything has been applied. Revisions only grow;
 // a client that has seen revision N and reads a smaller one talks to a replica that lags.
+//
+// Every command may carry an etag: it is ABORTED, with the current revision as `revision` in
+// the ErrorInfo, when the incident has changed since. Headwater's own changes count as well.
 //
 // A command goes through the same stream as alerts do. It is answered once it has been
 // applied, with the incident as it is then. When the deadline passes first the command
@@ -64,8 +73,7 @@ type IncidentServiceClient interface {
 	// ResolveIncident ends an incident by decision, whatever its alerts say. Errors: as
 	// AcknowledgeIncident.
 	ResolveIncident(ctx context.Context, in *ResolveIncidentRequest, opts ...grpc.CallOption) (*ResolveIncidentResponse, error)
-	// AddIncidentNote adds a line to the timeline, also of an incident that has ended but
-	// may still be reopened. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
+	// AddIncidentNote adds a line to the timeline, for 30 days after the end as well. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
 	// FAILED_PRECONDITION when it was merged or is history, UNAVAILABLE.
 	AddIncidentNote(ctx context.Context, in *AddIncidentNoteRequest, opts ...grpc.CallOption) (*AddIncidentNoteResponse, error)
 	// SetIncidentOrigin says where an incident began. The word leads the candidates from
@@ -85,6 +93,35 @@ type IncidentServiceClient interface {
 	// FAILED_PRECONDITION when something named is not in the incident, when nothing would be
 	// left in it, and when it has ended or was merged; UNAVAILABLE.
 	SplitIncident(ctx context.Context, in *SplitIncidentRequest, opts ...grpc.CallOption) (*SplitIncidentResponse, error)
+	// DetachIncidentAlerts is SplitIncident for alerts that came along and are worth no page:
+	// they are in an incident of their own that does not page for them. Alerts that join it
+	// later page as any other. Errors: as SplitIncident.
+	DetachIncidentAlerts(ctx context.Context, in *DetachIncidentAlertsRequest, opts ...grpc.CallOption) (*DetachIncidentAlertsResponse, error)
+	// SetIncidentSeverity says how bad an incident is, whatever the evidence, until the word is
+	// withdrawn. For 30 days after its end as well. Errors: NOT_FOUND; FAILED_PRECONDITION when
+	// there is no word to withdraw and when it was merged or is history; ABORTED; UNAVAILABLE.
+	SetIncidentSeverity(ctx context.Context, in *SetIncidentSeverityRequest, opts ...grpc.CallOption) (*SetIncidentSeverityResponse, error)
+	// SetIncidentStatus says how far people have come. Open incidents move freely among
+	// INVESTIGATING, IDENTIFIED and MITIGATING, and to RESOLVED, which is ResolveIncident. Only
+	// what is RESOLVED can be CLOSED, and needs a note that says why, for 30 days after its end.
+	// What has ended becomes INVESTIGATING again while an alert of it fires. Errors: NOT_FOUND;
+	// INVALID_ARGUMENT without a status; FAILED_PRECONDITION when it cannot become that from
+	// what it is, with what it can become in the text and as `allowed` in the ErrorInfo, and
+	// when it was merged or is history; ABORTED; UNAVAILABLE.
+	SetIncidentStatus(ctx context.Context, in *SetIncidentStatusRequest, opts ...grpc.CallOption) (*SetIncidentStatusResponse, error)
+	// AssignIncidentRole gives a role to somebody or takes it away, for 30 days after the end as
+	// well. Errors: NOT_FOUND; INVALID_ARGUMENT without a role; FAILED_PRECONDITION when nobody
+	// has the role that is taken away, beyond 32 roles, and when it was merged or is history;
+	// ABORTED; UNAVAILABLE.
+	AssignIncidentRole(ctx context.Context, in *AssignIncidentRoleRequest, opts ...grpc.CallOption) (*AssignIncidentRoleResponse, error)
+	// AddIncidentUpdate tells colleagues or those outside how it stands, for 30 days after the
+	// end as well. Errors: as AddIncidentNote, and ABORTED.
+	AddIncidentUpdate(ctx context.Context, in *AddIncidentUpdateRequest, opts ...grpc.CallOption) (*AddIncidentUpdateResponse, error)
+	// SetIncidentLink sets a link, or removes it, for 30 days after the end as well. Errors:
+	// NOT_FOUND; INVALID_ARGUMENT for an address that is none; FAILED_PRECONDITION when there is
+	// no such link to remove, beyond 64 links, and when it was merged or is history; ABORTED;
+	// UNAVAILABLE.
+	SetIncidentLink(ctx context.Context, in *SetIncidentLinkRequest, opts ...grpc.CallOption) (*SetIncidentLinkResponse, error)
 }
 
 type incidentServiceClient struct {
@@ -194,6 +231,66 @@ func (c *incidentServiceClient) SplitIncident(ctx context.Context, in *SplitInci
 	return out, nil
 }
 
+func (c *incidentServiceClient) DetachIncidentAlerts(ctx context.Context, in *DetachIncidentAlertsRequest, opts ...grpc.CallOption) (*DetachIncidentAlertsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DetachIncidentAlertsResponse)
+	err := c.cc.Invoke(ctx, IncidentService_DetachIncidentAlerts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *incidentServiceClient) SetIncidentSeverity(ctx context.Context, in *SetIncidentSeverityRequest, opts ...grpc.CallOption) (*SetIncidentSeverityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetIncidentSeverityResponse)
+	err := c.cc.Invoke(ctx, IncidentService_SetIncidentSeverity_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *incidentServiceClient) SetIncidentStatus(ctx context.Context, in *SetIncidentStatusRequest, opts ...grpc.CallOption) (*SetIncidentStatusResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetIncidentStatusResponse)
+	err := c.cc.Invoke(ctx, IncidentService_SetIncidentStatus_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *incidentServiceClient) AssignIncidentRole(ctx context.Context, in *AssignIncidentRoleRequest, opts ...grpc.CallOption) (*AssignIncidentRoleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AssignIncidentRoleResponse)
+	err := c.cc.Invoke(ctx, IncidentService_AssignIncidentRole_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *incidentServiceClient) AddIncidentUpdate(ctx context.Context, in *AddIncidentUpdateRequest, opts ...grpc.CallOption) (*AddIncidentUpdateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AddIncidentUpdateResponse)
+	err := c.cc.Invoke(ctx, IncidentService_AddIncidentUpdate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *incidentServiceClient) SetIncidentLink(ctx context.Context, in *SetIncidentLinkRequest, opts ...grpc.CallOption) (*SetIncidentLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetIncidentLinkResponse)
+	err := c.cc.Invoke(ctx, IncidentService_SetIncidentLink_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // IncidentServiceServer is the server API for IncidentService service.
 // All implementations must embed UnimplementedIncidentServiceServer
 // for forward compatibility.
@@ -203,6 +300,9 @@ func (c *incidentServiceClient) SplitIncident(ctx context.Context, in *SplitInci
 // Every answer is read from committed state and names the revision it was read at: the
 // position in the stream up to which everything has been applied. Revisions only grow;
 // a client that has seen revision N and reads a smaller one talks to a replica that lags.
+//
+// Every command may carry an etag: it is ABORTED, with the current revision as `revision` in
+// the ErrorInfo, when the incident has changed since. Headwater's own changes count as well.
 //
 // A command goes through the same stream as alerts do. It is answered once it has been
 // applied, with the incident as it is then. When the deadline passes first the command
@@ -226,8 +326,7 @@ type IncidentServiceServer interface {
 	// ResolveIncident ends an incident by decision, whatever its alerts say. Errors: as
 	// AcknowledgeIncident.
 	ResolveIncident(context.Context, *ResolveIncidentRequest) (*ResolveIncidentResponse, error)
-	// AddIncidentNote adds a line to the timeline, also of an incident that has ended but
-	// may still be reopened. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
+	// AddIncidentNote adds a line to the timeline, for 30 days after the end as well. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
 	// FAILED_PRECONDITION when it was merged or is history, UNAVAILABLE.
 	AddIncidentNote(context.Context, *AddIncidentNoteRequest) (*AddIncidentNoteResponse, error)
 	// SetIncidentOrigin says where an incident began. The word leads the candidates from
@@ -247,6 +346,35 @@ type IncidentServiceServer interface {
 	// FAILED_PRECONDITION when something named is not in the incident, when nothing would be
 	// left in it, and when it has ended or was merged; UNAVAILABLE.
 	SplitIncident(context.Context, *SplitIncidentRequest) (*SplitIncidentResponse, error)
+	// DetachIncidentAlerts is SplitIncident for alerts that came along and are worth no page:
+	// they are in an incident of their own that does not page for them. Alerts that join it
+	// later page as any other. Errors: as SplitIncident.
+	DetachIncidentAlerts(context.Context, *DetachIncidentAlertsRequest) (*DetachIncidentAlertsResponse, error)
+	// SetIncidentSeverity says how bad an incident is, whatever the evidence, until the word is
+	// withdrawn. For 30 days after its end as well. Errors: NOT_FOUND; FAILED_PRECONDITION when
+	// there is no word to withdraw and when it was merged or is history; ABORTED; UNAVAILABLE.
+	SetIncidentSeverity(context.Context, *SetIncidentSeverityRequest) (*SetIncidentSeverityResponse, error)
+	// SetIncidentStatus says how far people have come. Open incidents move freely among
+	// INVESTIGATING, IDENTIFIED and MITIGATING, and to RESOLVED, which is ResolveIncident. Only
+	// what is RESOLVED can be CLOSED, and needs a note that says why, for 30 days after its end.
+	// What has ended becomes INVESTIGATING again while an alert of it fires. Errors: NOT_FOUND;
+	// INVALID_ARGUMENT without a status; FAILED_PRECONDITION when it cannot become that from
+	// what it is, with what it can become in the text and as `allowed` in the ErrorInfo, and
+	// when it was merged or is history; ABORTED; UNAVAILABLE.
+	SetIncidentStatus(context.Context, *SetIncidentStatusRequest) (*SetIncidentStatusResponse, error)
+	// AssignIncidentRole gives a role to somebody or takes it away, for 30 days after the end as
+	// well. Errors: NOT_FOUND; INVALID_ARGUMENT without a role; FAILED_PRECONDITION when nobody
+	// has the role that is taken away, beyond 32 roles, and when it was merged or is history;
+	// ABORTED; UNAVAILABLE.
+	AssignIncidentRole(context.Context, *AssignIncidentRoleRequest) (*AssignIncidentRoleResponse, error)
+	// AddIncidentUpdate tells colleagues or those outside how it stands, for 30 days after the
+	// end as well. Errors: as AddIncidentNote, and ABORTED.
+	AddIncidentUpdate(context.Context, *AddIncidentUpdateRequest) (*AddIncidentUpdateResponse, error)
+	// SetIncidentLink sets a link, or removes it, for 30 days after the end as well. Errors:
+	// NOT_FOUND; INVALID_ARGUMENT for an address that is none; FAILED_PRECONDITION when there is
+	// no such link to remove, beyond 64 links, and when it was merged or is history; ABORTED;
+	// UNAVAILABLE.
+	SetIncidentLink(context.Context, *SetIncidentLinkRequest) (*SetIncidentLinkResponse, error)
 	mustEmbedUnimplementedIncidentServiceServer()
 }
 
@@ -283,6 +411,24 @@ func (UnimplementedIncidentServiceServer) MergeIncidents(context.Context, *Merge
 }
 func (UnimplementedIncidentServiceServer) SplitIncident(context.Context, *SplitIncidentRequest) (*SplitIncidentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SplitIncident not implemented")
+}
+func (UnimplementedIncidentServiceServer) DetachIncidentAlerts(context.Context, *DetachIncidentAlertsRequest) (*DetachIncidentAlertsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DetachIncidentAlerts not implemented")
+}
+func (UnimplementedIncidentServiceServer) SetIncidentSeverity(context.Context, *SetIncidentSeverityRequest) (*SetIncidentSeverityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetIncidentSeverity not implemented")
+}
+func (UnimplementedIncidentServiceServer) SetIncidentStatus(context.Context, *SetIncidentStatusRequest) (*SetIncidentStatusResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetIncidentStatus not implemented")
+}
+func (UnimplementedIncidentServiceServer) AssignIncidentRole(context.Context, *AssignIncidentRoleRequest) (*AssignIncidentRoleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AssignIncidentRole not implemented")
+}
+func (UnimplementedIncidentServiceServer) AddIncidentUpdate(context.Context, *AddIncidentUpdateRequest) (*AddIncidentUpdateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddIncidentUpdate not implemented")
+}
+func (UnimplementedIncidentServiceServer) SetIncidentLink(context.Context, *SetIncidentLinkRequest) (*SetIncidentLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetIncidentLink not implemented")
 }
 func (UnimplementedIncidentServiceServer) mustEmbedUnimplementedIncidentServiceServer() {}
 func (UnimplementedIncidentServiceServer) testEmbeddedByValue()                         {}
@@ -460,6 +606,114 @@ func _IncidentService_SplitIncident_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IncidentService_DetachIncidentAlerts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DetachIncidentAlertsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).DetachIncidentAlerts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_DetachIncidentAlerts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).DetachIncidentAlerts(ctx, req.(*DetachIncidentAlertsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IncidentService_SetIncidentSeverity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetIncidentSeverityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).SetIncidentSeverity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_SetIncidentSeverity_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).SetIncidentSeverity(ctx, req.(*SetIncidentSeverityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IncidentService_SetIncidentStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetIncidentStatusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).SetIncidentStatus(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_SetIncidentStatus_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).SetIncidentStatus(ctx, req.(*SetIncidentStatusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IncidentService_AssignIncidentRole_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AssignIncidentRoleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).AssignIncidentRole(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_AssignIncidentRole_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).AssignIncidentRole(ctx, req.(*AssignIncidentRoleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IncidentService_AddIncidentUpdate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddIncidentUpdateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).AddIncidentUpdate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_AddIncidentUpdate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).AddIncidentUpdate(ctx, req.(*AddIncidentUpdateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _IncidentService_SetIncidentLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetIncidentLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentServiceServer).SetIncidentLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentService_SetIncidentLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentServiceServer).SetIncidentLink(ctx, req.(*SetIncidentLinkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // IncidentService_ServiceDesc is the grpc.ServiceDesc for IncidentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -498,6 +752,30 @@ var IncidentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SplitIncident",
 			Handler:    _IncidentService_SplitIncident_Handler,
+		},
+		{
+			MethodName: "DetachIncidentAlerts",
+			Handler:    _IncidentService_DetachIncidentAlerts_Handler,
+		},
+		{
+			MethodName: "SetIncidentSeverity",
+			Handler:    _IncidentService_SetIncidentSeverity_Handler,
+		},
+		{
+			MethodName: "SetIncidentStatus",
+			Handler:    _IncidentService_SetIncidentStatus_Handler,
+		},
+		{
+			MethodName: "AssignIncidentRole",
+			Handler:    _IncidentService_AssignIncidentRole_Handler,
+		},
+		{
+			MethodName: "AddIncidentUpdate",
+			Handler:    _IncidentService_AddIncidentUpdate_Handler,
+		},
+		{
+			MethodName: "SetIncidentLink",
+			Handler:    _IncidentService_SetIncidentLink_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -168,7 +168,9 @@ type AlertState struct {
 	// Why its Alertmanager tells nobody of it, in words. Empty: it does.
 	Muted string `protobuf:"bytes,25,opt,name=muted,proto3" json:"muted,omitempty"`
 	// External URL of the latest sender that spoke of it. May be empty.
-	SenderUrl     string `protobuf:"bytes,26,opt,name=sender_url,json=senderUrl,proto3" json:"sender_url,omitempty"`
+	SenderUrl string `protobuf:"bytes,26,opt,name=sender_url,json=senderUrl,proto3" json:"sender_url,omitempty"`
+	// Who took it out of which incident as worth no page, in words. Empty: nobody.
+	Detached      string `protobuf:"bytes,27,opt,name=detached,proto3" json:"detached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -385,6 +387,13 @@ func (x *AlertState) GetSenderUrl() string {
 	return ""
 }
 
+func (x *AlertState) GetDetached() string {
+	if x != nil {
+		return x.Detached
+	}
+	return ""
+}
+
 // Fate is what became of an alert.
 type Fate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -530,8 +539,24 @@ type Incident struct {
 	ReviewAtUnixNano int64 `protobuf:"varint,38,opt,name=review_at_unix_nano,json=reviewAtUnixNano,proto3" json:"review_at_unix_nano,omitempty"`
 	// Until which end of a part that was done. 0: never yet.
 	ReviewedUntilUnixNano int64 `protobuf:"varint,39,opt,name=reviewed_until_unix_nano,json=reviewedUntilUnixNano,proto3" json:"reviewed_until_unix_nano,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// correlate.Sev: 1 to 4, the worst first. 0: the row is older than that.
+	Sev uint32 `protobuf:"varint,40,opt,name=sev,proto3" json:"sev,omitempty"`
+	// Why it is that, in words.
+	SevWhy string `protobuf:"bytes,41,opt,name=sev_why,json=sevWhy,proto3" json:"sev_why,omitempty"`
+	// What an operator said of that. Unset: nothing.
+	SetSev *SevStatement `protobuf:"bytes,42,opt,name=set_sev,json=setSev,proto3" json:"set_sev,omitempty"`
+	// correlate.Status plus 1. 0: the row is older than that; what holds follows from state.
+	Status uint32 `protobuf:"varint,43,opt,name=status,proto3" json:"status,omitempty"`
+	// Who closed it. Unset: nobody.
+	Closed *Closure `protobuf:"bytes,44,opt,name=closed,proto3" json:"closed,omitempty"`
+	// Who does what, in their order.
+	Roles []*Role `protobuf:"bytes,45,rep,name=roles,proto3" json:"roles,omitempty"`
+	// Where people look, oldest first.
+	Links []*Link `protobuf:"bytes,46,rep,name=links,proto3" json:"links,omitempty"`
+	// Archived, and its record can still be written to.
+	Kept          bool `protobuf:"varint,47,opt,name=kept,proto3" json:"kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
@@ -837,6 +862,345 @@ func (x *Incident) GetReviewedUntilUnixNano() int64 {
 	return 0
 }
 
+func (x *Incident) GetSev() uint32 {
+	if x != nil {
+		return x.Sev
+	}
+	return 0
+}
+
+func (x *Incident) GetSevWhy() string {
+	if x != nil {
+		return x.SevWhy
+	}
+	return ""
+}
+
+func (x *Incident) GetSetSev() *SevStatement {
+	if x != nil {
+		return x.SetSev
+	}
+	return nil
+}
+
+func (x *Incident) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *Incident) GetClosed() *Closure {
+	if x != nil {
+		return x.Closed
+	}
+	return nil
+}
+
+func (x *Incident) GetRoles() []*Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Incident) GetLinks() []*Link {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+func (x *Incident) GetKept() bool {
+	if x != nil {
+		return x.Kept
+	}
+	return false
+}
+
+// SevStatement is an operator's word about how bad an incident is.
+type SevStatement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// correlate.Sev.
+	Sev uint32 `protobuf:"varint,1,opt,name=sev,proto3" json:"sev,omitempty"`
+	// When it was said.
+	AtUnixNano int64 `protobuf:"varint,2,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	// Who said it.
+	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// What they said with it. May be empty.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SevStatement) Reset() {
+	*x = SevStatement{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SevStatement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SevStatement) ProtoMessage() {}
+
+func (x *SevStatement) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SevStatement.ProtoReflect.Descriptor instead.
+func (*SevStatement) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SevStatement) GetSev() uint32 {
+	if x != nil {
+		return x.Sev
+	}
+	return 0
+}
+
+func (x *SevStatement) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *SevStatement) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *SevStatement) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// Closure says who closed an incident, and why.
+type Closure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When.
+	AtUnixNano int64 `protobuf:"varint,1,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	// Who.
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// Why.
+	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Closure) Reset() {
+	*x = Closure{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Closure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Closure) ProtoMessage() {}
+
+func (x *Closure) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Closure.ProtoReflect.Descriptor instead.
+func (*Closure) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Closure) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *Closure) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Closure) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// Role is who does what in an incident.
+type Role struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who does it.
+	Who string `protobuf:"bytes,2,opt,name=who,proto3" json:"who,omitempty"`
+	// Since when.
+	AtUnixNano int64 `protobuf:"varint,3,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	// Who said so.
+	By            string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Role) Reset() {
+	*x = Role{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Role) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Role) ProtoMessage() {}
+
+func (x *Role) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Role.ProtoReflect.Descriptor instead.
+func (*Role) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Role) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Role) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *Role) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *Role) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+// Link leads people to something about an incident.
+type Link struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is called.
+	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// Where it leads.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// Since when.
+	AtUnixNano int64 `protobuf:"varint,3,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	// Who set it.
+	By            string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Link) Reset() {
+	*x = Link{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Link) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Link) ProtoMessage() {}
+
+func (x *Link) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Link.ProtoReflect.Descriptor instead.
+func (*Link) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Link) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Link) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Link) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
+func (x *Link) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
 // Parting keeps two incidents apart.
 type Parting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -852,7 +1216,7 @@ type Parting struct {
 
 func (x *Parting) Reset() {
 	*x = Parting{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +1228,7 @@ func (x *Parting) String() string {
 func (*Parting) ProtoMessage() {}
 
 func (x *Parting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +1241,7 @@ func (x *Parting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parting.ProtoReflect.Descriptor instead.
 func (*Parting) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Parting) GetIncident() string {
@@ -918,7 +1282,7 @@ type OriginStatement struct {
 
 func (x *OriginStatement) Reset() {
 	*x = OriginStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +1294,7 @@ func (x *OriginStatement) String() string {
 func (*OriginStatement) ProtoMessage() {}
 
 func (x *OriginStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1307,7 @@ func (x *OriginStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginStatement.ProtoReflect.Descriptor instead.
 func (*OriginStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OriginStatement) GetService() *Ref {
@@ -997,7 +1361,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1373,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1386,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Origin) GetService() *Ref {
@@ -1089,7 +1453,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1465,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1478,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Reason) GetText() string {
@@ -1165,7 +1529,7 @@ type ServiceImpact struct {
 
 func (x *ServiceImpact) Reset() {
 	*x = ServiceImpact{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1177,7 +1541,7 @@ func (x *ServiceImpact) String() string {
 func (*ServiceImpact) ProtoMessage() {}
 
 func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1190,7 +1554,7 @@ func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceImpact.ProtoReflect.Descriptor instead.
 func (*ServiceImpact) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ServiceImpact) GetService() *Ref {
@@ -1279,7 +1643,7 @@ type PathEdge struct {
 
 func (x *PathEdge) Reset() {
 	*x = PathEdge{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1655,7 @@ func (x *PathEdge) String() string {
 func (*PathEdge) ProtoMessage() {}
 
 func (x *PathEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1668,7 @@ func (x *PathEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
 func (*PathEdge) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PathEdge) GetCause() *Ref {
@@ -1366,14 +1730,16 @@ type TimelineEntry struct {
 	// What, in words.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// Who. Empty: the engine.
-	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What the actor did it with. Empty: not known, or the engine.
+	Source        string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1751,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1764,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TimelineEntry) GetAtUnixNano() int64 {
@@ -1429,6 +1795,13 @@ func (x *TimelineEntry) GetActor() string {
 	return ""
 }
 
+func (x *TimelineEntry) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 // Acknowledgement says who has an incident.
 type Acknowledgement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1444,7 +1817,7 @@ type Acknowledgement struct {
 
 func (x *Acknowledgement) Reset() {
 	*x = Acknowledgement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1456,7 +1829,7 @@ func (x *Acknowledgement) String() string {
 func (*Acknowledgement) ProtoMessage() {}
 
 func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1469,7 +1842,7 @@ func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Acknowledgement) GetAtUnixNano() int64 {
@@ -1522,7 +1895,7 @@ type Paging struct {
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1907,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1920,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Paging) GetDueAtUnixNano() int64 {
@@ -1641,7 +2014,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +2026,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +2039,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Change) GetService() *Ref {
@@ -1726,7 +2099,7 @@ type ChangeState struct {
 
 func (x *ChangeState) Reset() {
 	*x = ChangeState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +2111,7 @@ func (x *ChangeState) String() string {
 func (*ChangeState) ProtoMessage() {}
 
 func (x *ChangeState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +2124,7 @@ func (x *ChangeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeState.ProtoReflect.Descriptor instead.
 func (*ChangeState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ChangeState) GetChange() *Change {
@@ -1808,7 +2181,7 @@ type HealthState struct {
 
 func (x *HealthState) Reset() {
 	*x = HealthState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1820,7 +2193,7 @@ func (x *HealthState) String() string {
 func (*HealthState) ProtoMessage() {}
 
 func (x *HealthState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1833,7 +2206,7 @@ func (x *HealthState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthState.ProtoReflect.Descriptor instead.
 func (*HealthState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HealthState) GetService() *Ref {
@@ -1933,7 +2306,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2318,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2331,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -1990,7 +2363,7 @@ type Stat struct {
 
 func (x *Stat) Reset() {
 	*x = Stat{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2002,7 +2375,7 @@ func (x *Stat) String() string {
 func (*Stat) ProtoMessage() {}
 
 func (x *Stat) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2015,7 +2388,7 @@ func (x *Stat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stat.ProtoReflect.Descriptor instead.
 func (*Stat) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Stat) GetKey() string {
@@ -2049,7 +2422,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\rnow_unix_nano\x18\x02 \x01(\x03R\vnowUnixNano\x12#\n" +
 	"\rnext_incident\x18\x03 \x01(\x04R\fnextIncident\x12)\n" +
 	"\x10topology_version\x18\x04 \x01(\tR\x0ftopologyVersion\x12-\n" +
-	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\"\xf2\x06\n" +
+	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\"\x8e\a\n" +
 	"\n" +
 	"AlertState\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x16\n" +
@@ -2079,12 +2452,13 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x04bond\x18\x18 \x01(\x04R\x04bond\x12\x14\n" +
 	"\x05muted\x18\x19 \x01(\tR\x05muted\x12\x1d\n" +
 	"\n" +
-	"sender_url\x18\x1a \x01(\tR\tsenderUrl\"P\n" +
+	"sender_url\x18\x1a \x01(\tR\tsenderUrl\x12\x1a\n" +
+	"\bdetached\x18\x1b \x01(\tR\bdetached\"P\n" +
 	"\x04Fate\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\xf1\v\n" +
+	"atUnixNano\"\x98\x0e\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -2129,7 +2503,38 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\brejoined\x18$ \x01(\x03R\brejoined\x12\x14\n" +
 	"\x05muted\x18% \x01(\x03R\x05muted\x12-\n" +
 	"\x13review_at_unix_nano\x18& \x01(\x03R\x10reviewAtUnixNano\x127\n" +
-	"\x18reviewed_until_unix_nano\x18' \x01(\x03R\x15reviewedUntilUnixNano\"W\n" +
+	"\x18reviewed_until_unix_nano\x18' \x01(\x03R\x15reviewedUntilUnixNano\x12\x10\n" +
+	"\x03sev\x18( \x01(\rR\x03sev\x12\x17\n" +
+	"\asev_why\x18) \x01(\tR\x06sevWhy\x129\n" +
+	"\aset_sev\x18* \x01(\v2 .headwater.store.v1.SevStatementR\x06setSev\x12\x16\n" +
+	"\x06status\x18+ \x01(\rR\x06status\x123\n" +
+	"\x06closed\x18, \x01(\v2\x1b.headwater.store.v1.ClosureR\x06closed\x12.\n" +
+	"\x05roles\x18- \x03(\v2\x18.headwater.store.v1.RoleR\x05roles\x12.\n" +
+	"\x05links\x18. \x03(\v2\x18.headwater.store.v1.LinkR\x05links\x12\x12\n" +
+	"\x04kept\x18/ \x01(\bR\x04kept\"f\n" +
+	"\fSevStatement\x12\x10\n" +
+	"\x03sev\x18\x01 \x01(\rR\x03sev\x12 \n" +
+	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
+	"atUnixNano\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"O\n" +
+	"\aClosure\x12 \n" +
+	"\fat_unix_nano\x18\x01 \x01(\x03R\n" +
+	"atUnixNano\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x12\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\"^\n" +
+	"\x04Role\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03who\x18\x02 \x01(\tR\x03who\x12 \n" +
+	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
+	"atUnixNano\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"`\n" +
+	"\x04Link\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12 \n" +
+	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
+	"atUnixNano\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"W\n" +
 	"\aParting\x12\x1a\n" +
 	"\bincident\x18\x01 \x01(\tR\bincident\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
@@ -2171,13 +2576,14 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04role\x18\x05 \x01(\tR\x04role\x12\x12\n" +
 	"\x04cost\x18\x06 \x01(\x01R\x04cost\x12\x18\n" +
-	"\apassing\x18\a \x01(\x01R\apassing\"o\n" +
+	"\apassing\x18\a \x01(\x01R\apassing\"\x87\x01\n" +
 	"\rTimelineEntry\x12 \n" +
 	"\fat_unix_nano\x18\x01 \x01(\x03R\n" +
 	"atUnixNano\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x14\n" +
-	"\x05actor\x18\x04 \x01(\tR\x05actor\"W\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\"W\n" +
 	"\x0fAcknowledgement\x12 \n" +
 	"\fat_unix_nano\x18\x01 \x01(\x03R\n" +
 	"atUnixNano\x12\x0e\n" +
@@ -2244,58 +2650,66 @@ func file_headwater_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_headwater_store_v1_store_proto_rawDescData
 }
 
-var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_headwater_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),            // 0: headwater.store.v1.Meta
 	(*AlertState)(nil),      // 1: headwater.store.v1.AlertState
 	(*Fate)(nil),            // 2: headwater.store.v1.Fate
 	(*Incident)(nil),        // 3: headwater.store.v1.Incident
-	(*Parting)(nil),         // 4: headwater.store.v1.Parting
-	(*OriginStatement)(nil), // 5: headwater.store.v1.OriginStatement
-	(*Origin)(nil),          // 6: headwater.store.v1.Origin
-	(*Reason)(nil),          // 7: headwater.store.v1.Reason
-	(*ServiceImpact)(nil),   // 8: headwater.store.v1.ServiceImpact
-	(*PathEdge)(nil),        // 9: headwater.store.v1.PathEdge
-	(*TimelineEntry)(nil),   // 10: headwater.store.v1.TimelineEntry
-	(*Acknowledgement)(nil), // 11: headwater.store.v1.Acknowledgement
-	(*Paging)(nil),          // 12: headwater.store.v1.Paging
-	(*Change)(nil),          // 13: headwater.store.v1.Change
-	(*ChangeState)(nil),     // 14: headwater.store.v1.ChangeState
-	(*HealthState)(nil),     // 15: headwater.store.v1.HealthState
-	(*AlertId)(nil),         // 16: headwater.store.v1.AlertId
-	(*Stat)(nil),            // 17: headwater.store.v1.Stat
-	(*Ref)(nil),             // 18: headwater.store.v1.Ref
+	(*SevStatement)(nil),    // 4: headwater.store.v1.SevStatement
+	(*Closure)(nil),         // 5: headwater.store.v1.Closure
+	(*Role)(nil),            // 6: headwater.store.v1.Role
+	(*Link)(nil),            // 7: headwater.store.v1.Link
+	(*Parting)(nil),         // 8: headwater.store.v1.Parting
+	(*OriginStatement)(nil), // 9: headwater.store.v1.OriginStatement
+	(*Origin)(nil),          // 10: headwater.store.v1.Origin
+	(*Reason)(nil),          // 11: headwater.store.v1.Reason
+	(*ServiceImpact)(nil),   // 12: headwater.store.v1.ServiceImpact
+	(*PathEdge)(nil),        // 13: headwater.store.v1.PathEdge
+	(*TimelineEntry)(nil),   // 14: headwater.store.v1.TimelineEntry
+	(*Acknowledgement)(nil), // 15: headwater.store.v1.Acknowledgement
+	(*Paging)(nil),          // 16: headwater.store.v1.Paging
+	(*Change)(nil),          // 17: headwater.store.v1.Change
+	(*ChangeState)(nil),     // 18: headwater.store.v1.ChangeState
+	(*HealthState)(nil),     // 19: headwater.store.v1.HealthState
+	(*AlertId)(nil),         // 20: headwater.store.v1.AlertId
+	(*Stat)(nil),            // 21: headwater.store.v1.Stat
+	(*Ref)(nil),             // 22: headwater.store.v1.Ref
 }
 var file_headwater_store_v1_store_proto_depIdxs = []int32{
-	18, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
-	18, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
+	22, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
+	22, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
 	2,  // 2: headwater.store.v1.AlertState.fate:type_name -> headwater.store.v1.Fate
-	6,  // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
-	8,  // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
-	18, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
-	9,  // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
-	13, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
-	11, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
-	10, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
-	12, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
-	4,  // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
-	5,  // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
-	18, // 13: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
-	18, // 14: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
-	7,  // 15: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
-	18, // 16: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
-	18, // 17: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
-	18, // 18: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
-	18, // 19: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
-	18, // 20: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
-	13, // 21: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
-	18, // 22: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
-	16, // 23: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	10, // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
+	12, // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
+	22, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
+	13, // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
+	17, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
+	15, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
+	14, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
+	16, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
+	8,  // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
+	9,  // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
+	4,  // 13: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
+	5,  // 14: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
+	6,  // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
+	7,  // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
+	22, // 17: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
+	22, // 18: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
+	11, // 19: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
+	22, // 20: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
+	22, // 21: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
+	22, // 22: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
+	22, // 23: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
+	22, // 24: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
+	17, // 25: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
+	22, // 26: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
+	20, // 27: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_store_proto_init() }
@@ -2310,7 +2724,7 @@ func file_headwater_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_store_v1_store_proto_rawDesc), len(file_headwater_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -144,6 +144,71 @@ func (HealthStatus) EnumDescriptor() ([]byte, []int) {
 	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{1}
 }
 
+// IncidentStatus is how far people have come with an incident.
+type IncidentStatus int32
+
+const (
+	// As DETECTED, which nobody sets.
+	IncidentStatus_INCIDENT_STATUS_UNSPECIFIED IncidentStatus = 0
+	// Somebody looks for the cause.
+	IncidentStatus_INCIDENT_STATUS_INVESTIGATING IncidentStatus = 1
+	// The cause is known.
+	IncidentStatus_INCIDENT_STATUS_IDENTIFIED IncidentStatus = 2
+	// Something is done about it.
+	IncidentStatus_INCIDENT_STATUS_MITIGATING IncidentStatus = 3
+	// Over.
+	IncidentStatus_INCIDENT_STATUS_RESOLVED IncidentStatus = 4
+	// Nothing is left to do.
+	IncidentStatus_INCIDENT_STATUS_CLOSED IncidentStatus = 5
+)
+
+// Enum value maps for IncidentStatus.
+var (
+	IncidentStatus_name = map[int32]string{
+		0: "INCIDENT_STATUS_UNSPECIFIED",
+		1: "INCIDENT_STATUS_INVESTIGATING",
+		2: "INCIDENT_STATUS_IDENTIFIED",
+		3: "INCIDENT_STATUS_MITIGATING",
+		4: "INCIDENT_STATUS_RESOLVED",
+		5: "INCIDENT_STATUS_CLOSED",
+	}
+	IncidentStatus_value = map[string]int32{
+		"INCIDENT_STATUS_UNSPECIFIED":   0,
+		"INCIDENT_STATUS_INVESTIGATING": 1,
+		"INCIDENT_STATUS_IDENTIFIED":    2,
+		"INCIDENT_STATUS_MITIGATING":    3,
+		"INCIDENT_STATUS_RESOLVED":      4,
+		"INCIDENT_STATUS_CLOSED":        5,
+	}
+)
+
+func (x IncidentStatus) Enum() *IncidentStatus {
+	p := new(IncidentStatus)
+	*p = x
+	return p
+}
+
+func (x IncidentStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (IncidentStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_headwater_stream_v1_stream_proto_enumTypes[2].Descriptor()
+}
+
+func (IncidentStatus) Type() protoreflect.EnumType {
+	return &file_headwater_stream_v1_stream_proto_enumTypes[2]
+}
+
+func (x IncidentStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use IncidentStatus.Descriptor instead.
+func (IncidentStatus) EnumDescriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{2}
+}
+
 // LearnedKind is what a learned figure is about.
 type LearnedKind int32
 
@@ -189,11 +254,11 @@ func (x LearnedKind) String() string {
 }
 
 func (LearnedKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_stream_v1_stream_proto_enumTypes[2].Descriptor()
+	return file_headwater_stream_v1_stream_proto_enumTypes[3].Descriptor()
 }
 
 func (LearnedKind) Type() protoreflect.EnumType {
-	return &file_headwater_stream_v1_stream_proto_enumTypes[2]
+	return &file_headwater_stream_v1_stream_proto_enumTypes[3]
 }
 
 func (x LearnedKind) Number() protoreflect.EnumNumber {
@@ -202,7 +267,7 @@ func (x LearnedKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LearnedKind.Descriptor instead.
 func (LearnedKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{2}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{3}
 }
 
 // CommandKind is what an operator wants done.
@@ -225,19 +290,37 @@ const (
 	CommandKind_COMMAND_KIND_SPLIT CommandKind = 6
 	// Forget learned figures. About no incident.
 	CommandKind_COMMAND_KIND_RESET_LEARNED CommandKind = 7
+	// An incident is as bad as somebody says.
+	CommandKind_COMMAND_KIND_SET_SEVERITY CommandKind = 8
+	// People have come so far with it.
+	CommandKind_COMMAND_KIND_SET_STATUS CommandKind = 9
+	// Somebody takes a role, or leaves it.
+	CommandKind_COMMAND_KIND_ASSIGN CommandKind = 10
+	// How it stands.
+	CommandKind_COMMAND_KIND_ADD_UPDATE CommandKind = 11
+	// Where to look.
+	CommandKind_COMMAND_KIND_LINK CommandKind = 12
+	// Some alerts of an incident are about something else that is worth no page.
+	CommandKind_COMMAND_KIND_DETACH CommandKind = 13
 )
 
 // Enum value maps for CommandKind.
 var (
 	CommandKind_name = map[int32]string{
-		0: "COMMAND_KIND_UNSPECIFIED",
-		1: "COMMAND_KIND_ACKNOWLEDGE",
-		2: "COMMAND_KIND_RESOLVE",
-		3: "COMMAND_KIND_ADD_NOTE",
-		4: "COMMAND_KIND_SET_ORIGIN",
-		5: "COMMAND_KIND_MERGE",
-		6: "COMMAND_KIND_SPLIT",
-		7: "COMMAND_KIND_RESET_LEARNED",
+		0:  "COMMAND_KIND_UNSPECIFIED",
+		1:  "COMMAND_KIND_ACKNOWLEDGE",
+		2:  "COMMAND_KIND_RESOLVE",
+		3:  "COMMAND_KIND_ADD_NOTE",
+		4:  "COMMAND_KIND_SET_ORIGIN",
+		5:  "COMMAND_KIND_MERGE",
+		6:  "COMMAND_KIND_SPLIT",
+		7:  "COMMAND_KIND_RESET_LEARNED",
+		8:  "COMMAND_KIND_SET_SEVERITY",
+		9:  "COMMAND_KIND_SET_STATUS",
+		10: "COMMAND_KIND_ASSIGN",
+		11: "COMMAND_KIND_ADD_UPDATE",
+		12: "COMMAND_KIND_LINK",
+		13: "COMMAND_KIND_DETACH",
 	}
 	CommandKind_value = map[string]int32{
 		"COMMAND_KIND_UNSPECIFIED":   0,
@@ -248,6 +331,12 @@ var (
 		"COMMAND_KIND_MERGE":         5,
 		"COMMAND_KIND_SPLIT":         6,
 		"COMMAND_KIND_RESET_LEARNED": 7,
+		"COMMAND_KIND_SET_SEVERITY":  8,
+		"COMMAND_KIND_SET_STATUS":    9,
+		"COMMAND_KIND_ASSIGN":        10,
+		"COMMAND_KIND_ADD_UPDATE":    11,
+		"COMMAND_KIND_LINK":          12,
+		"COMMAND_KIND_DETACH":        13,
 	}
 )
 
@@ -262,11 +351,11 @@ func (x CommandKind) String() string {
 }
 
 func (CommandKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_stream_v1_stream_proto_enumTypes[3].Descriptor()
+	return file_headwater_stream_v1_stream_proto_enumTypes[4].Descriptor()
 }
 
 func (CommandKind) Type() protoreflect.EnumType {
-	return &file_headwater_stream_v1_stream_proto_enumTypes[3]
+	return &file_headwater_stream_v1_stream_proto_enumTypes[4]
 }
 
 func (x CommandKind) Number() protoreflect.EnumNumber {
@@ -275,7 +364,7 @@ func (x CommandKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CommandKind.Descriptor instead.
 func (CommandKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{3}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{4}
 }
 
 // ServiceKind is what a node of the dependency graph is.
@@ -351,11 +440,11 @@ func (x ServiceKind) String() string {
 }
 
 func (ServiceKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_stream_v1_stream_proto_enumTypes[4].Descriptor()
+	return file_headwater_stream_v1_stream_proto_enumTypes[5].Descriptor()
 }
 
 func (ServiceKind) Type() protoreflect.EnumType {
-	return &file_headwater_stream_v1_stream_proto_enumTypes[4]
+	return &file_headwater_stream_v1_stream_proto_enumTypes[5]
 }
 
 func (x ServiceKind) Number() protoreflect.EnumNumber {
@@ -364,7 +453,7 @@ func (x ServiceKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ServiceKind.Descriptor instead.
 func (ServiceKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{4}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{5}
 }
 
 // DependencyMode is how much the one that depends needs the other.
@@ -408,11 +497,11 @@ func (x DependencyMode) String() string {
 }
 
 func (DependencyMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_stream_v1_stream_proto_enumTypes[5].Descriptor()
+	return file_headwater_stream_v1_stream_proto_enumTypes[6].Descriptor()
 }
 
 func (DependencyMode) Type() protoreflect.EnumType {
-	return &file_headwater_stream_v1_stream_proto_enumTypes[5]
+	return &file_headwater_stream_v1_stream_proto_enumTypes[6]
 }
 
 func (x DependencyMode) Number() protoreflect.EnumNumber {
@@ -421,7 +510,7 @@ func (x DependencyMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DependencyMode.Descriptor instead.
 func (DependencyMode) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{5}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{6}
 }
 
 // Entry is one message of the ordered stream. Its position is the stream's
@@ -1157,12 +1246,28 @@ type Command struct {
 	Service *ServiceRef `protobuf:"bytes,5,opt,name=service,proto3" json:"service,omitempty"`
 	// Of MERGE: id of the other incident.
 	Into string `protobuf:"bytes,6,opt,name=into,proto3" json:"into,omitempty"`
-	// Of SPLIT: alerts that leave.
+	// Of SPLIT and DETACH: alerts that leave.
 	Alerts []*AlertId `protobuf:"bytes,7,rep,name=alerts,proto3" json:"alerts,omitempty"`
-	// Of SPLIT: services whose alerts leave.
+	// Of SPLIT and DETACH: services whose alerts leave.
 	Services []*ServiceRef `protobuf:"bytes,8,rep,name=services,proto3" json:"services,omitempty"`
 	// Of RESET_LEARNED: the figures that are forgotten.
-	Learned       *LearnedSelection `protobuf:"bytes,9,opt,name=learned,proto3" json:"learned,omitempty"`
+	Learned *LearnedSelection `protobuf:"bytes,9,opt,name=learned,proto3" json:"learned,omitempty"`
+	// What the actor gave it with: "hwctl", "rest", "grpc". Empty: not known.
+	Source string `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
+	// The incident must still have this revision. 0: it may have any.
+	IfRevision uint64 `protobuf:"varint,11,opt,name=if_revision,json=ifRevision,proto3" json:"if_revision,omitempty"`
+	// Of SET_SEVERITY: 1 to 4, the worst first. 0: the word is withdrawn.
+	Sev uint32 `protobuf:"varint,12,opt,name=sev,proto3" json:"sev,omitempty"`
+	// Of SET_STATUS: how far people have come.
+	Status IncidentStatus `protobuf:"varint,13,opt,name=status,proto3,enum=headwater.stream.v1.IncidentStatus" json:"status,omitempty"`
+	// Of ASSIGN: what somebody does in the incident.
+	Role string `protobuf:"bytes,14,opt,name=role,proto3" json:"role,omitempty"`
+	// Of ASSIGN: who does it. Empty: nobody any more.
+	Who string `protobuf:"bytes,15,opt,name=who,proto3" json:"who,omitempty"`
+	// Of ADD_UPDATE: it is for those outside.
+	Public bool `protobuf:"varint,16,opt,name=public,proto3" json:"public,omitempty"`
+	// Of LINK: where people look.
+	Link          *Link `protobuf:"bytes,17,opt,name=link,proto3" json:"link,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1260,6 +1365,117 @@ func (x *Command) GetLearned() *LearnedSelection {
 	return nil
 }
 
+func (x *Command) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Command) GetIfRevision() uint64 {
+	if x != nil {
+		return x.IfRevision
+	}
+	return 0
+}
+
+func (x *Command) GetSev() uint32 {
+	if x != nil {
+		return x.Sev
+	}
+	return 0
+}
+
+func (x *Command) GetStatus() IncidentStatus {
+	if x != nil {
+		return x.Status
+	}
+	return IncidentStatus_INCIDENT_STATUS_UNSPECIFIED
+}
+
+func (x *Command) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Command) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *Command) GetPublic() bool {
+	if x != nil {
+		return x.Public
+	}
+	return false
+}
+
+func (x *Command) GetLink() *Link {
+	if x != nil {
+		return x.Link
+	}
+	return nil
+}
+
+// Link leads people to something about an incident.
+type Link struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An incident has one link of each title.
+	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// Where it leads. Empty: the link is removed.
+	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Link) Reset() {
+	*x = Link{}
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Link) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Link) ProtoMessage() {}
+
+func (x *Link) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Link.ProtoReflect.Descriptor instead.
+func (*Link) Descriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Link) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Link) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
 // AlertId names one alert instance.
 type AlertId struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1273,7 +1489,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +1501,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +1514,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{8}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -1328,7 +1544,7 @@ type LearnedSelection struct {
 
 func (x *LearnedSelection) Reset() {
 	*x = LearnedSelection{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1556,7 @@ func (x *LearnedSelection) String() string {
 func (*LearnedSelection) ProtoMessage() {}
 
 func (x *LearnedSelection) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1569,7 @@ func (x *LearnedSelection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LearnedSelection.ProtoReflect.Descriptor instead.
 func (*LearnedSelection) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{9}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LearnedSelection) GetKind() LearnedKind {
@@ -1391,7 +1607,7 @@ type TopologyReport struct {
 
 func (x *TopologyReport) Reset() {
 	*x = TopologyReport{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1619,7 @@ func (x *TopologyReport) String() string {
 func (*TopologyReport) ProtoMessage() {}
 
 func (x *TopologyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1632,7 @@ func (x *TopologyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopologyReport.ProtoReflect.Descriptor instead.
 func (*TopologyReport) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{10}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TopologyReport) GetSource() string {
@@ -1484,7 +1700,7 @@ type SourceReport struct {
 
 func (x *SourceReport) Reset() {
 	*x = SourceReport{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1712,7 @@ func (x *SourceReport) String() string {
 func (*SourceReport) ProtoMessage() {}
 
 func (x *SourceReport) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1725,7 @@ func (x *SourceReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceReport.ProtoReflect.Descriptor instead.
 func (*SourceReport) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SourceReport) GetSource() string {
@@ -1580,7 +1796,7 @@ type Sighting struct {
 
 func (x *Sighting) Reset() {
 	*x = Sighting{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1808,7 @@ func (x *Sighting) String() string {
 func (*Sighting) ProtoMessage() {}
 
 func (x *Sighting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1821,7 @@ func (x *Sighting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sighting.ProtoReflect.Descriptor instead.
 func (*Sighting) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Sighting) GetSource() string {
@@ -1674,7 +1890,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1902,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1915,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Service) GetName() string {
@@ -1798,7 +2014,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1810,7 +2026,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1823,7 +2039,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Dependency) GetFrom() *ServiceRef {
@@ -1876,7 +2092,7 @@ type RedundancyGroup struct {
 
 func (x *RedundancyGroup) Reset() {
 	*x = RedundancyGroup{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +2104,7 @@ func (x *RedundancyGroup) String() string {
 func (*RedundancyGroup) ProtoMessage() {}
 
 func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +2117,7 @@ func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedundancyGroup.ProtoReflect.Descriptor instead.
 func (*RedundancyGroup) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RedundancyGroup) GetFrom() *ServiceRef {
@@ -1934,7 +2150,7 @@ type Tick struct {
 
 func (x *Tick) Reset() {
 	*x = Tick{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2162,7 @@ func (x *Tick) String() string {
 func (*Tick) ProtoMessage() {}
 
 func (x *Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2175,7 @@ func (x *Tick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tick.ProtoReflect.Descriptor instead.
 func (*Tick) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{16}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{17}
 }
 
 // DeadLetter is one message of the dead-letter stream: a request body that could
@@ -1984,7 +2200,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +2212,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2225,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{17}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeadLetter) GetSource() string {
@@ -2115,7 +2331,7 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04link\x18\x04 \x01(\tR\x04link\x12 \n" +
 	"\fat_unix_nano\x18\x05 \x01(\x03R\n" +
 	"atUnixNano\x12\x16\n" +
-	"\x06source\x18\x06 \x01(\tR\x06source\"\x88\x03\n" +
+	"\x06source\x18\x06 \x01(\tR\x06source\"\xfd\x04\n" +
 	"\aCommand\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .headwater.stream.v1.CommandKindR\x04kind\x12\x1a\n" +
 	"\bincident\x18\x02 \x01(\tR\bincident\x12\x14\n" +
@@ -2125,7 +2341,20 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04into\x18\x06 \x01(\tR\x04into\x124\n" +
 	"\x06alerts\x18\a \x03(\v2\x1c.headwater.stream.v1.AlertIdR\x06alerts\x12;\n" +
 	"\bservices\x18\b \x03(\v2\x1f.headwater.stream.v1.ServiceRefR\bservices\x12?\n" +
-	"\alearned\x18\t \x01(\v2%.headwater.stream.v1.LearnedSelectionR\alearned\"Z\n" +
+	"\alearned\x18\t \x01(\v2%.headwater.stream.v1.LearnedSelectionR\alearned\x12\x16\n" +
+	"\x06source\x18\n" +
+	" \x01(\tR\x06source\x12\x1f\n" +
+	"\vif_revision\x18\v \x01(\x04R\n" +
+	"ifRevision\x12\x10\n" +
+	"\x03sev\x18\f \x01(\rR\x03sev\x12;\n" +
+	"\x06status\x18\r \x01(\x0e2#.headwater.stream.v1.IncidentStatusR\x06status\x12\x12\n" +
+	"\x04role\x18\x0e \x01(\tR\x04role\x12\x10\n" +
+	"\x03who\x18\x0f \x01(\tR\x03who\x12\x16\n" +
+	"\x06public\x18\x10 \x01(\bR\x06public\x12-\n" +
+	"\x04link\x18\x11 \x01(\v2\x19.headwater.stream.v1.LinkR\x04link\".\n" +
+	"\x04Link\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\"Z\n" +
 	"\aAlertId\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12-\n" +
 	"\x13starts_at_unix_nano\x18\x02 \x01(\x03R\x10startsAtUnixNano\"b\n" +
@@ -2208,13 +2437,20 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x15HEALTH_STATUS_UNKNOWN\x10\x01\x12\x19\n" +
 	"\x15HEALTH_STATUS_PASSING\x10\x02\x12\x1a\n" +
 	"\x16HEALTH_STATUS_DEGRADED\x10\x03\x12\x19\n" +
-	"\x15HEALTH_STATUS_FAILING\x10\x04*\x8f\x01\n" +
+	"\x15HEALTH_STATUS_FAILING\x10\x04*\xce\x01\n" +
+	"\x0eIncidentStatus\x12\x1f\n" +
+	"\x1bINCIDENT_STATUS_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x1dINCIDENT_STATUS_INVESTIGATING\x10\x01\x12\x1e\n" +
+	"\x1aINCIDENT_STATUS_IDENTIFIED\x10\x02\x12\x1e\n" +
+	"\x1aINCIDENT_STATUS_MITIGATING\x10\x03\x12\x1c\n" +
+	"\x18INCIDENT_STATUS_RESOLVED\x10\x04\x12\x1a\n" +
+	"\x16INCIDENT_STATUS_CLOSED\x10\x05*\x8f\x01\n" +
 	"\vLearnedKind\x12\x1c\n" +
 	"\x18LEARNED_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15LEARNED_KIND_COVERAGE\x10\x01\x12\x15\n" +
 	"\x11LEARNED_KIND_EDGE\x10\x02\x12\x16\n" +
 	"\x12LEARNED_KIND_NOISE\x10\x03\x12\x18\n" +
-	"\x14LEARNED_KIND_ALERTED\x10\x04*\xeb\x01\n" +
+	"\x14LEARNED_KIND_ALERTED\x10\x04*\x8d\x03\n" +
 	"\vCommandKind\x12\x1c\n" +
 	"\x18COMMAND_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18COMMAND_KIND_ACKNOWLEDGE\x10\x01\x12\x18\n" +
@@ -2223,7 +2459,14 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x17COMMAND_KIND_SET_ORIGIN\x10\x04\x12\x16\n" +
 	"\x12COMMAND_KIND_MERGE\x10\x05\x12\x16\n" +
 	"\x12COMMAND_KIND_SPLIT\x10\x06\x12\x1e\n" +
-	"\x1aCOMMAND_KIND_RESET_LEARNED\x10\a*\xbd\x02\n" +
+	"\x1aCOMMAND_KIND_RESET_LEARNED\x10\a\x12\x1d\n" +
+	"\x19COMMAND_KIND_SET_SEVERITY\x10\b\x12\x1b\n" +
+	"\x17COMMAND_KIND_SET_STATUS\x10\t\x12\x17\n" +
+	"\x13COMMAND_KIND_ASSIGN\x10\n" +
+	"\x12\x1b\n" +
+	"\x17COMMAND_KIND_ADD_UPDATE\x10\v\x12\x15\n" +
+	"\x11COMMAND_KIND_LINK\x10\f\x12\x17\n" +
+	"\x13COMMAND_KIND_DETACH\x10\r*\xbd\x02\n" +
 	"\vServiceKind\x12\x1c\n" +
 	"\x18SERVICE_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SERVICE_KIND_SERVICE\x10\x01\x12\x19\n" +
@@ -2256,76 +2499,80 @@ func file_headwater_stream_v1_stream_proto_rawDescGZIP() []byte {
 	return file_headwater_stream_v1_stream_proto_rawDescData
 }
 
-var file_headwater_stream_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_headwater_stream_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(AlertStatus)(0),         // 0: headwater.stream.v1.AlertStatus
 	(HealthStatus)(0),        // 1: headwater.stream.v1.HealthStatus
-	(LearnedKind)(0),         // 2: headwater.stream.v1.LearnedKind
-	(CommandKind)(0),         // 3: headwater.stream.v1.CommandKind
-	(ServiceKind)(0),         // 4: headwater.stream.v1.ServiceKind
-	(DependencyMode)(0),      // 5: headwater.stream.v1.DependencyMode
-	(*Entry)(nil),            // 6: headwater.stream.v1.Entry
-	(*AlertBatch)(nil),       // 7: headwater.stream.v1.AlertBatch
-	(*Alert)(nil),            // 8: headwater.stream.v1.Alert
-	(*ServiceRef)(nil),       // 9: headwater.stream.v1.ServiceRef
-	(*HealthBatch)(nil),      // 10: headwater.stream.v1.HealthBatch
-	(*HealthResult)(nil),     // 11: headwater.stream.v1.HealthResult
-	(*Change)(nil),           // 12: headwater.stream.v1.Change
-	(*Command)(nil),          // 13: headwater.stream.v1.Command
-	(*AlertId)(nil),          // 14: headwater.stream.v1.AlertId
-	(*LearnedSelection)(nil), // 15: headwater.stream.v1.LearnedSelection
-	(*TopologyReport)(nil),   // 16: headwater.stream.v1.TopologyReport
-	(*SourceReport)(nil),     // 17: headwater.stream.v1.SourceReport
-	(*Sighting)(nil),         // 18: headwater.stream.v1.Sighting
-	(*Service)(nil),          // 19: headwater.stream.v1.Service
-	(*Dependency)(nil),       // 20: headwater.stream.v1.Dependency
-	(*RedundancyGroup)(nil),  // 21: headwater.stream.v1.RedundancyGroup
-	(*Tick)(nil),             // 22: headwater.stream.v1.Tick
-	(*DeadLetter)(nil),       // 23: headwater.stream.v1.DeadLetter
-	nil,                      // 24: headwater.stream.v1.Service.LabelsEntry
-	nil,                      // 25: headwater.stream.v1.Service.LinksEntry
+	(IncidentStatus)(0),      // 2: headwater.stream.v1.IncidentStatus
+	(LearnedKind)(0),         // 3: headwater.stream.v1.LearnedKind
+	(CommandKind)(0),         // 4: headwater.stream.v1.CommandKind
+	(ServiceKind)(0),         // 5: headwater.stream.v1.ServiceKind
+	(DependencyMode)(0),      // 6: headwater.stream.v1.DependencyMode
+	(*Entry)(nil),            // 7: headwater.stream.v1.Entry
+	(*AlertBatch)(nil),       // 8: headwater.stream.v1.AlertBatch
+	(*Alert)(nil),            // 9: headwater.stream.v1.Alert
+	(*ServiceRef)(nil),       // 10: headwater.stream.v1.ServiceRef
+	(*HealthBatch)(nil),      // 11: headwater.stream.v1.HealthBatch
+	(*HealthResult)(nil),     // 12: headwater.stream.v1.HealthResult
+	(*Change)(nil),           // 13: headwater.stream.v1.Change
+	(*Command)(nil),          // 14: headwater.stream.v1.Command
+	(*Link)(nil),             // 15: headwater.stream.v1.Link
+	(*AlertId)(nil),          // 16: headwater.stream.v1.AlertId
+	(*LearnedSelection)(nil), // 17: headwater.stream.v1.LearnedSelection
+	(*TopologyReport)(nil),   // 18: headwater.stream.v1.TopologyReport
+	(*SourceReport)(nil),     // 19: headwater.stream.v1.SourceReport
+	(*Sighting)(nil),         // 20: headwater.stream.v1.Sighting
+	(*Service)(nil),          // 21: headwater.stream.v1.Service
+	(*Dependency)(nil),       // 22: headwater.stream.v1.Dependency
+	(*RedundancyGroup)(nil),  // 23: headwater.stream.v1.RedundancyGroup
+	(*Tick)(nil),             // 24: headwater.stream.v1.Tick
+	(*DeadLetter)(nil),       // 25: headwater.stream.v1.DeadLetter
+	nil,                      // 26: headwater.stream.v1.Service.LabelsEntry
+	nil,                      // 27: headwater.stream.v1.Service.LinksEntry
 }
 var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
-	7,  // 0: headwater.stream.v1.Entry.alerts:type_name -> headwater.stream.v1.AlertBatch
-	10, // 1: headwater.stream.v1.Entry.health:type_name -> headwater.stream.v1.HealthBatch
-	12, // 2: headwater.stream.v1.Entry.change:type_name -> headwater.stream.v1.Change
-	13, // 3: headwater.stream.v1.Entry.command:type_name -> headwater.stream.v1.Command
-	16, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
-	22, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
-	8,  // 6: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
+	8,  // 0: headwater.stream.v1.Entry.alerts:type_name -> headwater.stream.v1.AlertBatch
+	11, // 1: headwater.stream.v1.Entry.health:type_name -> headwater.stream.v1.HealthBatch
+	13, // 2: headwater.stream.v1.Entry.change:type_name -> headwater.stream.v1.Change
+	14, // 3: headwater.stream.v1.Entry.command:type_name -> headwater.stream.v1.Command
+	18, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
+	24, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
+	9,  // 6: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
 	0,  // 7: headwater.stream.v1.Alert.status:type_name -> headwater.stream.v1.AlertStatus
-	11, // 8: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
-	9,  // 9: headwater.stream.v1.HealthResult.service:type_name -> headwater.stream.v1.ServiceRef
+	12, // 8: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
+	10, // 9: headwater.stream.v1.HealthResult.service:type_name -> headwater.stream.v1.ServiceRef
 	1,  // 10: headwater.stream.v1.HealthResult.status:type_name -> headwater.stream.v1.HealthStatus
-	9,  // 11: headwater.stream.v1.Change.service:type_name -> headwater.stream.v1.ServiceRef
-	3,  // 12: headwater.stream.v1.Command.kind:type_name -> headwater.stream.v1.CommandKind
-	9,  // 13: headwater.stream.v1.Command.service:type_name -> headwater.stream.v1.ServiceRef
-	14, // 14: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
-	9,  // 15: headwater.stream.v1.Command.services:type_name -> headwater.stream.v1.ServiceRef
-	15, // 16: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
-	2,  // 17: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
-	19, // 18: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
-	20, // 19: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	21, // 20: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	17, // 21: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
-	19, // 22: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
-	20, // 23: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	21, // 24: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	4,  // 25: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
-	24, // 26: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
-	25, // 27: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
-	18, // 28: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
-	9,  // 29: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
-	9,  // 30: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
-	5,  // 31: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
-	18, // 32: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
-	9,  // 33: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	10, // 11: headwater.stream.v1.Change.service:type_name -> headwater.stream.v1.ServiceRef
+	4,  // 12: headwater.stream.v1.Command.kind:type_name -> headwater.stream.v1.CommandKind
+	10, // 13: headwater.stream.v1.Command.service:type_name -> headwater.stream.v1.ServiceRef
+	16, // 14: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
+	10, // 15: headwater.stream.v1.Command.services:type_name -> headwater.stream.v1.ServiceRef
+	17, // 16: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
+	2,  // 17: headwater.stream.v1.Command.status:type_name -> headwater.stream.v1.IncidentStatus
+	15, // 18: headwater.stream.v1.Command.link:type_name -> headwater.stream.v1.Link
+	3,  // 19: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
+	21, // 20: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
+	22, // 21: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	23, // 22: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	19, // 23: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
+	21, // 24: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
+	22, // 25: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	23, // 26: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	5,  // 27: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
+	26, // 28: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
+	27, // 29: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
+	20, // 30: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
+	10, // 31: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
+	10, // 32: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
+	6,  // 33: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
+	20, // 34: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
+	10, // 35: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_headwater_stream_v1_stream_proto_init() }
@@ -2341,14 +2588,14 @@ func file_headwater_stream_v1_stream_proto_init() {
 		(*Entry_Topology)(nil),
 		(*Entry_Tick)(nil),
 	}
-	file_headwater_stream_v1_stream_proto_msgTypes[12].OneofWrappers = []any{}
+	file_headwater_stream_v1_stream_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_stream_v1_stream_proto_rawDesc), len(file_headwater_stream_v1_stream_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   20,
+			NumEnums:      7,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

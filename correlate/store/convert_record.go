@@ -1,0 +1,61 @@
+package store
+
+import (
+	"github.com/headwater-sre/headwater/correlate"
+	storev1 "github.com/headwater-sre/headwater/proto/headwater/store/v1"
+)
+
+// statusOf tells the status of rows that are older than statuses from their state.
+func statusOf(i *storev1.Incident) correlate.Status {
+	switch {
+	case i.GetStatus() > 0:
+		return correlate.Status(i.GetStatus() - 1)
+	case correlate.IncidentState(i.GetState()) == correlate.IncidentResolved:
+		return correlate.StatusResolved
+	}
+	return correlate.StatusDetected
+}
+
+func sevStatementToProto(s *correlate.SevStatement) *storev1.SevStatement {
+	if s == nil {
+		return nil
+	}
+	return &storev1.SevStatement{Sev: uint32(s.Sev), AtUnixNano: timeToNano(s.At), By: s.By, Note: s.Note}
+}
+
+func sevStatementFromProto(s *storev1.SevStatement) *correlate.SevStatement {
+	if s == nil {
+		return nil
+	}
+	return &correlate.SevStatement{Sev: correlate.Sev(s.GetSev()), At: timeFromNano(s.GetAtUnixNano()), By: s.GetBy(), Note: s.GetNote()}
+}
+
+func closureToProto(c *correlate.Closure) *storev1.Closure {
+	if c == nil {
+		return nil
+	}
+	return &storev1.Closure{AtUnixNano: timeToNano(c.At), By: c.By, Note: c.Note}
+}
+
+func closureFromProto(c *storev1.Closure) *correlate.Closure {
+	if c == nil {
+		return nil
+	}
+	return &correlate.Closure{At: timeFromNano(c.GetAtUnixNano()), By: c.GetBy(), Note: c.GetNote()}
+}
+
+func roleToProto(r correlate.Role) *storev1.Role {
+	return &storev1.Role{Name: r.Name, Who: r.Who, AtUnixNano: timeToNano(r.At), By: r.By}
+}
+
+func roleFromProto(r *storev1.Role) correlate.Role {
+	return correlate.Role{Name: r.GetName(), Who: r.GetWho(), At: timeFromNano(r.GetAtUnixNano()), By: r.GetBy()}
+}
+
+func linkToProto(l correlate.Link) *storev1.Link {
+	return &storev1.Link{Title: l.Title, Url: l.URL, AtUnixNano: timeToNano(l.At), By: l.By}
+}
+
+func linkFromProto(l *storev1.Link) correlate.Link {
+	return correlate.Link{Title: l.GetTitle(), URL: l.GetUrl(), At: timeFromNano(l.GetAtUnixNano()), By: l.GetBy()}
+}
