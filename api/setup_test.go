@@ -38,7 +38,9 @@ func TestFindingsAreMadeOfWhatIsStored(t *testing.T) {
 	old := &correlate.AlertState{Severity: correlate.SeverityCritical}
 	old.Fingerprint, old.StartsAt = "2", time.Now().Add(-setup.AlertWindow-time.Hour)
 	old.Labels = map[string]string{"alertname": "Old", "other": "web"}
-	r.put(t, odd, old)
+	second := *odd
+	second.Fingerprint, second.Labels = "3", map[string]string{"alertname": "Odd", "comp": "web"}
+	r.put(t, odd, &second, old)
 	_, conn := r.serve(t)
 	client := pb.NewSetupServiceClient(conn)
 
@@ -46,7 +48,7 @@ func TestFindingsAreMadeOfWhatIsStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.GetFindings()) != 2 || got.GetAlertCount() != 1 || got.GetServiceCount() != 2 || got.GetTopologyVersion() != "v1" || got.GetRevision() == 0 {
+	if len(got.GetFindings()) != 2 || got.GetAlertCount() != 2 || got.GetServiceCount() != 2 || got.GetTopologyVersion() != "v1" || got.GetRevision() == 0 {
 		t.Fatalf("got %v", got)
 	}
 	if f := got.GetFindings()[0]; f.GetKind() != pb.FindingKind_FINDING_KIND_LOG_ONLY || f.GetSnippet().GetTarget() != "headwater.yaml" || !f.GetSnippet().GetPlaceholders() {

@@ -46,7 +46,8 @@ func (r *Resolver) With(rules ...*relabel.Config) (*Resolver, error) {
 //
 // A name with an addition is believed only when two services or more are named with the
 // same addition, and the addition does not make another component of it: cart-db is not
-// cart. The answer is a function of the arguments.
+// cart. Two services it takes as well where another label names something already, if
+// nothing that the graph has. The answer is a function of the arguments.
 func (r *Resolver) Propose(g *Graph, lost, found []map[string]string) (Proposal, bool) {
 	if g.Len() == 0 {
 		return Proposal{}, false
@@ -201,7 +202,7 @@ func (r *Resolver) try(g *Graph, s shape, lost, found []map[string]string) (tria
 	if err != nil {
 		return t, false
 	}
-	strange := 0
+	strange, firm := 0, s.whole
 	for i, labels := range lost {
 		before, after := r.Resolve(g, labels), with.Resolve(g, labels)
 		_, known := g.Lookup(after.Service)
@@ -209,11 +210,12 @@ func (r *Resolver) try(g *Graph, s shape, lost, found []map[string]string) (tria
 		case known && after.Mapped:
 			t.mapped = append(t.mapped, i)
 			t.services[after.Service] = true
+			firm = firm && !before.Mapped
 		case after.Service != before.Service:
 			strange++
 		}
 	}
-	if len(t.mapped) == 0 || strange*3 > len(t.mapped) || !s.whole && len(t.services) < 2 {
+	if len(t.mapped) == 0 || strange*3 > len(t.mapped) || !firm && len(t.services) < 2 {
 		return t, false
 	}
 	for _, labels := range found {

@@ -40,9 +40,14 @@ func TestARuleIsProposedForTheLabelThatNamesServices(t *testing.T) {
 			lost: []string{`alertname="A" x="cart" y="web"`, `alertname="A" y="payment"`},
 			want: `y (.+)`, maps: []int{0, 1},
 		},
-		"one name with an addition could be anything":      {lost: []string{`alertname="A" comp="cart-eu"`, `alertname="B" comp="cart-eu" x="1"`}},
-		"a component of its own is not the service":        {lost: []string{`alertname="A" comp="x-cart-db"`, `alertname="A" comp="x-web-db"`}},
-		"most values are nobody's":                         {lost: []string{`alertname="A" comp="cart"`, `alertname="A" comp="a"`, `alertname="A" comp="b"`}},
+		"one name with an addition could be anything": {lost: []string{`alertname="A" comp="cart-eu"`, `alertname="B" comp="cart-eu" x="1"`}},
+		"a component of its own is not the service":   {lost: []string{`alertname="A" comp="x-cart-db"`, `alertname="A" comp="x-web-db"`}},
+		"most values are nobody's":                    {lost: []string{`alertname="A" comp="cart"`, `alertname="A" comp="a"`, `alertname="A" comp="b"`}},
+		"a team may be called like one service":       {lost: []string{`alertname="A" service="billing" team="web"`}},
+		"another label names what nobody knows, twice wrong": {
+			lost: []string{`alertname="A" job="x1" comp="web"`, `alertname="A" job="x2" comp="cart"`},
+			want: `comp (.+)`, maps: []int{0, 1},
+		},
 		"a replica's name tells reports apart, not things": {lost: []string{`alertname="A" replica="cart"`, `alertname="A" replica="web"`}},
 		"alerts that need no rule would change": {
 			lost: []string{`alertname="A" team="cart"`}, found: []string{`alertname="B" service="mysql" team="web"`},

@@ -93,23 +93,31 @@ type Report struct {
 // maxTold bounds the findings of one kind.
 const maxTold = 20
 
-// add takes findings of one kind, the most important first.
-func (r *Report) add(what string, found ...Finding) {
-	if more := len(found) - maxTold; more > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d more findings about %s are left out; mend those that are told first", more, what))
-		found = found[:maxTold]
+// add takes findings, of one kind the most important first. what names the kind.
+func (e *examination) add(what string, found ...Finding) {
+	for i := range found {
+		if e.told[found[i].Kind]++; e.told[found[i].Kind] <= maxTold {
+			e.Findings = append(e.Findings, found[i])
+			continue
+		}
+		if e.left[what]++; e.left[what] == 1 {
+			e.order = append(e.order, what)
+		}
 	}
-	r.Findings = append(r.Findings, found...)
 }
 
-func (r *Report) note(format string, args ...any) {
-	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+func (e *examination) note(format string, args ...any) {
+	e.Notes = append(e.Notes, fmt.Sprintf(format, args...))
 }
 
-func (r *Report) sort() {
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+// finish puts the worst first and notes what was left out.
+func (e *examination) finish() {
+	slices.SortStableFunc(e.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Kind, b.Kind))
 	})
+	for _, what := range e.order {
+		e.note("%s about %s %s left out; mend those that are told first", plural(e.left[what], "more finding"), what, verb(e.left[what], "is", "are"))
+	}
 }
 
 func plural(n int, noun string) string {

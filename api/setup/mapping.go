@@ -148,12 +148,16 @@ func relabelling(p *topology.Proposal, sets []labelSet) Finding {
 	for _, ref := range p.Services {
 		names = append(names, ref.String())
 	}
+	severity, caution := Error, ""
+	if len(names) == 1 {
+		severity, caution = Warning, fmt.Sprintf("It is one name only, so see first whether %s says what alerts are about. ", p.Label)
+	}
 	return Finding{
-		Kind: UnmappedAlerts, Severity: Error, Subject: "label " + p.Label,
+		Kind: UnmappedAlerts, Severity: severity, Subject: "label " + p.Label,
 		Title:    fmt.Sprintf("%s %s only in label %s what %s about", plural(alertsIn(sets), "alert"), verb(alertsIn(sets), "says", "say"), p.Label, verb(alertsIn(sets), "it is", "they are")),
 		Evidence: seen(sets),
 		Why:      "They are taken for services of their own: they join no incident, and the graph explains nothing of them.",
-		Remedy: fmt.Sprintf("Have the label read. The rule was tried on the alerts that came: it maps them to %s, and leaves all others as they are. "+
+		Remedy: caution + fmt.Sprintf("Have the label read. The rule was tried on the alerts that came: it maps them to %s, and leaves all others as they are. "+
 			"Where there is a section resolve already, add the rule at the end of its relabel_configs.", listed(names, 8)),
 		Snippet: &Snippet{Target: configFile, Text: "resolve:\n  relabel_configs:\n" + p.YAML},
 	}

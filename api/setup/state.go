@@ -70,7 +70,7 @@ const AlertWindow = 14 * 24 * time.Hour
 
 // Examine finds what is amiss.
 func Examine(s *State) Report {
-	e := &examination{State: s}
+	e := &examination{State: s, told: map[Kind]int{}, left: map[string]int{}}
 	e.gather()
 	e.paging()
 	e.intake()
@@ -79,7 +79,7 @@ func Examine(s *State) Report {
 	e.graph()
 	e.coverage()
 	e.runbooks()
-	e.sort()
+	e.finish()
 	return e.Report
 }
 
@@ -87,6 +87,10 @@ func Examine(s *State) Report {
 type examination struct {
 	*State
 	Report
+
+	told  map[Kind]int
+	left  map[string]int // findings that were left out, by what they are about
+	order []string       // of left
 
 	about map[topology.Ref][]*correlate.AlertState // alerts by their service, mapped ones alone
 	lost  []*correlate.AlertState                  // those that name no service of the graph

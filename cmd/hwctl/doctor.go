@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -100,6 +101,9 @@ func (a *app) tellFindings(answer *headwaterv1.ListFindingsResponse) {
 	}
 	fmt.Fprintf(a.out, "%s (looked at %s of the last 14 days and %s)\n", strings.Join(counts, ", "),
 		plural(int(answer.GetAlertCount()), "alert"), plural(int(answer.GetServiceCount()), "service"))
+	if slices.ContainsFunc(answer.GetFindings(), func(f *headwaterv1.Finding) bool { return f.GetSnippet() != nil }) {
+		fmt.Fprintln(a.out, "What is to be pasted stands at the left margin. Where a file has the section already, add the lines below its heading there.")
+	}
 	number := 0
 	for _, g := range severityGroups {
 		if len(by[g.severity]) == 0 {
