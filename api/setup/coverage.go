@@ -37,7 +37,7 @@ func (e *examination) coverage() {
 	}
 	var gaps []gap
 	for n := range topology.NodeID(e.Graph.Len()) {
-		if len(e.Graph.In(n)) > 0 && !place(e.Graph.Service(n).Kind) && !watched[e.Graph.Ref(n)] {
+		if len(e.Graph.In(n)) > 0 && !place(e.Graph.Service(n).Kind) && !outside(e.Graph.Service(n).Name) && !watched[e.Graph.Ref(n)] {
 			gaps = append(gaps, gap{n, len(e.Graph.Dependents(n, 0))})
 		}
 	}

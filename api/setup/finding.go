@@ -34,6 +34,7 @@ const (
 	UnregisteredTraffic      // a mesh sees calls to something that is not registered with it
 	CoverageGap              // others depend on a service that nothing watches
 	NoRunbook                // alerts come without a runbook
+	EmptySource              // a source of the graph answers and knows nothing
 )
 
 // Severity is how much a finding matters. The numbers are those of the API.

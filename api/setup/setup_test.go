@@ -173,6 +173,17 @@ func TestEachMistakeIsFoundAndNothingElse(t *testing.T) {
 			},
 			want: setup.FailingSource, level: setup.Error, about: "mesh",
 		},
+		"a source answers with nothing": {
+			spoil: func(_ *testing.T, s *setup.State) {
+				s.Sources = []discovery.Status{
+					{Name: "mesh", LastAttempt: now, LastSuccess: now, Warnings: []topology.Warning{{Text: "7 of 7 samples were left out"}}},
+					{Name: "api:ci", Pushed: true, LastSuccess: now},
+					{Name: "waiting"},
+					{Name: "good", LastSuccess: now, Services: 1},
+				}
+			},
+			want: setup.EmptySource, level: setup.Warning, about: "mesh",
+		},
 		"a source ceased to answer": {
 			spoil: func(_ *testing.T, s *setup.State) {
 				s.Sources = []discovery.Status{{Name: "mesh", Error: "connection refused", LastAttempt: now, LastSuccess: now.Add(-time.Hour), Services: 4, Dependencies: 1}}
@@ -222,7 +233,6 @@ func TestEachMistakeIsFoundAndNothingElse(t *testing.T) {
 		"the mesh does not know a host": {
 			spoil: func(t *testing.T, s *setup.State) {
 				s.Graph = build(t, shop+"  - {from: cart, to: PassthroughCluster}\n")
-				s.Health = append(s.Health, &correlate.HealthState{Service: topology.Ref{Name: "PassthroughCluster"}})
 			},
 			want: setup.UnregisteredTraffic, level: setup.Warning, about: "PassthroughCluster", paste: "kind: ServiceEntry",
 		},

@@ -8,8 +8,11 @@ import (
 
 func (e *examination) sources() {
 	for i := range e.Sources {
-		if s := &e.Sources[i]; s.Error != "" {
+		switch s := &e.Sources[i]; {
+		case s.Error != "":
 			e.add("topology sources", failingSource(s))
+		case !s.Pushed && !s.LastSuccess.IsZero() && s.Services == 0:
+			e.add("topology sources without content", emptySource(s))
 		}
 	}
 	if e.Graph.Len() == 0 {
@@ -49,6 +52,20 @@ func failingSource(s *discovery.Status) Finding {
 		f.Evidence = append(f.Evidence, Evidence{Text: "it answered last", Last: s.LastSuccess})
 		f.Why = fmt.Sprintf("What it said last stays in force (%s, %s); what changed since is not known.",
 			plural(s.Services, "service"), dependencies(s.Dependencies))
+	}
+	return f
+}
+
+func emptySource(s *discovery.Status) Finding {
+	f := Finding{
+		Kind: EmptySource, Severity: Warning, Subject: s.Name,
+		Title:    fmt.Sprintf("Topology source %s answers and knows nothing", s.Name),
+		Evidence: []Evidence{{Text: "it answered with no service", Last: s.LastSuccess}},
+		Why:      "It adds nothing to the graph, which is hardly what it is configured for.",
+		Remedy:   "Of a Prometheus: see whether it has the metrics of the preset, under labels that its matchers let through, and not longer ago than its range. Of files: whether the patterns fit.",
+	}
+	for _, w := range s.Warnings[:min(len(s.Warnings), maxSeen)] {
+		f.Evidence = append(f.Evidence, Evidence{Text: "it warns: " + w.Text})
 	}
 	return f
 }

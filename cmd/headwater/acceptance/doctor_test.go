@@ -112,10 +112,10 @@ func badDays(now time.Time) [][]notified {
 	})
 }
 
-// emptyPrometheus answers everything with nothing.
-func emptyPrometheus(t *testing.T) *httptest.Server {
+// smallPrometheus knows of calls from web to cart, and has no rules.
+func smallPrometheus(t *testing.T) *httptest.Server {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		data := `{"resultType": "vector", "result": []}`
+		data := `{"resultType": "vector", "result": [{"metric": {"source_workload": "web", "destination_workload": "cart"}, "value": [1, "2"]}]}`
 		if strings.HasSuffix(r.URL.Path, "/rules") {
 			data = `{"groups": []}`
 		}
@@ -221,7 +221,7 @@ func TestAcceptanceDoctorsAdviceMendsABrokenSetUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, s.config, strings.ReplaceAll(string(config), "http://127.0.0.1:1'", emptyPrometheus(t).URL+"'"))
+	write(t, s.config, strings.ReplaceAll(string(config), "http://127.0.0.1:1'", smallPrometheus(t).URL+"'"))
 	if code, answer, err := post(h.web+"/-/reload", ""); err != nil || code != http.StatusOK {
 		mended, _ := os.ReadFile(s.config)
 		t.Fatalf("the mended configuration is refused: %d %s %v\n%s", code, answer, err, mended)
