@@ -59,6 +59,12 @@ var conversions = []struct {
 		},
 	},
 	{
+		name:    "action item",
+		fill:    &correlate.ActionItem{},
+		convert: func(v any) proto.Message { return actionItemToProto(v.(*correlate.ActionItem)) },
+		hidden:  map[string]string{"CreatedRevision": "how the one that a command made is found"},
+	},
+	{
 		name:    "health",
 		fill:    &correlate.HealthState{},
 		convert: func(v any) proto.Message { return healthToProto(v.(*correlate.HealthState)) },
@@ -183,6 +189,10 @@ func TestEnumsAreNamedAlike(t *testing.T) {
 	check(pb.IncidentSeverity(0).Descriptor(), "INCIDENT_SEVERITY_", 0, sev, domain(0, sev))
 	status := func(i int) string { return correlate.Status(i).String() }
 	check(pb.IncidentStatus(0).Descriptor(), "INCIDENT_STATUS_", 1, status, domain(0, status))
+	action := func(i int) string { return correlate.ActionStatus(i).String() }
+	check(pb.ActionStatus(0).Descriptor(), "ACTION_STATUS_", 1, action, domain(0, action))
+	priority := func(i int) string { return correlate.ActionPriority(i).String() }
+	check(pb.ActionPriority(0).Descriptor(), "ACTION_PRIORITY_", 1, priority, domain(0, priority))
 	page := func(i int) string { return strings.TrimSuffix(correlate.PageKind(i).String(), "d") } // "resolved" is a resolve
 	check(pb.PageKind(0).Descriptor(), "PAGE_KIND_", 1, page, domain(0, page))
 	mode := func(i int) string { return topology.Mode(i).String() }
@@ -209,6 +219,8 @@ func TestFilterWordsAreTheDomains(t *testing.T) {
 		"class":    {classWords, func(i int) string { return correlate.Class(i).String() }},
 		"fate":     {fateWords, func(i int) string { return correlate.FateKind(i).String() }},
 		"progress": {statusWords, func(i int) string { return correlate.Status(i).String() }},
+		"action":   {actionStatusWords, func(i int) string { return correlate.ActionStatus(i).String() }},
+		"priority": {priorityWords, func(i int) string { return correlate.ActionPriority(i).String() }},
 		"sev": {sevWords, func(i int) string {
 			if i == int(correlate.Sev4) {
 				return fmt.Sprint(i) // none above

@@ -60,6 +60,9 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handl
 			return pb.RegisterTopologyServiceHandlerClient(ctx, mux, pb.NewTopologyServiceClient(conn))
 		},
 		func() error {
+			return pb.RegisterActionItemServiceHandlerClient(ctx, mux, pb.NewActionItemServiceClient(conn))
+		},
+		func() error {
 			return pb.RegisterLearningServiceHandlerClient(ctx, mux, pb.NewLearningServiceClient(conn))
 		},
 		func() error {

@@ -49,6 +49,11 @@ type Reader interface {
 
 	ScanHealth(ctx context.Context, fn func(*correlate.HealthState) bool) (uint64, error)
 
+	// ActionItem returns [store.ErrNotFound] for what there is not.
+	ActionItem(ctx context.Context, id string) (*correlate.ActionItem, uint64, error)
+	// ScanActionItems goes from the newest down, history included.
+	ScanActionItems(ctx context.Context, fn func(*correlate.ActionItem) bool) (uint64, error)
+
 	// ScanStats goes through what was learned, in no order that means anything.
 	ScanStats(ctx context.Context, fn func(correlate.Stat) bool) (uint64, error)
 
@@ -221,6 +226,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterAlertServiceServer(r, &alertService{Server: s})
 	pb.RegisterHealthServiceServer(r, &healthService{Server: s})
 	pb.RegisterTopologyServiceServer(r, &topologyService{Server: s})
+	pb.RegisterActionItemServiceServer(r, &actionItemService{Server: s})
 	pb.RegisterLearningServiceServer(r, &learningService{Server: s})
 	pb.RegisterRecordingServiceServer(r, &recordingService{Server: s})
 	pb.RegisterSetupServiceServer(r, &setupService{Server: s})
@@ -270,6 +276,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.AlertService_ServiceDesc.ServiceName,
 		pb.HealthService_ServiceDesc.ServiceName,
 		pb.TopologyService_ServiceDesc.ServiceName,
+		pb.ActionItemService_ServiceDesc.ServiceName,
 		pb.LearningService_ServiceDesc.ServiceName,
 		pb.RecordingService_ServiceDesc.ServiceName,
 		pb.SetupService_ServiceDesc.ServiceName,

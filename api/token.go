@@ -27,6 +27,7 @@ type pageToken struct {
 	Alert    correlate.AlertID `json:"a,omitzero"`
 	Check    checkKey          `json:"c,omitzero"`
 	Figure   figureKey         `json:"f,omitzero"`
+	Item     place             `json:"t,omitzero"`
 }
 
 // checkKey is a health check's place in the order of the list.

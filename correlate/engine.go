@@ -22,6 +22,7 @@ type Engine struct {
 	records   map[string]*incident // of those whose alerts are forgotten, what people may still write to
 	health    map[checkKey]*HealthState
 	changes   []*ChangeState // by Pos
+	actions   map[string]*ActionItem
 	stats     map[string]Stat
 
 	// Derived from the state, rebuilt by Restore.
@@ -67,7 +68,7 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, meta: snapshot.Meta,
-		items: map[AlertID]*item{}, incidents: map[string]*incident{}, records: map[string]*incident{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
+		items: map[AlertID]*item{}, incidents: map[string]*incident{}, records: map[string]*incident{}, actions: map[string]*ActionItem{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
 		latest: map[string]*item{}, names: map[string]verdict{}, forgetting: map[checkKey]time.Time{},
 	}
 	if e.meta.NextIncident == 0 {
@@ -121,6 +122,9 @@ func (e *Engine) load(s *Snapshot) error {
 		e.health[keyOf(h)] = h
 	}
 	e.changes = slices.SortedFunc(slices.Values(s.Changes), func(a, b *ChangeState) int { return cmp.Compare(a.Pos, b.Pos) })
+	for _, a := range s.Actions {
+		e.actions[a.ID] = a
+	}
 	for _, st := range s.Stats {
 		e.stats[st.Key] = st
 	}
@@ -152,6 +156,7 @@ func (e *Engine) Snapshot() *Snapshot {
 	for _, inc := range e.records {
 		s.Incidents = append(s.Incidents, inc.row)
 	}
+	s.Actions = sortedActions(e.actions)
 	s.Health = slices.Collect(maps.Values(e.health))
 	s.Stats = slices.Collect(maps.Values(e.stats))
 	slices.SortFunc(s.Alerts, func(a, b *AlertState) int { return a.ID().compare(b.ID()) })

@@ -263,6 +263,8 @@ func (h *history) command() *correlate.Command {
 	case correlate.CommandLink:
 		c.Link.Title = rapid.SampledFrom([]string{"bridge", "chat"}).Draw(h.t, "title")
 		c.Link.URL = rapid.SampledFrom([]string{"", "https://meet.example/1"}).Draw(h.t, "url")
+	case correlate.CommandAddActionItem, correlate.CommandEditActionItem:
+		h.actionItem(c)
 	case correlate.CommandSplit, correlate.CommandDetach:
 		if rapid.Bool().Draw(h.t, "by service") {
 			c.Services = []topology.Ref{{Name: rapid.SampledFrom(h.sets).Draw(h.t, "alert on").labels["service"]}}
@@ -276,6 +278,19 @@ func (h *history) command() *correlate.Command {
 	return c
 }
 
+func (h *history) actionItem(c *correlate.Command) {
+	fields := []string{"text", "assignee", "due", "priority", "status", "colour"}
+	c.Item = correlate.ActionItemEdit{
+		ID:     fmt.Sprintf("AI-%d", rapid.IntRange(1, 3).Draw(h.t, "action item")),
+		Fields: rapid.SliceOfN(rapid.SampledFrom(fields), 0, 3).Draw(h.t, "fields"), Text: "raise the pool",
+		Assignee: rapid.SampledFrom([]string{"", "ann", "ben"}).Draw(h.t, "assignee"),
+		Due:      rapid.SampledFrom([]time.Time{{}, h.now.Add(time.Hour)}).Draw(h.t, "due"),
+		Priority: rapid.SampledFrom([]correlate.ActionPriority{correlate.PriorityLow, correlate.PriorityHigh}).Draw(h.t, "priority"),
+		Status:   correlate.ActionStatus(rapid.IntRange(0, int(correlate.ActionDropped)).Draw(h.t, "action status")),
+	}
+	c.IfRevision = rapid.SampledFrom([]uint64{0, 0, 0, 1001}).Draw(h.t, "revision")
+}
+
 var commandKinds = []correlate.CommandKind{
 	correlate.CommandUnknown, correlate.CommandAcknowledge, correlate.CommandResolve, correlate.CommandAddNote,
 	correlate.CommandSetOrigin, correlate.CommandSetOrigin, correlate.CommandMerge, correlate.CommandMerge,
@@ -283,6 +298,7 @@ var commandKinds = []correlate.CommandKind{
 	correlate.CommandSetOrigin, correlate.CommandResetLearned,
 	correlate.CommandSetSeverity, correlate.CommandSetStatus, correlate.CommandSetStatus, correlate.CommandSetStatus,
 	correlate.CommandAssign, correlate.CommandAddUpdate, correlate.CommandLink, correlate.CommandDetach, correlate.CommandDetach,
+	correlate.CommandAddActionItem, correlate.CommandEditActionItem,
 }
 
 func (h *history) incident() string {

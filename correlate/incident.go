@@ -234,11 +234,12 @@ const (
 	TimelinePublicUpdate // those outside were told how it stands
 	TimelineLink         // a link was set or removed
 	TimelineClosed       // closed, with the reason
+	TimelineAction       // an action item was added or changed
 )
 
 var timelineNames = [...]string{
 	"note", "opened", "joined", "origin", "page", "merged", "acknowledged", "resolved", "reopened", "change", "split",
-	"severity", "status", "role", "update", "public-update", "link", "closed",
+	"severity", "status", "role", "update", "public-update", "link", "closed", "action-item",
 }
 
 // String returns the lower-case name.
@@ -447,6 +448,8 @@ type Meta struct {
 	TopologyVersion string
 	// SettleAt is the pending settling deadline; zero: none.
 	SettleAt time.Time
+	// LastActionItem is the number of the latest action item; 0: there was none.
+	LastActionItem uint64
 }
 
 // Stat is one learned figure, durable and inspectable.
@@ -465,6 +468,7 @@ type Delta struct {
 	Health    []*HealthState
 	Changes   []*ChangeState
 	Stats     []Stat
+	Actions   []*ActionItem
 	Topology  *topology.Spec // non-nil when the graph changed
 	Pages     []*Page
 	// Rejected says why a command or a topology report was not carried out; empty when it was.
@@ -480,5 +484,6 @@ type Snapshot struct {
 	Health    []*HealthState
 	Changes   []*ChangeState
 	Stats     []Stat
+	Actions   []*ActionItem
 	Topology  *topology.Spec
 }

@@ -372,6 +372,16 @@ func (e *Engine) applyCommand(c *Command) string {
 	}
 	e.step.source = c.Source
 	defer func() { e.step.source = "" }()
+	switch c.Kind {
+	case CommandAddActionItem:
+		return e.addActionItem(c)
+	case CommandEditActionItem:
+		return e.editActionItem(c)
+	}
+	return e.applyToIncident(c)
+}
+
+func (e *Engine) applyToIncident(c *Command) string {
 	inc := e.incidents[c.Incident]
 	if inc == nil {
 		inc = e.records[c.Incident]

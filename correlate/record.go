@@ -170,6 +170,7 @@ func (e *Engine) inheritRecord(gone, into *incident) {
 		}
 	}
 	row.Links = links
+	e.moveActionItems(from.ID, row.ID)
 	e.regrade(into)
 }
 

@@ -228,25 +228,27 @@ type CommandKind uint8
 
 // The operator commands.
 const (
-	CommandUnknown      CommandKind = iota
-	CommandAcknowledge              // somebody has it: sticky until the incident ends
-	CommandResolve                  // ended by decision, whatever its alerts say
-	CommandAddNote                  // a line for the timeline
-	CommandSetOrigin                // the failure began at Service; without one, the word is withdrawn
-	CommandMerge                    // it and Into are one failure
-	CommandSplit                    // Alerts, and all alerts of Services, are another failure
-	CommandResetLearned             // forget the learned figures of Learned; about no incident
-	CommandSetSeverity              // it is as bad as Sev says; with SevUnset, the word is withdrawn
-	CommandSetStatus                // people have come as far as Status
-	CommandAssign                   // Who takes Role; with nobody named, Role is free
-	CommandAddUpdate                // Text tells how it stands, to those outside if Public
-	CommandLink                     // Link is set; without an address, the one of its title is removed
-	CommandDetach                   // Alerts, and all alerts of Services, are about something else that is worth no page
+	CommandUnknown        CommandKind = iota
+	CommandAcknowledge                // somebody has it: sticky until the incident ends
+	CommandResolve                    // ended by decision, whatever its alerts say
+	CommandAddNote                    // a line for the timeline
+	CommandSetOrigin                  // the failure began at Service; without one, the word is withdrawn
+	CommandMerge                      // it and Into are one failure
+	CommandSplit                      // Alerts, and all alerts of Services, are another failure
+	CommandResetLearned               // forget the learned figures of Learned; about no incident
+	CommandSetSeverity                // it is as bad as Sev says; with SevUnset, the word is withdrawn
+	CommandSetStatus                  // people have come as far as Status
+	CommandAssign                     // Who takes Role; with nobody named, Role is free
+	CommandAddUpdate                  // Text tells how it stands, to those outside if Public
+	CommandLink                       // Link is set; without an address, the one of its title is removed
+	CommandDetach                     // Alerts, and all alerts of Services, are about something else that is worth no page
+	CommandAddActionItem              // Item is to be done; it comes from Incident, or from none
+	CommandEditActionItem             // of the action item Item.ID, Item.Fields are as Item says; about no incident
 )
 
 var commandNames = [...]string{
 	"unknown", "acknowledge", "resolve", "add note", "set origin", "merge", "split", "reset learned",
-	"set severity", "set status", "assign", "add update", "link", "detach",
+	"set severity", "set status", "assign", "add update", "link", "detach", "add action item", "edit action item",
 }
 
 // String returns the command in words.
@@ -274,6 +276,7 @@ type Command struct {
 	Who      string          // of CommandAssign
 	Public   bool            // of CommandAddUpdate
 	Link     LinkTarget      // of CommandLink
+	Item     ActionItemEdit  // of CommandAddActionItem and CommandEditActionItem
 }
 
 // LinkTarget is a link as somebody gives it. Its address has been checked.

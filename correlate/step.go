@@ -20,7 +20,8 @@ type stepState struct {
 	pages     []*Page
 	rejected  string
 	recount   []*incident // their counting is set
-	source    string      // of the command that is being carried out
+	actions   map[string]*ActionItem
+	source    string // of the command that is being carried out
 }
 
 // countAgain brings inc's counters up to date before the step ends: its alerts ended or moved.
@@ -68,6 +69,9 @@ func (e *Engine) finish() *Delta {
 			st = Stat{Key: k, At: e.meta.Now} // forgotten
 		}
 		d.Stats = append(d.Stats, st)
+	}
+	if len(e.step.actions) > 0 {
+		d.Actions = sortedActions(e.step.actions)
 	}
 	e.reset()
 	return d

@@ -57,6 +57,7 @@ func newApp(out, errs io.Writer, now func() time.Time, colour bool) *app {
 	a.cli.Flag("timeout", "How long to wait for an answer. A watch has no limit.").Default("10s").DurationVar(&a.timeout)
 	a.server.register(a.cli)
 	a.addIncidents()
+	a.addActionItems()
 	a.addExplain()
 	a.addAlerts()
 	a.addHealth()

@@ -24,6 +24,7 @@ import (
 // fakeServer answers from messages in testdata and keeps what it was asked.
 type fakeServer struct {
 	headwaterv1.UnimplementedIncidentServiceServer
+	headwaterv1.UnimplementedActionItemServiceServer
 	headwaterv1.UnimplementedAlertServiceServer
 	headwaterv1.UnimplementedHealthServiceServer
 	headwaterv1.UnimplementedTopologyServiceServer
@@ -52,6 +53,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	f := &fakeServer{address: listener.Addr().String()}
 	s := grpc.NewServer(grpc.UnaryInterceptor(f.record))
 	headwaterv1.RegisterIncidentServiceServer(s, f)
+	headwaterv1.RegisterActionItemServiceServer(s, f)
 	headwaterv1.RegisterAlertServiceServer(s, f)
 	headwaterv1.RegisterHealthServiceServer(s, f)
 	headwaterv1.RegisterTopologyServiceServer(s, f)
@@ -199,6 +201,38 @@ func (f *fakeServer) AddIncidentUpdate(_ context.Context, req *headwaterv1.AddIn
 func (f *fakeServer) SetIncidentLink(_ context.Context, req *headwaterv1.SetIncidentLinkRequest) (*headwaterv1.SetIncidentLinkResponse, error) {
 	i, err := f.after(req.GetId())
 	return &headwaterv1.SetIncidentLinkResponse{Incident: i, Revision: 900}, err
+}
+
+func (f *fakeServer) ListActionItems(context.Context, *headwaterv1.ListActionItemsRequest) (*headwaterv1.ListActionItemsResponse, error) {
+	return canned("action-items", &headwaterv1.ListActionItemsResponse{})
+}
+
+func (f *fakeServer) CreateActionItem(_ context.Context, req *headwaterv1.CreateActionItemRequest) (*headwaterv1.CreateActionItemResponse, error) {
+	return &headwaterv1.CreateActionItemResponse{ActionItem: &headwaterv1.ActionItem{
+		Id: "AI-9", Text: req.GetText(), Incident: req.GetIncident(), Assignee: req.GetAssignee(), Due: req.GetDue(),
+		Priority: req.GetPriority(), Status: headwaterv1.ActionStatus_ACTION_STATUS_OPEN,
+	}, Revision: 900}, nil
+}
+
+func (f *fakeServer) UpdateActionItem(_ context.Context, req *headwaterv1.UpdateActionItemRequest) (*headwaterv1.UpdateActionItemResponse, error) {
+	if req.GetId() != "AI-7" {
+		return nil, status.Errorf(codes.NotFound, "there is no action item %q", req.GetId())
+	}
+	all, err := canned("action-items", &headwaterv1.ListActionItemsResponse{})
+	if err != nil {
+		return nil, err
+	}
+	item := all.GetActionItems()[0]
+	if req.GetStatus() != 0 {
+		item.Status = req.GetStatus()
+	}
+	if req.Assignee != nil {
+		item.Assignee = req.GetAssignee()
+	}
+	if req.GetDue() != nil || req.GetClearDue() {
+		item.Due = req.GetDue()
+	}
+	return &headwaterv1.UpdateActionItemResponse{ActionItem: item, Revision: 900}, nil
 }
 
 func (f *fakeServer) ListLearned(context.Context, *headwaterv1.ListLearnedRequest) (*headwaterv1.ListLearnedResponse, error) {

@@ -58,6 +58,8 @@
 //	assign INC-1 <role> [<who>] [by <who>] ["text"]       without a who, the role is free again
 //	update|public-update INC-1 [by <who>] "text"
 //	link INC-1 <title> [<url>] [by <who>]                  without an address, it is removed
+//	action-item [INC-1] [assignee= due=72h priority=] [by <who>] "text"
+//	edit-action-item AI-1 [assignee= due= priority= status=] [by <who>] ["text"]
 //	forget [coverage|edge|noise|alerted [subject]]
 //	restart                                  the engine is restored from its stored rows
 //	tick                                     nothing but time
@@ -90,6 +92,7 @@
 //	want fate <service> <AlertName> <fate>
 //	want severity <severity> | state open|resolved|merged | acknowledged by <who>
 //	want sev SEV2 | status <status> | role <role> [<who>] | link <title> [<url>]
+//	want action-item AI-1 <status> [<assignee> [<incident>]]
 //	want timeline "text" "text" …             in this order
 //	want rejected "text"
 //

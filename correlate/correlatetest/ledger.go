@@ -24,6 +24,7 @@ type Ledger struct {
 	health   map[string]*correlate.HealthState
 	changes  map[uint64]*correlate.ChangeState
 	stats    map[string]correlate.Stat
+	actions  map[uint64]*correlate.ActionItem
 	snapshot correlate.Snapshot // Topology only
 	problems []string
 }
@@ -32,7 +33,7 @@ type Ledger struct {
 func NewLedger() *Ledger {
 	return &Ledger{
 		Alerts: map[correlate.AlertID]*correlate.AlertState{}, Incidents: map[string]*correlate.Incident{}, Pages: map[string][]*correlate.Page{},
-		health: map[string]*correlate.HealthState{}, changes: map[uint64]*correlate.ChangeState{}, stats: map[string]correlate.Stat{},
+		health: map[string]*correlate.HealthState{}, changes: map[uint64]*correlate.ChangeState{}, stats: map[string]correlate.Stat{}, actions: map[uint64]*correlate.ActionItem{},
 	}
 }
 
@@ -63,6 +64,12 @@ func (l *Ledger) Apply(d *correlate.Delta) {
 	}
 	for _, c := range d.Changes {
 		l.changes[c.Pos] = c
+	}
+	for _, a := range d.Actions {
+		if a.Revision != d.Meta.Pos {
+			l.problem("%s has revision %d in the delta of %d", a.ID, a.Revision, d.Meta.Pos)
+		}
+		l.actions[a.Number] = a
 	}
 	for _, s := range d.Stats {
 		if s.Count == 0 {
@@ -171,6 +178,11 @@ func (l *Ledger) Snapshot() *correlate.Snapshot {
 	for _, p := range slices.Sorted(maps.Keys(l.changes)) {
 		if c := l.changes[p]; !c.Archived {
 			s.Changes = append(s.Changes, c)
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(l.actions)) {
+		if a := l.actions[n]; !a.Archived {
+			s.Actions = append(s.Actions, a)
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(l.stats)) {

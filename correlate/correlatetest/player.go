@@ -259,6 +259,8 @@ func (p *player) signal(a act) (correlate.Signal, error) {
 		return p.correct(a.args[0], plain, opts["alert"])
 	case "severity", "status", "assign", "link", "update", "public-update", "detach":
 		return p.write(a.args[0], plain, opts)
+	case "action-item", "edit-action-item":
+		return p.plan(a.args[0], plain, opts, a.at)
 	case "forget":
 		return forget(plain)
 	case "tick":

@@ -53,7 +53,7 @@ func init() { // the table and the checks refer to each other
 		"way": (*question).way, "hit": (*question).hit, "next": (*question).next, "change": (*question).change,
 		"together": (*question).together, "apart": (*question).apart, "about": (*question).about, "fate": (*question).fate,
 		"severity": (*question).severity, "state": (*question).state, "acknowledged by": (*question).acknowledgedBy,
-		"sev": (*question).sev, "status": (*question).status, "role": (*question).role, "link": (*question).linked,
+		"sev": (*question).sev, "status": (*question).status, "role": (*question).role, "link": (*question).linked, "action-item": (*question).actionItem,
 		"timeline": (*question).timeline, "rejected": (*question).refused,
 	}
 }

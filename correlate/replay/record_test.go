@@ -53,7 +53,7 @@ func fill(v reflect.Value, n *int) {
 	case time.Duration:
 		v.SetInt(int64(time.Duration(*n) * time.Millisecond))
 		return
-	case correlate.AlertStatus, correlate.HealthStatus, correlate.CommandKind, correlate.FigureKind, correlate.Sev, correlate.Status, topology.Kind, topology.Mode:
+	case correlate.AlertStatus, correlate.HealthStatus, correlate.CommandKind, correlate.FigureKind, correlate.Sev, correlate.Status, correlate.ActionStatus, correlate.ActionPriority, topology.Kind, topology.Mode:
 		v.SetUint(1)
 		return
 	}

@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/headwater-sre/headwater/correlate"
 )
@@ -16,6 +18,17 @@ type writtenRecord struct {
 	Who    string       `json:"who,omitempty"`
 	Public string       `json:"audience,omitempty"`
 	Link   *writtenLink `json:"link,omitempty"`
+	Item   *writtenItem `json:"action_item,omitempty"`
+}
+
+type writtenItem struct {
+	ID       string      `json:"id,omitempty"`
+	Fields   []string    `json:"fields,omitempty"`
+	Text     string      `json:"text,omitempty"`
+	Assignee string      `json:"assignee,omitempty"`
+	Due      writtenTime `json:"due,omitzero"`
+	Priority string      `json:"priority"`
+	Status   string      `json:"status"`
 }
 
 type writtenLink struct {
@@ -40,10 +53,48 @@ func writeRecord(c *correlate.Command) *writtenRecord {
 	if c.Link != (correlate.LinkTarget{}) {
 		out.Link = &writtenLink{Title: c.Link.Title, URL: c.Link.URL}
 	}
+	if item := writeItem(&c.Item); item.ID != "" || item.Text != "" || len(item.Fields) > 0 {
+		out.Item = item
+	}
 	if out == (writtenRecord{}) {
 		return nil
 	}
 	return &out
+}
+
+func writeItem(i *correlate.ActionItemEdit) *writtenItem {
+	return &writtenItem{
+		ID: i.ID, Fields: i.Fields, Text: i.Text, Assignee: i.Assignee, Due: writtenTime{i.Due},
+		Priority: i.Priority.String(), Status: i.Status.String(),
+	}
+}
+
+// item reads what writeItem wrote.
+func (in *scenarioReader) item(o *object) correlate.ActionItemEdit {
+	i := correlate.ActionItemEdit{ID: o.optionalText("id"), Text: o.optionalText("text"), Assignee: o.optionalText("assignee"), Due: o.optionalTime("due")}
+	i.Priority = word(o, "priority", o.text("priority"), func(s string) (correlate.ActionPriority, error) {
+		return oneOf(s, correlate.PriorityLow, correlate.PriorityMedium, correlate.PriorityHigh)
+	})
+	i.Status = word(o, "status", o.text("status"), func(s string) (correlate.ActionStatus, error) {
+		return oneOf(s, correlate.ActionOpen, correlate.ActionInProgress, correlate.ActionDone, correlate.ActionDropped)
+	})
+	o.list("fields", func(path string, raw json.RawMessage) {
+		var field string
+		in.d.unmarshal(path, raw, &field, "the name of a field")
+		i.Fields = append(i.Fields, field)
+	})
+	o.done()
+	return i
+}
+
+// oneOf finds the value of that name.
+func oneOf[T fmt.Stringer](name string, values ...T) (T, error) {
+	for _, v := range values {
+		if v.String() == name {
+			return v, nil
+		}
+	}
+	return values[0], fmt.Errorf("want one of %v", values)
 }
 
 // record reads into c what writeRecord wrote.
@@ -57,6 +108,9 @@ func (in *scenarioReader) record(c *correlate.Command, o *object) {
 	}
 	if text := o.optionalText("audience"); text != "" {
 		c.Public = word(o, "audience", text, parseAudience)
+	}
+	if raw := o.take("action_item"); raw != nil {
+		c.Item = in.item(in.d.object(o.at("action_item"), raw))
 	}
 	if raw := o.take("link"); raw != nil {
 		l := in.d.object(o.at("link"), raw)

@@ -140,6 +140,7 @@ func metaToProto(m correlate.Meta) *storev1.Meta {
 		NextIncident:     m.NextIncident,
 		TopologyVersion:  m.TopologyVersion,
 		SettleAtUnixNano: timeToNano(m.SettleAt),
+		LastActionItem:   m.LastActionItem,
 	}
 }
 
@@ -150,6 +151,7 @@ func metaFromProto(m *storev1.Meta) correlate.Meta {
 		NextIncident:    m.GetNextIncident(),
 		TopologyVersion: m.GetTopologyVersion(),
 		SettleAt:        timeFromNano(m.GetSettleAtUnixNano()),
+		LastActionItem:  m.GetLastActionItem(),
 	}
 }
 

@@ -59,3 +59,45 @@ func linkToProto(l correlate.Link) *storev1.Link {
 func linkFromProto(l *storev1.Link) correlate.Link {
 	return correlate.Link{Title: l.GetTitle(), URL: l.GetUrl(), At: timeFromNano(l.GetAtUnixNano()), By: l.GetBy()}
 }
+
+func actionItemToProto(a *correlate.ActionItem) *storev1.ActionItem {
+	return &storev1.ActionItem{
+		Id:                a.ID,
+		Number:            a.Number,
+		Incident:          a.Incident,
+		Text:              a.Text,
+		Assignee:          a.Assignee,
+		DueUnixNano:       timeToNano(a.Due),
+		Priority:          uint32(a.Priority),
+		Status:            uint32(a.Status),
+		CreatedAtUnixNano: timeToNano(a.CreatedAt),
+		UpdatedAtUnixNano: timeToNano(a.UpdatedAt),
+		EndedAtUnixNano:   timeToNano(a.EndedAt),
+		CreatedBy:         a.CreatedBy,
+		UpdatedBy:         a.UpdatedBy,
+		CreatedRevision:   a.CreatedRevision,
+		Archived:          a.Archived,
+		Revision:          a.Revision,
+	}
+}
+
+func actionItemFromProto(a *storev1.ActionItem) *correlate.ActionItem {
+	return &correlate.ActionItem{
+		ID:              a.GetId(),
+		Number:          a.GetNumber(),
+		Incident:        a.GetIncident(),
+		Text:            a.GetText(),
+		Assignee:        a.GetAssignee(),
+		Due:             timeFromNano(a.GetDueUnixNano()),
+		Priority:        correlate.ActionPriority(a.GetPriority()),
+		Status:          correlate.ActionStatus(a.GetStatus()),
+		CreatedAt:       timeFromNano(a.GetCreatedAtUnixNano()),
+		UpdatedAt:       timeFromNano(a.GetUpdatedAtUnixNano()),
+		EndedAt:         timeFromNano(a.GetEndedAtUnixNano()),
+		CreatedBy:       a.GetCreatedBy(),
+		UpdatedBy:       a.GetUpdatedBy(),
+		CreatedRevision: a.GetCreatedRevision(),
+		Archived:        a.GetArchived(),
+		Revision:        a.GetRevision(),
+	}
+}

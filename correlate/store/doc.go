@@ -46,6 +46,8 @@
 //	I number                 archived incidents, expiring
 //	c pos                    live changes
 //	C pos                    archived changes, expiring
+//	k number                 action items to be done, and those that ended lately
+//	K number                 archived action items, expiring
 //	h namespace name check   health checks
 //	s key                    learned figures
 //	r revision number        index: incidents by the revision of their last change

@@ -196,3 +196,29 @@ func TestRowsOlderThanStatusesHaveTheOneOfTheirState(t *testing.T) {
 		}
 	}
 }
+
+func TestActionItemsAreLiveUntilTheyAreArchived(t *testing.T) {
+	s := openFault(t, t.TempDir(), nil)
+	put := func(pos uint64, items ...*correlate.ActionItem) {
+		t.Helper()
+		if err := s.Commit(t.Context(), []*correlate.Delta{{Meta: correlate.Meta{Pos: pos, LastActionItem: 2}, Actions: items}}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(1, &correlate.ActionItem{ID: "AI-1", Number: 1, Text: "one"}, &correlate.ActionItem{ID: "AI-2", Number: 2, Text: "two"})
+	put(2, &correlate.ActionItem{ID: "AI-1", Number: 1, Text: "one", Status: correlate.ActionDone, Archived: true})
+	snapshot, err := s.Load(t.Context())
+	if err != nil || len(snapshot.Actions) != 1 || snapshot.Actions[0].ID != "AI-2" || snapshot.Meta.LastActionItem != 2 {
+		t.Errorf("loaded %v, %v", snapshot.Actions, err)
+	}
+	var all []string
+	if _, err := s.ScanActionItems(t.Context(), func(a *correlate.ActionItem) bool { all = append(all, a.ID); return true }); err != nil || fmt.Sprint(all) != "[AI-2 AI-1]" {
+		t.Errorf("scanned %v, %v", all, err)
+	}
+	if a, _, err := s.ActionItem(t.Context(), "AI-1"); err != nil || a.Status != correlate.ActionDone {
+		t.Errorf("as history it is %v, %v", a, err)
+	}
+	if _, _, err := s.ActionItem(t.Context(), "AI-3"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("one that there is not: %v", err)
+	}
+}

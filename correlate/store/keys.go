@@ -21,6 +21,8 @@ const (
 	tableIncidentHistory = 'I'
 	tableChange          = 'c'
 	tableChangeHistory   = 'C'
+	tableAction          = 'k'
+	tableActionHistory   = 'K'
 	tableHealth          = 'h'
 	tableStat            = 's'
 

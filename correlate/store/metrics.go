@@ -92,6 +92,7 @@ var kindOfTable = map[byte]string{
 	tableAlert:    "alert",
 	tableIncident: "incident",
 	tableChange:   "change",
+	tableAction:   "action_item",
 	tableHealth:   "health",
 	tableStat:     "stat",
 }

@@ -29,6 +29,7 @@ func TestMetricsTellRowsAndPendingPages(t *testing.T) {
 			`headwater_store_commit_duration_seconds map[sync:false] 0`,
 			`headwater_store_commit_duration_seconds map[sync:true] 1`,
 			`headwater_store_commit_failures_total map[] 0`,
+			`headwater_store_live_rows map[kind:action_item] 0`,
 			`headwater_store_live_rows map[kind:alert] 1`,
 			`headwater_store_live_rows map[kind:change] 1`,
 			`headwater_store_live_rows map[kind:health] 3`,

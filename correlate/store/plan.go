@@ -65,6 +65,7 @@ func (s *Store) expiry() uint64 {
 type (
 	incidentKey uint64
 	changeKey   uint64
+	actionKey   uint64
 	healthKey   string
 	statKey     string
 )
@@ -88,6 +89,13 @@ func (p *planner) rows(d *correlate.Delta, first func(key any) bool) error {
 	for _, c := range slices.Backward(d.Changes) {
 		if first(changeKey(c.Pos)) {
 			if err := p.change(c); err != nil {
+				return err
+			}
+		}
+	}
+	for _, a := range slices.Backward(d.Actions) {
+		if first(actionKey(a.Number)) {
+			if err := p.action(a); err != nil {
 				return err
 			}
 		}
@@ -197,16 +205,24 @@ func (p *planner) incident(i *correlate.Incident) error {
 
 func (p *planner) change(c *correlate.ChangeState) error {
 	suffix := numberSuffix(c.Pos)
-	live, history := inTable(tableChange, suffix), inTable(tableChangeHistory, suffix)
-	if !c.Archived {
+	return p.aging(inTable(tableChange, suffix), inTable(tableChangeHistory, suffix), changeStateToProto(c), c.Archived)
+}
+
+func (p *planner) action(a *correlate.ActionItem) error {
+	suffix := numberSuffix(a.Number)
+	return p.aging(inTable(tableAction, suffix), inTable(tableActionHistory, suffix), actionItemToProto(a), a.Archived)
+}
+
+// aging plans a row that no index points to and that is history once it is archived.
+func (p *planner) aging(live, history []byte, m message, archived bool) error {
+	if !archived {
 		if err := p.leaveHistory(live, history); err != nil {
 			return err
 		}
-		return p.other(live, changeStateToProto(c))
+		return p.other(live, m)
 	}
-	p.remove(live)
-	p.after(func() { p.index.dropOther(string(live)) })
-	return p.putMessage(history, changeStateToProto(c), p.expires)
+	p.dropOther(live)
+	return p.putMessage(history, m, p.expires)
 }
 
 // leaveHistory makes sure that a row which is live from now on is in one table only.

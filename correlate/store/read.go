@@ -86,6 +86,9 @@ func loadRows(ctx context.Context, txn *badger.Txn, snap *correlate.Snapshot) er
 	if err := scanMessages(txn, []byte{tableChange}, every(ctx, changeStateFromProto, into(&snap.Changes))); err != nil {
 		return err
 	}
+	if err := scanMessages(txn, []byte{tableAction}, every(ctx, actionItemFromProto, into(&snap.Actions))); err != nil {
+		return err
+	}
 	return scanMessages(txn, []byte{tableStat}, every(ctx, statFromProto, into(&snap.Stats)))
 }
 
@@ -172,6 +175,31 @@ func (s *Store) ScanChanges(ctx context.Context, beforePos uint64, fn func(*corr
 		}
 		row := every(ctx, changeStateFromProto, fn)
 		return both(txn, tableChange, tableChangeHistory, from, true, func(item *badger.Item) (bool, error) {
+			return readRow(txn, item, row)
+		})
+	})
+}
+
+// ActionItem returns one action item, archived or not, or [ErrNotFound].
+func (s *Store) ActionItem(ctx context.Context, id string) (*correlate.ActionItem, uint64, error) {
+	var number uint64
+	if _, err := fmt.Sscanf(id, "AI-%d", &number); err != nil || fmt.Sprintf("AI-%d", number) != id {
+		return nil, s.Revision(), fmt.Errorf("action item %q: %w", id, ErrNotFound)
+	}
+	var row storev1.ActionItem
+	revision, err := s.lookup(ctx, numberSuffix(number), tableAction, tableActionHistory, &row)
+	if err != nil {
+		return nil, revision, fmt.Errorf("action item %q: %w", id, err)
+	}
+	return actionItemFromProto(&row), revision, nil
+}
+
+// ScanActionItems calls fn for each action item, archived ones included, newest number
+// first, until fn returns false.
+func (s *Store) ScanActionItems(ctx context.Context, fn func(*correlate.ActionItem) bool) (uint64, error) {
+	return s.view(ctx, func(txn *badger.Txn) error {
+		row := every(ctx, actionItemFromProto, fn)
+		return both(txn, tableAction, tableActionHistory, nil, true, func(item *badger.Item) (bool, error) {
 			return readRow(txn, item, row)
 		})
 	})

@@ -239,6 +239,9 @@ func toCommand(c *correlate.Command) *streamv1.Command {
 		Source: c.Source, IfRevision: c.IfRevision, Sev: uint32(c.Sev), Status: streamv1.IncidentStatus(c.Status),
 		Role: c.Role, Who: c.Who, Public: c.Public,
 	}
+	if item := toActionItem(&c.Item); proto.Size(item) > 0 {
+		out.Item = item
+	}
 	if c.Link != (correlate.LinkTarget{}) {
 		out.Link = &streamv1.Link{Title: c.Link.Title, Url: c.Link.URL}
 	}
@@ -270,12 +273,16 @@ func fromCommand(c *streamv1.Command) (*correlate.Command, error) {
 	if c.GetSev() > uint32(correlate.Sev4) {
 		return nil, fmt.Errorf("decode entry: severity %d of an incident is not known", c.GetSev())
 	}
+	if i := c.GetItem(); i.GetPriority() > uint32(correlate.PriorityHigh) || i.GetStatus() > uint32(correlate.ActionDropped) {
+		return nil, fmt.Errorf("decode entry: priority %d or status %d of an action item is not known", i.GetPriority(), i.GetStatus())
+	}
 	out := &correlate.Command{
 		Kind: correlate.CommandKind(c.GetKind()), Incident: c.GetIncident(), Actor: c.GetActor(), Text: c.GetText(),
 		Service: fromRef(c.GetService()), Into: c.GetInto(),
 		Source: c.GetSource(), IfRevision: c.GetIfRevision(), Sev: correlate.Sev(c.GetSev()), Status: correlate.Status(c.GetStatus()),
 		Role: c.GetRole(), Who: c.GetWho(), Public: c.GetPublic(),
 		Link:    correlate.LinkTarget{Title: c.GetLink().GetTitle(), URL: c.GetLink().GetUrl()},
+		Item:    fromActionItem(c.GetItem()),
 		Learned: correlate.FigureSelection{Kind: correlate.FigureKind(c.GetLearned().GetKind()), Subject: c.GetLearned().GetSubject()},
 	}
 	for _, id := range c.GetAlerts() {
@@ -285,6 +292,20 @@ func fromCommand(c *streamv1.Command) (*correlate.Command, error) {
 		out.Services = append(out.Services, fromRef(s))
 	}
 	return out, nil
+}
+
+func toActionItem(i *correlate.ActionItemEdit) *streamv1.ActionItemEdit {
+	return &streamv1.ActionItemEdit{
+		Id: i.ID, Fields: i.Fields, Text: i.Text, Assignee: i.Assignee, DueUnixNano: toNano(i.Due),
+		Priority: uint32(i.Priority), Status: uint32(i.Status),
+	}
+}
+
+func fromActionItem(i *streamv1.ActionItemEdit) correlate.ActionItemEdit {
+	return correlate.ActionItemEdit{
+		ID: i.GetId(), Fields: i.GetFields(), Text: i.GetText(), Assignee: i.GetAssignee(), Due: fromNano(i.GetDueUnixNano()),
+		Priority: correlate.ActionPriority(i.GetPriority()), Status: correlate.ActionStatus(i.GetStatus()),
+	}
 }
 
 func toRef(r topology.Ref) *streamv1.ServiceRef {

@@ -27,14 +27,16 @@ type generator struct {
 }
 
 var enumSizes = map[reflect.Type]int{
-	reflect.TypeFor[correlate.AlertStatus]():  int(correlate.Resolved),
-	reflect.TypeFor[correlate.HealthStatus](): int(correlate.HealthFailing),
-	reflect.TypeFor[correlate.CommandKind]():  int(correlate.CommandDetach),
-	reflect.TypeFor[correlate.Sev]():          int(correlate.Sev4),
-	reflect.TypeFor[correlate.Status]():       int(correlate.StatusClosed),
-	reflect.TypeFor[correlate.FigureKind]():   int(correlate.FigureAlerted),
-	reflect.TypeFor[topology.Kind]():          len(topology.KindNames()) - 1,
-	reflect.TypeFor[topology.Mode]():          len(topology.ModeNames()) - 1,
+	reflect.TypeFor[correlate.AlertStatus]():    int(correlate.Resolved),
+	reflect.TypeFor[correlate.HealthStatus]():   int(correlate.HealthFailing),
+	reflect.TypeFor[correlate.CommandKind]():    int(correlate.CommandEditActionItem),
+	reflect.TypeFor[correlate.ActionStatus]():   int(correlate.ActionDropped),
+	reflect.TypeFor[correlate.ActionPriority](): int(correlate.PriorityHigh),
+	reflect.TypeFor[correlate.Sev]():            int(correlate.Sev4),
+	reflect.TypeFor[correlate.Status]():         int(correlate.StatusClosed),
+	reflect.TypeFor[correlate.FigureKind]():     int(correlate.FigureAlerted),
+	reflect.TypeFor[topology.Kind]():            len(topology.KindNames()) - 1,
+	reflect.TypeFor[topology.Mode]():            len(topology.ModeNames()) - 1,
 }
 
 func (g generator) fill(v reflect.Value) {

@@ -388,6 +388,8 @@ const (
 	TimelineKind_TIMELINE_KIND_LINK TimelineKind = 17
 	// It was closed, with the reason.
 	TimelineKind_TIMELINE_KIND_CLOSED TimelineKind = 18
+	// An action item was added or changed.
+	TimelineKind_TIMELINE_KIND_ACTION_ITEM TimelineKind = 19
 )
 
 // Enum value maps for TimelineKind.
@@ -412,6 +414,7 @@ var (
 		16: "TIMELINE_KIND_PUBLIC_UPDATE",
 		17: "TIMELINE_KIND_LINK",
 		18: "TIMELINE_KIND_CLOSED",
+		19: "TIMELINE_KIND_ACTION_ITEM",
 	}
 	TimelineKind_value = map[string]int32{
 		"TIMELINE_KIND_UNSPECIFIED":   0,
@@ -433,6 +436,7 @@ var (
 		"TIMELINE_KIND_PUBLIC_UPDATE": 16,
 		"TIMELINE_KIND_LINK":          17,
 		"TIMELINE_KIND_CLOSED":        18,
+		"TIMELINE_KIND_ACTION_ITEM":   19,
 	}
 )
 
@@ -4781,7 +4785,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\vTERM_HEALTH\x10\x06\x12\x0e\n" +
 	"\n" +
 	"TERM_QUIET\x10\a\x12\r\n" +
-	"\tTERM_LOAD\x10\b*\x8b\x04\n" +
+	"\tTERM_LOAD\x10\b*\xaa\x04\n" +
 	"\fTimelineKind\x12\x1d\n" +
 	"\x19TIMELINE_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TIMELINE_KIND_NOTE\x10\x01\x12\x18\n" +
@@ -4802,7 +4806,8 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x14TIMELINE_KIND_UPDATE\x10\x0f\x12\x1f\n" +
 	"\x1bTIMELINE_KIND_PUBLIC_UPDATE\x10\x10\x12\x16\n" +
 	"\x12TIMELINE_KIND_LINK\x10\x11\x12\x18\n" +
-	"\x14TIMELINE_KIND_CLOSED\x10\x12*f\n" +
+	"\x14TIMELINE_KIND_CLOSED\x10\x12\x12\x1d\n" +
+	"\x19TIMELINE_KIND_ACTION_ITEM\x10\x13*f\n" +
 	"\bPageKind\x12\x19\n" +
 	"\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePAGE_KIND_OPEN\x10\x01\x12\x14\n" +

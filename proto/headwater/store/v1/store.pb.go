@@ -45,8 +45,10 @@ type Meta struct {
 	TopologyVersion string `protobuf:"bytes,4,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
 	// The pending settling deadline. 0: none.
 	SettleAtUnixNano int64 `protobuf:"varint,5,opt,name=settle_at_unix_nano,json=settleAtUnixNano,proto3" json:"settle_at_unix_nano,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Number of the latest action item. 0: there was none.
+	LastActionItem uint64 `protobuf:"varint,6,opt,name=last_action_item,json=lastActionItem,proto3" json:"last_action_item,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Meta) Reset() {
@@ -114,6 +116,194 @@ func (x *Meta) GetSettleAtUnixNano() int64 {
 	return 0
 }
 
+func (x *Meta) GetLastActionItem() uint64 {
+	if x != nil {
+		return x.LastActionItem
+	}
+	return 0
+}
+
+// ActionItem is something to be done. Key: number.
+type ActionItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as AI-7.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The number in the id.
+	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// Id of the incident that it came from. Empty: none.
+	Incident string `protobuf:"bytes,3,opt,name=incident,proto3" json:"incident,omitempty"`
+	// What is to be done.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// Who does it. Empty: nobody yet.
+	Assignee string `protobuf:"bytes,5,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	// When it is due. 0: no date.
+	DueUnixNano int64 `protobuf:"varint,6,opt,name=due_unix_nano,json=dueUnixNano,proto3" json:"due_unix_nano,omitempty"`
+	// correlate.ActionPriority.
+	Priority uint32 `protobuf:"varint,7,opt,name=priority,proto3" json:"priority,omitempty"`
+	// correlate.ActionStatus.
+	Status uint32 `protobuf:"varint,8,opt,name=status,proto3" json:"status,omitempty"`
+	// When it was made.
+	CreatedAtUnixNano int64 `protobuf:"varint,9,opt,name=created_at_unix_nano,json=createdAtUnixNano,proto3" json:"created_at_unix_nano,omitempty"`
+	// When it last changed.
+	UpdatedAtUnixNano int64 `protobuf:"varint,10,opt,name=updated_at_unix_nano,json=updatedAtUnixNano,proto3" json:"updated_at_unix_nano,omitempty"`
+	// When it was done or dropped. 0: neither.
+	EndedAtUnixNano int64 `protobuf:"varint,11,opt,name=ended_at_unix_nano,json=endedAtUnixNano,proto3" json:"ended_at_unix_nano,omitempty"`
+	// Who made it.
+	CreatedBy string `protobuf:"bytes,12,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// Who changed it last.
+	UpdatedBy string `protobuf:"bytes,13,opt,name=updated_by,json=updatedBy,proto3" json:"updated_by,omitempty"`
+	// Stream position that brought it.
+	CreatedRevision uint64 `protobuf:"varint,14,opt,name=created_revision,json=createdRevision,proto3" json:"created_revision,omitempty"`
+	// The engine has forgotten it; the row is history.
+	Archived bool `protobuf:"varint,15,opt,name=archived,proto3" json:"archived,omitempty"`
+	// Stream position at which the row last changed.
+	Revision      uint64 `protobuf:"varint,16,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ActionItem) Reset() {
+	*x = ActionItem{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActionItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActionItem) ProtoMessage() {}
+
+func (x *ActionItem) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActionItem.ProtoReflect.Descriptor instead.
+func (*ActionItem) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ActionItem) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ActionItem) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ActionItem) GetIncident() string {
+	if x != nil {
+		return x.Incident
+	}
+	return ""
+}
+
+func (x *ActionItem) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ActionItem) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
+func (x *ActionItem) GetDueUnixNano() int64 {
+	if x != nil {
+		return x.DueUnixNano
+	}
+	return 0
+}
+
+func (x *ActionItem) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *ActionItem) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *ActionItem) GetCreatedAtUnixNano() int64 {
+	if x != nil {
+		return x.CreatedAtUnixNano
+	}
+	return 0
+}
+
+func (x *ActionItem) GetUpdatedAtUnixNano() int64 {
+	if x != nil {
+		return x.UpdatedAtUnixNano
+	}
+	return 0
+}
+
+func (x *ActionItem) GetEndedAtUnixNano() int64 {
+	if x != nil {
+		return x.EndedAtUnixNano
+	}
+	return 0
+}
+
+func (x *ActionItem) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *ActionItem) GetUpdatedBy() string {
+	if x != nil {
+		return x.UpdatedBy
+	}
+	return ""
+}
+
+func (x *ActionItem) GetCreatedRevision() uint64 {
+	if x != nil {
+		return x.CreatedRevision
+	}
+	return 0
+}
+
+func (x *ActionItem) GetArchived() bool {
+	if x != nil {
+		return x.Archived
+	}
+	return false
+}
+
+func (x *ActionItem) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 // AlertState is one alert instance. Key: start, then fingerprint.
 type AlertState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -177,7 +367,7 @@ type AlertState struct {
 
 func (x *AlertState) Reset() {
 	*x = AlertState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[1]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -189,7 +379,7 @@ func (x *AlertState) String() string {
 func (*AlertState) ProtoMessage() {}
 
 func (x *AlertState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[1]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -202,7 +392,7 @@ func (x *AlertState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertState.ProtoReflect.Descriptor instead.
 func (*AlertState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{1}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AlertState) GetFingerprint() string {
@@ -409,7 +599,7 @@ type Fate struct {
 
 func (x *Fate) Reset() {
 	*x = Fate{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[2]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -421,7 +611,7 @@ func (x *Fate) String() string {
 func (*Fate) ProtoMessage() {}
 
 func (x *Fate) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[2]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -434,7 +624,7 @@ func (x *Fate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fate.ProtoReflect.Descriptor instead.
 func (*Fate) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{2}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Fate) GetKind() uint32 {
@@ -561,7 +751,7 @@ type Incident struct {
 
 func (x *Incident) Reset() {
 	*x = Incident{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[3]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +763,7 @@ func (x *Incident) String() string {
 func (*Incident) ProtoMessage() {}
 
 func (x *Incident) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[3]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +776,7 @@ func (x *Incident) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Incident.ProtoReflect.Descriptor instead.
 func (*Incident) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{3}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Incident) GetId() string {
@@ -935,7 +1125,7 @@ type SevStatement struct {
 
 func (x *SevStatement) Reset() {
 	*x = SevStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1137,7 @@ func (x *SevStatement) String() string {
 func (*SevStatement) ProtoMessage() {}
 
 func (x *SevStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1150,7 @@ func (x *SevStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SevStatement.ProtoReflect.Descriptor instead.
 func (*SevStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SevStatement) GetSev() uint32 {
@@ -1006,7 +1196,7 @@ type Closure struct {
 
 func (x *Closure) Reset() {
 	*x = Closure{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1018,7 +1208,7 @@ func (x *Closure) String() string {
 func (*Closure) ProtoMessage() {}
 
 func (x *Closure) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1031,7 +1221,7 @@ func (x *Closure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closure.ProtoReflect.Descriptor instead.
 func (*Closure) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Closure) GetAtUnixNano() int64 {
@@ -1072,7 +1262,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1274,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1287,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Role) GetName() string {
@@ -1145,7 +1335,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1347,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1360,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Link) GetTitle() string {
@@ -1216,7 +1406,7 @@ type Parting struct {
 
 func (x *Parting) Reset() {
 	*x = Parting{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1418,7 @@ func (x *Parting) String() string {
 func (*Parting) ProtoMessage() {}
 
 func (x *Parting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1431,7 @@ func (x *Parting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parting.ProtoReflect.Descriptor instead.
 func (*Parting) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Parting) GetIncident() string {
@@ -1282,7 +1472,7 @@ type OriginStatement struct {
 
 func (x *OriginStatement) Reset() {
 	*x = OriginStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1484,7 @@ func (x *OriginStatement) String() string {
 func (*OriginStatement) ProtoMessage() {}
 
 func (x *OriginStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1497,7 @@ func (x *OriginStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginStatement.ProtoReflect.Descriptor instead.
 func (*OriginStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OriginStatement) GetService() *Ref {
@@ -1361,7 +1551,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1373,7 +1563,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1386,7 +1576,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Origin) GetService() *Ref {
@@ -1453,7 +1643,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1655,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1668,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Reason) GetText() string {
@@ -1529,7 +1719,7 @@ type ServiceImpact struct {
 
 func (x *ServiceImpact) Reset() {
 	*x = ServiceImpact{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1731,7 @@ func (x *ServiceImpact) String() string {
 func (*ServiceImpact) ProtoMessage() {}
 
 func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1744,7 @@ func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceImpact.ProtoReflect.Descriptor instead.
 func (*ServiceImpact) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ServiceImpact) GetService() *Ref {
@@ -1643,7 +1833,7 @@ type PathEdge struct {
 
 func (x *PathEdge) Reset() {
 	*x = PathEdge{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1845,7 @@ func (x *PathEdge) String() string {
 func (*PathEdge) ProtoMessage() {}
 
 func (x *PathEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1858,7 @@ func (x *PathEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
 func (*PathEdge) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PathEdge) GetCause() *Ref {
@@ -1739,7 +1929,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1941,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1954,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TimelineEntry) GetAtUnixNano() int64 {
@@ -1817,7 +2007,7 @@ type Acknowledgement struct {
 
 func (x *Acknowledgement) Reset() {
 	*x = Acknowledgement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1829,7 +2019,7 @@ func (x *Acknowledgement) String() string {
 func (*Acknowledgement) ProtoMessage() {}
 
 func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1842,7 +2032,7 @@ func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Acknowledgement) GetAtUnixNano() int64 {
@@ -1895,7 +2085,7 @@ type Paging struct {
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +2097,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +2110,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Paging) GetDueAtUnixNano() int64 {
@@ -2014,7 +2204,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2216,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2229,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Change) GetService() *Ref {
@@ -2099,7 +2289,7 @@ type ChangeState struct {
 
 func (x *ChangeState) Reset() {
 	*x = ChangeState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2111,7 +2301,7 @@ func (x *ChangeState) String() string {
 func (*ChangeState) ProtoMessage() {}
 
 func (x *ChangeState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2124,7 +2314,7 @@ func (x *ChangeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeState.ProtoReflect.Descriptor instead.
 func (*ChangeState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ChangeState) GetChange() *Change {
@@ -2181,7 +2371,7 @@ type HealthState struct {
 
 func (x *HealthState) Reset() {
 	*x = HealthState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2193,7 +2383,7 @@ func (x *HealthState) String() string {
 func (*HealthState) ProtoMessage() {}
 
 func (x *HealthState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2206,7 +2396,7 @@ func (x *HealthState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthState.ProtoReflect.Descriptor instead.
 func (*HealthState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HealthState) GetService() *Ref {
@@ -2306,7 +2496,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2508,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2521,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -2363,7 +2553,7 @@ type Stat struct {
 
 func (x *Stat) Reset() {
 	*x = Stat{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2565,7 @@ func (x *Stat) String() string {
 func (*Stat) ProtoMessage() {}
 
 func (x *Stat) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2578,7 @@ func (x *Stat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stat.ProtoReflect.Descriptor instead.
 func (*Stat) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Stat) GetKey() string {
@@ -2416,13 +2606,35 @@ var File_headwater_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1eheadwater/store/v1/store.proto\x12\x12headwater.store.v1\x1a!headwater/store/v1/topology.proto\"\xbb\x01\n" +
+	"\x1eheadwater/store/v1/store.proto\x12\x12headwater.store.v1\x1a!headwater/store/v1/topology.proto\"\xe5\x01\n" +
 	"\x04Meta\x12\x10\n" +
 	"\x03pos\x18\x01 \x01(\x04R\x03pos\x12\"\n" +
 	"\rnow_unix_nano\x18\x02 \x01(\x03R\vnowUnixNano\x12#\n" +
 	"\rnext_incident\x18\x03 \x01(\x04R\fnextIncident\x12)\n" +
 	"\x10topology_version\x18\x04 \x01(\tR\x0ftopologyVersion\x12-\n" +
-	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\"\x8e\a\n" +
+	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\x12(\n" +
+	"\x10last_action_item\x18\x06 \x01(\x04R\x0elastActionItem\"\x88\x04\n" +
+	"\n" +
+	"ActionItem\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x1a\n" +
+	"\bincident\x18\x03 \x01(\tR\bincident\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x1a\n" +
+	"\bassignee\x18\x05 \x01(\tR\bassignee\x12\"\n" +
+	"\rdue_unix_nano\x18\x06 \x01(\x03R\vdueUnixNano\x12\x1a\n" +
+	"\bpriority\x18\a \x01(\rR\bpriority\x12\x16\n" +
+	"\x06status\x18\b \x01(\rR\x06status\x12/\n" +
+	"\x14created_at_unix_nano\x18\t \x01(\x03R\x11createdAtUnixNano\x12/\n" +
+	"\x14updated_at_unix_nano\x18\n" +
+	" \x01(\x03R\x11updatedAtUnixNano\x12+\n" +
+	"\x12ended_at_unix_nano\x18\v \x01(\x03R\x0fendedAtUnixNano\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\f \x01(\tR\tcreatedBy\x12\x1d\n" +
+	"\n" +
+	"updated_by\x18\r \x01(\tR\tupdatedBy\x12)\n" +
+	"\x10created_revision\x18\x0e \x01(\x04R\x0fcreatedRevision\x12\x1a\n" +
+	"\barchived\x18\x0f \x01(\bR\barchived\x12\x1a\n" +
+	"\brevision\x18\x10 \x01(\x04R\brevision\"\x8e\a\n" +
 	"\n" +
 	"AlertState\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x16\n" +
@@ -2650,61 +2862,62 @@ func file_headwater_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_headwater_store_v1_store_proto_rawDescData
 }
 
-var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_headwater_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),            // 0: headwater.store.v1.Meta
-	(*AlertState)(nil),      // 1: headwater.store.v1.AlertState
-	(*Fate)(nil),            // 2: headwater.store.v1.Fate
-	(*Incident)(nil),        // 3: headwater.store.v1.Incident
-	(*SevStatement)(nil),    // 4: headwater.store.v1.SevStatement
-	(*Closure)(nil),         // 5: headwater.store.v1.Closure
-	(*Role)(nil),            // 6: headwater.store.v1.Role
-	(*Link)(nil),            // 7: headwater.store.v1.Link
-	(*Parting)(nil),         // 8: headwater.store.v1.Parting
-	(*OriginStatement)(nil), // 9: headwater.store.v1.OriginStatement
-	(*Origin)(nil),          // 10: headwater.store.v1.Origin
-	(*Reason)(nil),          // 11: headwater.store.v1.Reason
-	(*ServiceImpact)(nil),   // 12: headwater.store.v1.ServiceImpact
-	(*PathEdge)(nil),        // 13: headwater.store.v1.PathEdge
-	(*TimelineEntry)(nil),   // 14: headwater.store.v1.TimelineEntry
-	(*Acknowledgement)(nil), // 15: headwater.store.v1.Acknowledgement
-	(*Paging)(nil),          // 16: headwater.store.v1.Paging
-	(*Change)(nil),          // 17: headwater.store.v1.Change
-	(*ChangeState)(nil),     // 18: headwater.store.v1.ChangeState
-	(*HealthState)(nil),     // 19: headwater.store.v1.HealthState
-	(*AlertId)(nil),         // 20: headwater.store.v1.AlertId
-	(*Stat)(nil),            // 21: headwater.store.v1.Stat
-	(*Ref)(nil),             // 22: headwater.store.v1.Ref
+	(*ActionItem)(nil),      // 1: headwater.store.v1.ActionItem
+	(*AlertState)(nil),      // 2: headwater.store.v1.AlertState
+	(*Fate)(nil),            // 3: headwater.store.v1.Fate
+	(*Incident)(nil),        // 4: headwater.store.v1.Incident
+	(*SevStatement)(nil),    // 5: headwater.store.v1.SevStatement
+	(*Closure)(nil),         // 6: headwater.store.v1.Closure
+	(*Role)(nil),            // 7: headwater.store.v1.Role
+	(*Link)(nil),            // 8: headwater.store.v1.Link
+	(*Parting)(nil),         // 9: headwater.store.v1.Parting
+	(*OriginStatement)(nil), // 10: headwater.store.v1.OriginStatement
+	(*Origin)(nil),          // 11: headwater.store.v1.Origin
+	(*Reason)(nil),          // 12: headwater.store.v1.Reason
+	(*ServiceImpact)(nil),   // 13: headwater.store.v1.ServiceImpact
+	(*PathEdge)(nil),        // 14: headwater.store.v1.PathEdge
+	(*TimelineEntry)(nil),   // 15: headwater.store.v1.TimelineEntry
+	(*Acknowledgement)(nil), // 16: headwater.store.v1.Acknowledgement
+	(*Paging)(nil),          // 17: headwater.store.v1.Paging
+	(*Change)(nil),          // 18: headwater.store.v1.Change
+	(*ChangeState)(nil),     // 19: headwater.store.v1.ChangeState
+	(*HealthState)(nil),     // 20: headwater.store.v1.HealthState
+	(*AlertId)(nil),         // 21: headwater.store.v1.AlertId
+	(*Stat)(nil),            // 22: headwater.store.v1.Stat
+	(*Ref)(nil),             // 23: headwater.store.v1.Ref
 }
 var file_headwater_store_v1_store_proto_depIdxs = []int32{
-	22, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
-	22, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
-	2,  // 2: headwater.store.v1.AlertState.fate:type_name -> headwater.store.v1.Fate
-	10, // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
-	12, // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
-	22, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
-	13, // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
-	17, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
-	15, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
-	14, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
-	16, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
-	8,  // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
-	9,  // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
-	4,  // 13: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
-	5,  // 14: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
-	6,  // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
-	7,  // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
-	22, // 17: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
-	22, // 18: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
-	11, // 19: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
-	22, // 20: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
-	22, // 21: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
-	22, // 22: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
-	22, // 23: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
-	22, // 24: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
-	17, // 25: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
-	22, // 26: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
-	20, // 27: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
+	23, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
+	23, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
+	3,  // 2: headwater.store.v1.AlertState.fate:type_name -> headwater.store.v1.Fate
+	11, // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
+	13, // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
+	23, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
+	14, // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
+	18, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
+	16, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
+	15, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
+	17, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
+	9,  // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
+	10, // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
+	5,  // 13: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
+	6,  // 14: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
+	7,  // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
+	8,  // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
+	23, // 17: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
+	23, // 18: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
+	12, // 19: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
+	23, // 20: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
+	23, // 21: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
+	23, // 22: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
+	23, // 23: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
+	23, // 24: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
+	18, // 25: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
+	23, // 26: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
+	21, // 27: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
 	28, // [28:28] is the sub-list for method output_type
 	28, // [28:28] is the sub-list for method input_type
 	28, // [28:28] is the sub-list for extension type_name
@@ -2724,7 +2937,7 @@ func file_headwater_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_store_v1_store_proto_rawDesc), len(file_headwater_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

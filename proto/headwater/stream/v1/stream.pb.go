@@ -302,6 +302,10 @@ const (
 	CommandKind_COMMAND_KIND_LINK CommandKind = 12
 	// Some alerts of an incident are about something else that is worth no page.
 	CommandKind_COMMAND_KIND_DETACH CommandKind = 13
+	// Something is to be done.
+	CommandKind_COMMAND_KIND_ADD_ACTION_ITEM CommandKind = 14
+	// An action item changes. About no incident.
+	CommandKind_COMMAND_KIND_EDIT_ACTION_ITEM CommandKind = 15
 )
 
 // Enum value maps for CommandKind.
@@ -321,22 +325,26 @@ var (
 		11: "COMMAND_KIND_ADD_UPDATE",
 		12: "COMMAND_KIND_LINK",
 		13: "COMMAND_KIND_DETACH",
+		14: "COMMAND_KIND_ADD_ACTION_ITEM",
+		15: "COMMAND_KIND_EDIT_ACTION_ITEM",
 	}
 	CommandKind_value = map[string]int32{
-		"COMMAND_KIND_UNSPECIFIED":   0,
-		"COMMAND_KIND_ACKNOWLEDGE":   1,
-		"COMMAND_KIND_RESOLVE":       2,
-		"COMMAND_KIND_ADD_NOTE":      3,
-		"COMMAND_KIND_SET_ORIGIN":    4,
-		"COMMAND_KIND_MERGE":         5,
-		"COMMAND_KIND_SPLIT":         6,
-		"COMMAND_KIND_RESET_LEARNED": 7,
-		"COMMAND_KIND_SET_SEVERITY":  8,
-		"COMMAND_KIND_SET_STATUS":    9,
-		"COMMAND_KIND_ASSIGN":        10,
-		"COMMAND_KIND_ADD_UPDATE":    11,
-		"COMMAND_KIND_LINK":          12,
-		"COMMAND_KIND_DETACH":        13,
+		"COMMAND_KIND_UNSPECIFIED":      0,
+		"COMMAND_KIND_ACKNOWLEDGE":      1,
+		"COMMAND_KIND_RESOLVE":          2,
+		"COMMAND_KIND_ADD_NOTE":         3,
+		"COMMAND_KIND_SET_ORIGIN":       4,
+		"COMMAND_KIND_MERGE":            5,
+		"COMMAND_KIND_SPLIT":            6,
+		"COMMAND_KIND_RESET_LEARNED":    7,
+		"COMMAND_KIND_SET_SEVERITY":     8,
+		"COMMAND_KIND_SET_STATUS":       9,
+		"COMMAND_KIND_ASSIGN":           10,
+		"COMMAND_KIND_ADD_UPDATE":       11,
+		"COMMAND_KIND_LINK":             12,
+		"COMMAND_KIND_DETACH":           13,
+		"COMMAND_KIND_ADD_ACTION_ITEM":  14,
+		"COMMAND_KIND_EDIT_ACTION_ITEM": 15,
 	}
 )
 
@@ -1267,7 +1275,9 @@ type Command struct {
 	// Of ADD_UPDATE: it is for those outside.
 	Public bool `protobuf:"varint,16,opt,name=public,proto3" json:"public,omitempty"`
 	// Of LINK: where people look.
-	Link          *Link `protobuf:"bytes,17,opt,name=link,proto3" json:"link,omitempty"`
+	Link *Link `protobuf:"bytes,17,opt,name=link,proto3" json:"link,omitempty"`
+	// Of ADD_ACTION_ITEM and EDIT_ACTION_ITEM: what is to be done.
+	Item          *ActionItemEdit `protobuf:"bytes,18,opt,name=item,proto3" json:"item,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1421,6 +1431,113 @@ func (x *Command) GetLink() *Link {
 	return nil
 }
 
+func (x *Command) GetItem() *ActionItemEdit {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+// ActionItemEdit is a new action item, or what of one changes.
+type ActionItemEdit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the one that changes, such as AI-7.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Which of the fields below change, by name: text, assignee, due, priority, status.
+	Fields []string `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty"`
+	// What is to be done.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// Who does it.
+	Assignee string `protobuf:"bytes,4,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	// When it is due. 0: no date.
+	DueUnixNano int64 `protobuf:"varint,5,opt,name=due_unix_nano,json=dueUnixNano,proto3" json:"due_unix_nano,omitempty"`
+	// 0 low, 1 medium, 2 high.
+	Priority uint32 `protobuf:"varint,6,opt,name=priority,proto3" json:"priority,omitempty"`
+	// 0 open, 1 in progress, 2 done, 3 dropped.
+	Status        uint32 `protobuf:"varint,7,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ActionItemEdit) Reset() {
+	*x = ActionItemEdit{}
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActionItemEdit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActionItemEdit) ProtoMessage() {}
+
+func (x *ActionItemEdit) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActionItemEdit.ProtoReflect.Descriptor instead.
+func (*ActionItemEdit) Descriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ActionItemEdit) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ActionItemEdit) GetFields() []string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *ActionItemEdit) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ActionItemEdit) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
+func (x *ActionItemEdit) GetDueUnixNano() int64 {
+	if x != nil {
+		return x.DueUnixNano
+	}
+	return 0
+}
+
+func (x *ActionItemEdit) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *ActionItemEdit) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
 // Link leads people to something about an incident.
 type Link struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1434,7 +1551,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1563,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1576,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{8}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Link) GetTitle() string {
@@ -1489,7 +1606,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1618,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1631,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{9}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -1544,7 +1661,7 @@ type LearnedSelection struct {
 
 func (x *LearnedSelection) Reset() {
 	*x = LearnedSelection{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1673,7 @@ func (x *LearnedSelection) String() string {
 func (*LearnedSelection) ProtoMessage() {}
 
 func (x *LearnedSelection) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1686,7 @@ func (x *LearnedSelection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LearnedSelection.ProtoReflect.Descriptor instead.
 func (*LearnedSelection) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{10}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LearnedSelection) GetKind() LearnedKind {
@@ -1607,7 +1724,7 @@ type TopologyReport struct {
 
 func (x *TopologyReport) Reset() {
 	*x = TopologyReport{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1736,7 @@ func (x *TopologyReport) String() string {
 func (*TopologyReport) ProtoMessage() {}
 
 func (x *TopologyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1749,7 @@ func (x *TopologyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopologyReport.ProtoReflect.Descriptor instead.
 func (*TopologyReport) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TopologyReport) GetSource() string {
@@ -1700,7 +1817,7 @@ type SourceReport struct {
 
 func (x *SourceReport) Reset() {
 	*x = SourceReport{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1829,7 @@ func (x *SourceReport) String() string {
 func (*SourceReport) ProtoMessage() {}
 
 func (x *SourceReport) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +1842,7 @@ func (x *SourceReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceReport.ProtoReflect.Descriptor instead.
 func (*SourceReport) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SourceReport) GetSource() string {
@@ -1796,7 +1913,7 @@ type Sighting struct {
 
 func (x *Sighting) Reset() {
 	*x = Sighting{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +1925,7 @@ func (x *Sighting) String() string {
 func (*Sighting) ProtoMessage() {}
 
 func (x *Sighting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +1938,7 @@ func (x *Sighting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sighting.ProtoReflect.Descriptor instead.
 func (*Sighting) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Sighting) GetSource() string {
@@ -1890,7 +2007,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +2019,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2032,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Service) GetName() string {
@@ -2014,7 +2131,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2143,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2156,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Dependency) GetFrom() *ServiceRef {
@@ -2092,7 +2209,7 @@ type RedundancyGroup struct {
 
 func (x *RedundancyGroup) Reset() {
 	*x = RedundancyGroup{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2104,7 +2221,7 @@ func (x *RedundancyGroup) String() string {
 func (*RedundancyGroup) ProtoMessage() {}
 
 func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2117,7 +2234,7 @@ func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedundancyGroup.ProtoReflect.Descriptor instead.
 func (*RedundancyGroup) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{16}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RedundancyGroup) GetFrom() *ServiceRef {
@@ -2150,7 +2267,7 @@ type Tick struct {
 
 func (x *Tick) Reset() {
 	*x = Tick{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2162,7 +2279,7 @@ func (x *Tick) String() string {
 func (*Tick) ProtoMessage() {}
 
 func (x *Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2175,7 +2292,7 @@ func (x *Tick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tick.ProtoReflect.Descriptor instead.
 func (*Tick) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{17}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{18}
 }
 
 // DeadLetter is one message of the dead-letter stream: a request body that could
@@ -2200,7 +2317,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2329,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2342,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{18}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeadLetter) GetSource() string {
@@ -2331,7 +2448,7 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04link\x18\x04 \x01(\tR\x04link\x12 \n" +
 	"\fat_unix_nano\x18\x05 \x01(\x03R\n" +
 	"atUnixNano\x12\x16\n" +
-	"\x06source\x18\x06 \x01(\tR\x06source\"\xfd\x04\n" +
+	"\x06source\x18\x06 \x01(\tR\x06source\"\xb6\x05\n" +
 	"\aCommand\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .headwater.stream.v1.CommandKindR\x04kind\x12\x1a\n" +
 	"\bincident\x18\x02 \x01(\tR\bincident\x12\x14\n" +
@@ -2351,7 +2468,16 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04role\x18\x0e \x01(\tR\x04role\x12\x10\n" +
 	"\x03who\x18\x0f \x01(\tR\x03who\x12\x16\n" +
 	"\x06public\x18\x10 \x01(\bR\x06public\x12-\n" +
-	"\x04link\x18\x11 \x01(\v2\x19.headwater.stream.v1.LinkR\x04link\".\n" +
+	"\x04link\x18\x11 \x01(\v2\x19.headwater.stream.v1.LinkR\x04link\x127\n" +
+	"\x04item\x18\x12 \x01(\v2#.headwater.stream.v1.ActionItemEditR\x04item\"\xc0\x01\n" +
+	"\x0eActionItemEdit\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06fields\x18\x02 \x03(\tR\x06fields\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x1a\n" +
+	"\bassignee\x18\x04 \x01(\tR\bassignee\x12\"\n" +
+	"\rdue_unix_nano\x18\x05 \x01(\x03R\vdueUnixNano\x12\x1a\n" +
+	"\bpriority\x18\x06 \x01(\rR\bpriority\x12\x16\n" +
+	"\x06status\x18\a \x01(\rR\x06status\".\n" +
 	"\x04Link\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\"Z\n" +
@@ -2450,7 +2576,7 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x15LEARNED_KIND_COVERAGE\x10\x01\x12\x15\n" +
 	"\x11LEARNED_KIND_EDGE\x10\x02\x12\x16\n" +
 	"\x12LEARNED_KIND_NOISE\x10\x03\x12\x18\n" +
-	"\x14LEARNED_KIND_ALERTED\x10\x04*\x8d\x03\n" +
+	"\x14LEARNED_KIND_ALERTED\x10\x04*\xd2\x03\n" +
 	"\vCommandKind\x12\x1c\n" +
 	"\x18COMMAND_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18COMMAND_KIND_ACKNOWLEDGE\x10\x01\x12\x18\n" +
@@ -2466,7 +2592,9 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x12\x1b\n" +
 	"\x17COMMAND_KIND_ADD_UPDATE\x10\v\x12\x15\n" +
 	"\x11COMMAND_KIND_LINK\x10\f\x12\x17\n" +
-	"\x13COMMAND_KIND_DETACH\x10\r*\xbd\x02\n" +
+	"\x13COMMAND_KIND_DETACH\x10\r\x12 \n" +
+	"\x1cCOMMAND_KIND_ADD_ACTION_ITEM\x10\x0e\x12!\n" +
+	"\x1dCOMMAND_KIND_EDIT_ACTION_ITEM\x10\x0f*\xbd\x02\n" +
 	"\vServiceKind\x12\x1c\n" +
 	"\x18SERVICE_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SERVICE_KIND_SERVICE\x10\x01\x12\x19\n" +
@@ -2500,7 +2628,7 @@ func file_headwater_stream_v1_stream_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_stream_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(AlertStatus)(0),         // 0: headwater.stream.v1.AlertStatus
 	(HealthStatus)(0),        // 1: headwater.stream.v1.HealthStatus
@@ -2517,27 +2645,28 @@ var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(*HealthResult)(nil),     // 12: headwater.stream.v1.HealthResult
 	(*Change)(nil),           // 13: headwater.stream.v1.Change
 	(*Command)(nil),          // 14: headwater.stream.v1.Command
-	(*Link)(nil),             // 15: headwater.stream.v1.Link
-	(*AlertId)(nil),          // 16: headwater.stream.v1.AlertId
-	(*LearnedSelection)(nil), // 17: headwater.stream.v1.LearnedSelection
-	(*TopologyReport)(nil),   // 18: headwater.stream.v1.TopologyReport
-	(*SourceReport)(nil),     // 19: headwater.stream.v1.SourceReport
-	(*Sighting)(nil),         // 20: headwater.stream.v1.Sighting
-	(*Service)(nil),          // 21: headwater.stream.v1.Service
-	(*Dependency)(nil),       // 22: headwater.stream.v1.Dependency
-	(*RedundancyGroup)(nil),  // 23: headwater.stream.v1.RedundancyGroup
-	(*Tick)(nil),             // 24: headwater.stream.v1.Tick
-	(*DeadLetter)(nil),       // 25: headwater.stream.v1.DeadLetter
-	nil,                      // 26: headwater.stream.v1.Service.LabelsEntry
-	nil,                      // 27: headwater.stream.v1.Service.LinksEntry
+	(*ActionItemEdit)(nil),   // 15: headwater.stream.v1.ActionItemEdit
+	(*Link)(nil),             // 16: headwater.stream.v1.Link
+	(*AlertId)(nil),          // 17: headwater.stream.v1.AlertId
+	(*LearnedSelection)(nil), // 18: headwater.stream.v1.LearnedSelection
+	(*TopologyReport)(nil),   // 19: headwater.stream.v1.TopologyReport
+	(*SourceReport)(nil),     // 20: headwater.stream.v1.SourceReport
+	(*Sighting)(nil),         // 21: headwater.stream.v1.Sighting
+	(*Service)(nil),          // 22: headwater.stream.v1.Service
+	(*Dependency)(nil),       // 23: headwater.stream.v1.Dependency
+	(*RedundancyGroup)(nil),  // 24: headwater.stream.v1.RedundancyGroup
+	(*Tick)(nil),             // 25: headwater.stream.v1.Tick
+	(*DeadLetter)(nil),       // 26: headwater.stream.v1.DeadLetter
+	nil,                      // 27: headwater.stream.v1.Service.LabelsEntry
+	nil,                      // 28: headwater.stream.v1.Service.LinksEntry
 }
 var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	8,  // 0: headwater.stream.v1.Entry.alerts:type_name -> headwater.stream.v1.AlertBatch
 	11, // 1: headwater.stream.v1.Entry.health:type_name -> headwater.stream.v1.HealthBatch
 	13, // 2: headwater.stream.v1.Entry.change:type_name -> headwater.stream.v1.Change
 	14, // 3: headwater.stream.v1.Entry.command:type_name -> headwater.stream.v1.Command
-	18, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
-	24, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
+	19, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
+	25, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
 	9,  // 6: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
 	0,  // 7: headwater.stream.v1.Alert.status:type_name -> headwater.stream.v1.AlertStatus
 	12, // 8: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
@@ -2546,33 +2675,34 @@ var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	10, // 11: headwater.stream.v1.Change.service:type_name -> headwater.stream.v1.ServiceRef
 	4,  // 12: headwater.stream.v1.Command.kind:type_name -> headwater.stream.v1.CommandKind
 	10, // 13: headwater.stream.v1.Command.service:type_name -> headwater.stream.v1.ServiceRef
-	16, // 14: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
+	17, // 14: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
 	10, // 15: headwater.stream.v1.Command.services:type_name -> headwater.stream.v1.ServiceRef
-	17, // 16: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
+	18, // 16: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
 	2,  // 17: headwater.stream.v1.Command.status:type_name -> headwater.stream.v1.IncidentStatus
-	15, // 18: headwater.stream.v1.Command.link:type_name -> headwater.stream.v1.Link
-	3,  // 19: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
-	21, // 20: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
-	22, // 21: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	23, // 22: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	19, // 23: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
-	21, // 24: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
-	22, // 25: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	23, // 26: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	5,  // 27: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
-	26, // 28: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
-	27, // 29: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
-	20, // 30: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
-	10, // 31: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
-	10, // 32: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
-	6,  // 33: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
-	20, // 34: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
-	10, // 35: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	16, // 18: headwater.stream.v1.Command.link:type_name -> headwater.stream.v1.Link
+	15, // 19: headwater.stream.v1.Command.item:type_name -> headwater.stream.v1.ActionItemEdit
+	3,  // 20: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
+	22, // 21: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
+	23, // 22: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	24, // 23: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	20, // 24: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
+	22, // 25: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
+	23, // 26: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	24, // 27: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	5,  // 28: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
+	27, // 29: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
+	28, // 30: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
+	21, // 31: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
+	10, // 32: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
+	10, // 33: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
+	6,  // 34: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
+	21, // 35: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
+	10, // 36: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_headwater_stream_v1_stream_proto_init() }
@@ -2588,14 +2718,14 @@ func file_headwater_stream_v1_stream_proto_init() {
 		(*Entry_Topology)(nil),
 		(*Entry_Tick)(nil),
 	}
-	file_headwater_stream_v1_stream_proto_msgTypes[13].OneofWrappers = []any{}
+	file_headwater_stream_v1_stream_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_stream_v1_stream_proto_rawDesc), len(file_headwater_stream_v1_stream_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
