@@ -310,6 +310,9 @@ func (m *Manager) putNow(ctx context.Context) (pos uint64, version string, err e
 		return 0, "", errAsking
 	}
 	merged := Merge(m.voices())
-	pos, err = m.put(ctx, merged.Spec)
-	return pos, merged.Spec.Version, err
+	if pos, err = m.put(ctx, merged.Spec); err != nil {
+		return pos, merged.Spec.Version, err
+	}
+	m.show(merged) // before the answer: who pushed asks next what came of it
+	return pos, merged.Spec.Version, nil
 }
