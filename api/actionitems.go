@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -119,7 +118,7 @@ func (s *actionItemService) UpdateActionItem(ctx context.Context, req *pb.Update
 	if err != nil {
 		return nil, err
 	}
-	if err := checkItemRevision(&c, before); err != nil {
+	if err := sameRevision(c.IfRevision, before.Revision, before.ID, "action_item"); err != nil {
 		return nil, err
 	}
 	if _, err := s.carryOut(ctx, &c); err != nil {
@@ -199,22 +198,12 @@ func (s *actionItemService) carryOut(ctx context.Context, c *correlate.Command) 
 	}
 	if c.Item.ID != "" {
 		if now, _, err := s.item(ctx, c.Item.ID); err == nil {
-			if err := checkItemRevision(c, now); err != nil {
+			if err := sameRevision(c.IfRevision, now.Revision, now.ID, "action_item"); err != nil {
 				return 0, err
 			}
 		}
 	}
 	return 0, fault(codes.FailedPrecondition, reasonRejected, rejected, map[string]string{"action_item": c.Item.ID})
-}
-
-// checkItemRevision is [checkRevision] for action items.
-func checkItemRevision(c *correlate.Command, now *correlate.ActionItem) error {
-	if c.IfRevision == 0 || now.Revision == c.IfRevision {
-		return nil
-	}
-	return fault(codes.Aborted, reasonETag,
-		fmt.Sprintf("%s has changed: it is at revision %d, no longer at %d; read it and try again", now.ID, now.Revision, c.IfRevision),
-		map[string]string{"action_item": now.ID, "revision": strconv.FormatUint(now.Revision, 10)})
 }
 
 // ListActionItems implements [pb.ActionItemServiceServer].

@@ -108,12 +108,18 @@ func parseETag(etag string) (uint64, error) {
 // checkRevision answers a command that was given in view of another state than now holds.
 // Revisions only grow, so what differs now differed when the command was judged.
 func checkRevision(c *correlate.Command, now *correlate.Incident) error {
-	if c.IfRevision == 0 || now.Revision == c.IfRevision {
+	return sameRevision(c.IfRevision, now.Revision, now.ID, "incident")
+}
+
+// sameRevision fails when what has id, a kind of resource, is at another revision than the
+// one that it must still have; 0: any will do.
+func sameRevision(want, now uint64, id, kind string) error {
+	if want == 0 || now == want {
 		return nil
 	}
 	return fault(codes.Aborted, reasonETag,
-		fmt.Sprintf("%s has changed: it is at revision %d, no longer at %d; read it and try again", now.ID, now.Revision, c.IfRevision),
-		map[string]string{"incident": now.ID, "revision": strconv.FormatUint(now.Revision, 10)})
+		fmt.Sprintf("%s has changed: it is at revision %d, no longer at %d; read it and try again", id, now, want),
+		map[string]string{kind: id, "revision": strconv.FormatUint(now, 10)})
 }
 
 // whole reads an incident in full view.

@@ -37,7 +37,7 @@ func (e *Engine) recount(inc *incident) {
 	if row.Firing == 0 {
 		row.QuietSince = minTime(last, e.meta.Now)
 	}
-	e.planReview(inc)
+	e.planReview(inc, firing)
 	e.judgePaging(inc)
 	e.scheduleIncident(inc)
 }

@@ -79,9 +79,14 @@ func (s *scene) byRecovery(g *growth, t *tree) []recovery {
 		g.recoveries = append(g.recoveries, recovery{t.attached[i].item, t.attached[i].node})
 	}
 	slices.SortFunc(g.recoveries, func(a, b recovery) int {
-		return cmp.Or(cmp.Compare(s.recovered[a.item], s.recovered[b.item]), cmp.Compare(a.item, b.item))
+		return s.compareRecoveries(a.item, b.item)
 	})
 	return g.recoveries
+}
+
+// compareRecoveries orders alerts by their recovery.
+func (s *scene) compareRecoveries(a, b int32) int {
+	return cmp.Or(cmp.Compare(s.recovered[a], s.recovered[b]), cmp.Compare(a, b))
 }
 
 // services counts the nodes in part.
@@ -108,9 +113,7 @@ func (p *partitioner) afterRecoveries(c *cluster) []itemSet {
 		return nil
 	}
 	items := c.set.list()
-	slices.SortFunc(items, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(p.recovered[a], p.recovered[b]), cmp.Compare(a, b))
-	})
+	slices.SortFunc(items, p.compareRecoveries)
 	var parts []itemSet
 	most := 2 * p.tries(maxCuts)
 	for i := len(items) - 1; i > 0 && len(parts) < most; i-- {
@@ -138,10 +141,11 @@ func (s *scene) over(c *cluster) bool {
 
 // planReview plans when inc is to be judged anew because a part of it recovered: when the rest
 // has gone on for so much longer that this counts in full, at once when nothing is left.
-func (e *Engine) planReview(inc *incident) {
+// firing is how many alerts fire by service.
+func (e *Engine) planReview(inc *incident, firing map[nodeID]int) {
 	row := inc.row
 	row.ReviewAt = time.Time{}
-	last := lastRecovery(inc)
+	last := lastRecovery(inc, firing)
 	if !last.After(row.ReviewedUntil) {
 		return
 	}
@@ -154,15 +158,9 @@ func (e *Engine) planReview(inc *incident) {
 const reviewAfter = time.Duration((recoveryGrace + recoveryScale + recoveryWait) * float64(time.Second))
 
 // lastRecovery is the latest end at a service of inc that alerts no more; zero: there is none.
-func lastRecovery(inc *incident) (last time.Time) {
-	firing := map[nodeID]bool{}
+func lastRecovery(inc *incident, firing map[nodeID]int) (last time.Time) {
 	for _, it := range inc.items {
-		if it.state.Active() {
-			firing[it.hit()] = true
-		}
-	}
-	for _, it := range inc.items {
-		if !firing[it.hit()] && it.state.EndedAt.After(last) {
+		if firing[it.hit()] == 0 && it.state.EndedAt.After(last) {
 			last = it.state.EndedAt
 		}
 	}
@@ -171,8 +169,13 @@ func lastRecovery(inc *incident) (last time.Time) {
 
 // review has inc judged anew.
 func (e *Engine) review(inc *incident) {
-	row := e.editIncident(inc)
-	row.ReviewedUntil, row.ReviewAt = lastRecovery(inc), time.Time{}
+	row, firing := e.editIncident(inc), map[nodeID]int{}
+	for _, it := range inc.items {
+		if it.state.Active() {
+			firing[it.hit()]++
+		}
+	}
+	row.ReviewedUntil, row.ReviewAt = lastRecovery(inc, firing), time.Time{}
 	e.unsettle(inc)
 	e.askSettle()
 }

@@ -126,7 +126,9 @@ func (e *Engine) newScene(items []*item, ranking bool) *scene {
 		s.ended = append(s.ended, end)
 	}
 	s.quantum = onsetQuantum(s.onset)
-	s.findRecoveries()
+	if !ranking {
+		s.findRecoveries() // how alerts ended tells failures apart, not origins
+	}
 	s.addNodes()
 	s.addArcs()
 	s.placeItems()

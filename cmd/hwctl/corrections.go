@@ -50,17 +50,34 @@ func (a *app) addIncidentsMerge(cmd *kingpin.CmdClause) {
 	})
 }
 
+// leavingArgs name the alerts that leave an incident.
+func leavingArgs(cmd *kingpin.CmdClause, alerts, services *[]string) {
+	cmd.Arg("alert", "Ids of alerts that leave, as hwctl alerts list -o wide has them.").StringsVar(alerts)
+	cmd.Flag("service", "All alerts of this service leave. May be given several times.").Short('s').PlaceHolder("SERVICE").StringsVar(services)
+}
+
+// someLeave fails when none is named.
+func someLeave(req interface {
+	GetAlerts() []string
+	GetServices() []string
+},
+) error {
+	if len(req.GetAlerts())+len(req.GetServices()) == 0 {
+		return usagef("name the alerts that leave, or --service")
+	}
+	return nil
+}
+
 func (a *app) addIncidentsSplit(cmd *kingpin.CmdClause) {
 	req := &headwaterv1.SplitIncidentRequest{}
 	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&req.Id)
-	cmd.Arg("alert", "Ids of alerts that leave, as hwctl alerts list -o wide has them.").StringsVar(&req.Alerts)
-	cmd.Flag("service", "All alerts of this service leave. May be given several times.").Short('s').PlaceHolder("SERVICE").StringsVar(&req.Services)
+	leavingArgs(cmd, &req.Alerts, &req.Services)
 	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
 	actorFlag(cmd, &req.Actor)
 	etagFlag(cmd, &req.Etag)
 	a.command(cmd, func(ctx context.Context) error {
-		if len(req.GetAlerts())+len(req.GetServices()) == 0 {
-			return usagef("name the alerts that leave, or --service")
+		if err := someLeave(req); err != nil {
+			return err
 		}
 		return a.split(ctx, req)
 	})

@@ -176,14 +176,13 @@ func (a *app) addIncidentsLink(cmd *kingpin.CmdClause) {
 func (a *app) addIncidentsDetach(cmd *kingpin.CmdClause) {
 	req := &headwaterv1.DetachIncidentAlertsRequest{}
 	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&req.Id)
-	cmd.Arg("alert", "Ids of alerts that leave, as hwctl alerts list -o wide has them.").StringsVar(&req.Alerts)
-	cmd.Flag("service", "All alerts of this service leave. May be given several times.").Short('s').PlaceHolder("SERVICE").StringsVar(&req.Services)
+	leavingArgs(cmd, &req.Alerts, &req.Services)
 	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
 	actorFlag(cmd, &req.Actor)
 	etagFlag(cmd, &req.Etag)
 	a.command(cmd, func(ctx context.Context) error {
-		if len(req.GetAlerts())+len(req.GetServices()) == 0 {
-			return usagef("name the alerts that leave, or --service")
+		if err := someLeave(req); err != nil {
+			return err
 		}
 		return ask(ctx, a, func(ctx context.Context, conn *grpc.ClientConn) (*headwaterv1.DetachIncidentAlertsResponse, error) {
 			return headwaterv1.NewIncidentServiceClient(conn).DetachIncidentAlerts(ctx, req)
