@@ -227,6 +227,46 @@ func TestStreamMadeAnewUnderARunningFollowerIsRewound(t *testing.T) {
 	}
 }
 
+// A reading that loses its consumer, as it does when the client dropped entries or
+// the server restarted, goes on with a new one: every entry once, in order.
+func TestReadGoesOnWithoutItsConsumer(t *testing.T) {
+	s := external(t, nil)
+	b := open(t, bus.Options{URL: "nats://" + address(s)})
+	const entries = 700 // more than one fetch
+	for i := range entries {
+		publish(t, b, batch(i))
+	}
+	stream, err := client(t, s).Stream(t.Context(), "HEADWATER_default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var positions []uint64
+	lost := 0
+	err = b.Read(t.Context(), func(in correlate.Input) (bool, error) {
+		if len(positions) == 0 {
+			for name := range stream.ConsumerNames(t.Context()).Name() {
+				lost++
+				if err := stream.DeleteConsumer(t.Context(), name); err != nil {
+					return false, err
+				}
+			}
+		}
+		positions = append(positions, in.Pos)
+		return true, nil
+	})
+	if err != nil || lost == 0 {
+		t.Fatalf("%d consumers deleted, %v", lost, err)
+	}
+	for i, pos := range positions {
+		if pos != uint64(i+1) {
+			t.Fatalf("entry %d has position %d", i+1, pos)
+		}
+	}
+	if len(positions) != entries {
+		t.Errorf("read %d of %d", len(positions), entries)
+	}
+}
+
 func client(t testing.TB, s *server.Server) jetstream.JetStream {
 	t.Helper()
 	conn, err := nats.Connect("nats://" + address(s))

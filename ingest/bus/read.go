@@ -24,8 +24,36 @@ func (b *Bus) Read(ctx context.Context, fn func(correlate.Input) (more bool, err
 	if state.Msgs == 0 {
 		return nil
 	}
-	l := b.link.Load()
-	stream, consumer, err := b.lookBack(ctx, l, state.FirstSeq)
+	r := &reader{bus: b, next: state.FirstSeq, last: state.LastSeq, fn: fn}
+	for !r.done {
+		from := r.next
+		err := r.run(ctx)
+		switch {
+		case r.done || err == nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case r.next == from:
+			return b.whyNothing(ctx, from, err)
+		}
+	}
+	return nil
+}
+
+// reader is one call of Read.
+type reader struct {
+	bus        *Bus
+	next, last uint64 // positions of the next entry to hand out, and of the last
+	fn         func(correlate.Input) (bool, error)
+	done       bool // fn has had all, or has had enough
+}
+
+// run reads over one consumer, to the end or until something goes wrong. The client
+// drops entries when its buffer is full, the server may lose a consumer: whoever
+// got further by then goes on with a new one.
+func (r *reader) run(ctx context.Context) error {
+	l := r.bus.link.Load()
+	stream, consumer, err := r.bus.lookBack(ctx, l, r.next)
 	if err != nil {
 		return fmt.Errorf("%w: read the stream: %w", ErrUnavailable, err)
 	}
@@ -35,20 +63,21 @@ func (b *Bus) Read(ctx context.Context, fn func(correlate.Input) (more bool, err
 		return fmt.Errorf("%w: read the stream: %w", ErrUnavailable, err)
 	}
 	defer messages.Stop()
-	next := state.FirstSeq
-	for received := uint64(1); next <= state.LastSeq; received++ {
+	for received := uint64(1); r.next <= r.last; received++ {
 		in, err := nextEntry(ctx, messages, received)
 		if err != nil {
-			return b.whyNothing(ctx, next, err)
-		}
-		if in.Pos > state.LastSeq {
-			return nil
-		}
-		if more, err := fn(in); err != nil || !more {
 			return err
 		}
-		next = in.Pos + 1
+		if in.Pos > r.last {
+			break
+		}
+		r.next = in.Pos + 1
+		if more, err := r.fn(in); err != nil || !more {
+			r.done = true
+			return err
+		}
 	}
+	r.done = true
 	return nil
 }
 
