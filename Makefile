@@ -54,6 +54,14 @@ acceptance: ## Run the acceptance suite: real binaries, a real Alertmanager and 
 probes: ## Measure what 2,000 health checks at 15 s cost a real server, two minutes
 	@$(GO) test -v -count=1 -tags=acceptance -run='^TestAcceptanceProbes' ./cmd/headwater/acceptance | grep -v '^=== '
 
+# What an upgrade must be able to open: the storage of the last revision that was landed
+# or released, written by its own server. `git log` of the file tells which that was.
+REVISION_BEFORE ?= main
+
+.PHONY: upgrade-fixture
+upgrade-fixture: ## Have the server of REVISION_BEFORE (main) leave storage for the upgrade test, and run that
+	$(GO) test -v -count=1 -run='^TestUpgrade' ./cmd/headwater/acceptance -upgrade.from=$(REVISION_BEFORE)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	@for pkg in $$($(GO) list ./...); do \

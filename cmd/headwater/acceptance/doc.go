@@ -15,6 +15,9 @@
 //	HEADWATER_SEED=n           repeat the choices of an earlier run, which prints its seed
 //	HEADWATER_KILL_ROUNDS=n    how often to kill; 50 without it, 5 with -short
 //
+// testdata/upgrade has the storage that a server of an earlier revision left; `make
+// upgrade-fixture REVISION_BEFORE=…` writes it anew.
+//
 // A checker sees what senders and receivers see: the answers that senders got, the
 // public API, and what arrived at the receivers. It shares no code with the server.
 package acceptance
