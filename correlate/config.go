@@ -16,6 +16,8 @@ type Config struct {
 	Resolver *topology.Resolver
 	// Classifier reads an alert's class. Default: [DefaultClassifier].
 	Classifier *Classifier
+	// Linker says where to look at an incident. Default: nobody does.
+	Linker Linker
 	// Hold is the longest time from the first page-worthy alert of an incident to its page. Default 30 s.
 	Hold time.Duration
 	// HoldConfident is the hold when the leading origin is at least ConfidentAt. Default 10 s.

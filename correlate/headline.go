@@ -22,10 +22,10 @@ const (
 // Headline is the incident in one line, in the order a tired person needs it:
 // severity (or the state, once it is over), origin, symptom, reach.
 //
-//	[CRITICAL] mysql is the probable origin (87 %) · shipping and ratings failing · 14 alerts on 6 services
-//	[CRITICAL] mysql is the origin (set by oncall) · shipping and ratings failing · 14 alerts on 6 services
-//	[ERROR] origin unknown (best guess cart 31 %) · web failing · 9 alerts on 4 services
-//	[WARNING] cart: HighLatency
+//	[SEV1] mysql is the probable origin (87 %) · shipping and ratings failing · 14 alerts on 6 services
+//	[SEV1] mysql is the origin (set by oncall) · shipping and ratings failing · 14 alerts on 6 services
+//	[SEV3] origin unknown (best guess cart 31 %) · web failing · 9 alerts on 4 services
+//	[SEV4] cart: HighLatency
 //
 // A lone alert is called by its name when [Incident.Title] holds that name.
 // Headline is pure; it holds no line break and no control character.
@@ -64,10 +64,13 @@ func (i *Incident) headlineParts() []string {
 }
 
 func (i *Incident) tag() string {
-	if i.State == IncidentOpen {
-		return strings.ToUpper(i.Severity.String())
+	switch {
+	case i.State != IncidentOpen:
+		return strings.ToUpper(i.State.String())
+	case i.Sev != SevUnset:
+		return i.Sev.String()
 	}
-	return strings.ToUpper(i.State.String())
+	return strings.ToUpper(i.Severity.String())
 }
 
 // confined reports whether the incident is one service in trouble of its own,

@@ -299,7 +299,7 @@ type Incident struct {
 	Closed *Closure
 	// Roles are who does what: the common roles first, then by name.
 	Roles []Role
-	// Links are where people look, oldest first.
+	// Links are where people look: the configured ones in their order, then by age.
 	Links []Link
 	// StartedAt is the earliest onset; OpenedAt when the engine opened it; ResolvedAt zero while open.
 	StartedAt, OpenedAt, UpdatedAt, ResolvedAt time.Time

@@ -241,6 +241,7 @@ func (e *Engine) page(inc *incident, kind PageKind, why string) {
 		row.Paging.SaidOrigin = o.Service
 	}
 	e.note(inc, TimelinePage, "", fmt.Sprintf("page (%s): %s", kind, why))
+	e.relink(inc)
 	e.step.pages = append(e.step.pages, &Page{
 		Incident: *row, Seq: row.Paging.Seq, Kind: kind, At: e.meta.Now, Reason: why, Alerts: e.quoted(inc),
 	})

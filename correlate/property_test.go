@@ -66,7 +66,7 @@ func ledgerOf(t require, cfg correlate.Config, inputs []correlate.Input) *correl
 var expiring = correlate.Config{StaleAfter: 7 * time.Minute}
 
 func drawConfig(t *rapid.T) correlate.Config {
-	return rapid.SampledFrom([]correlate.Config{{}, expiring, {Hold: 2 * time.Minute, Settle: 3 * time.Second}}).Draw(t, "config")
+	return rapid.SampledFrom([]correlate.Config{{}, expiring, {Hold: 2 * time.Minute, Settle: 3 * time.Second, Linker: twoLinks{}}}).Draw(t, "config")
 }
 
 func TestTheSameInputsGiveTheSameDeltas(t *testing.T) {

@@ -47,7 +47,7 @@ type Link struct {
 	Title string // one link of each title
 	URL   string
 	At    time.Time
-	By    string
+	By    string // empty: the configuration
 }
 
 // What bounds an incident's record.
@@ -126,12 +126,15 @@ func sortRoles(roles []Role) []Role {
 
 // link sets where a title leads, or without an address removes it.
 func (e *Engine) link(inc *incident, c *Command) string {
-	has := slices.ContainsFunc(inc.row.Links, func(l Link) bool { return l.Title == c.Link.Title })
+	at := slices.IndexFunc(inc.row.Links, func(l Link) bool { return l.Title == c.Link.Title })
+	has := at >= 0
 	switch {
 	case c.Link.Title == "":
 		return "give the link a title, such as bridge"
 	case c.Link.URL == "" && !has:
 		return fmt.Sprintf("%s has no link %q", inc.row.ID, c.Link.Title)
+	case c.Link.URL == "" && inc.row.Links[at].Configured():
+		return fmt.Sprintf("link %q comes from the section links of the configuration; give it another address, or change it there", c.Link.Title)
 	case !has && len(inc.row.Links) >= maxLinks:
 		return fmt.Sprintf("%s already has %d links", inc.row.ID, maxLinks)
 	}
@@ -142,6 +145,7 @@ func (e *Engine) link(inc *incident, c *Command) string {
 		text = "link " + c.Link.Title + ": " + c.Link.URL
 	}
 	e.editIncident(inc).Links = links
+	inc.linkedFor = linkedFor{} // a configured one may return
 	e.note(inc, TimelineLink, c.Actor, withText(text, c.Text))
 	return ""
 }
@@ -165,11 +169,11 @@ func (e *Engine) inheritRecord(gone, into *incident) {
 	row.Roles = sortRoles(roles)
 	links := slices.Clone(row.Links)
 	for _, l := range from.Links {
-		if len(links) < maxLinks && !slices.ContainsFunc(links, func(have Link) bool { return have.Title == l.Title }) {
+		if len(links) < maxLinks && !l.Configured() && !slices.ContainsFunc(links, func(have Link) bool { return have.Title == l.Title }) {
 			links = append(links, l)
 		}
 	}
-	row.Links = links
+	row.Links, into.linkedFor = links, linkedFor{}
 	e.moveActionItems(from.ID, row.ID)
 	e.regrade(into)
 }

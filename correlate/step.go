@@ -52,6 +52,7 @@ func (e *Engine) finish() *Delta {
 	d := &Delta{Meta: e.meta, Changes: e.step.changes, Topology: e.step.topology, Pages: e.step.pages, Rejected: e.step.rejected}
 	d.Alerts = e.touchedAlerts()
 	for _, inc := range sortIncidents(e.step.incidents) {
+		e.relink(inc)
 		inc.row.Revision = e.meta.Pos
 		d.Incidents = append(d.Incidents, inc.row)
 	}

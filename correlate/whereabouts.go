@@ -15,7 +15,9 @@ type incident struct {
 	touched  uint64          // position of the step that copied row last
 	counting bool            // waits for [Engine.recount]
 	words    fateWords
-	reminded [dueKinds]time.Time // the reminders last asked for and not taken yet
+	// linkedFor is what the row's configured links were made for; zero: they are to be made anew.
+	linkedFor linkedFor
+	reminded  [dueKinds]time.Time // the reminders last asked for and not taken yet
 }
 
 func (i *incident) open() bool { return i.row.State == IncidentOpen }

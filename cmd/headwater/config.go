@@ -136,7 +136,7 @@ func (c *config) restartNeeded(next *config) []string {
 
 // engineDiffers reports whether next asks for another engine than c.
 func (c *config) engineDiffers(next *config) bool {
-	for _, name := range []string{settings.SectionResolve, settings.SectionCorrelation} {
+	for _, name := range []string{settings.SectionResolve, settings.SectionCorrelation, settings.SectionLinks} {
 		if !reflect.DeepEqual(c.settings[name], next.settings[name]) {
 			return true
 		}

@@ -53,6 +53,8 @@ func annotations(s *Sheet) model.LabelSet {
 	put("description", s.Text())
 	put("reason", s.Reason)
 	put("since", s.Since)
+	put("sev", s.Sev)
+	put("status", s.People())
 	put("origin", s.Origin)
 	put("probability", s.Probability)
 	put("why", strings.Join(s.WhyTexts(), "\n"))

@@ -66,7 +66,7 @@ func collapse() *correlate.Page {
 	return &correlate.Page{
 		Seq: 1, Kind: correlate.PageOpen, At: began.Add(4 * time.Minute), Reason: "the origin is all but certain",
 		Incident: correlate.Incident{
-			ID: "INC-41", Number: 41, Title: "HighLatencyP90", Severity: correlate.SeverityCritical, Environment: "prod-eu",
+			ID: "INC-41", Number: 41, Title: "HighLatencyP90", Severity: correlate.SeverityCritical, Sev: correlate.Sev1, Environment: "prod-eu",
 			StartedAt: began, OpenedAt: began.Add(30 * time.Second), Alerts: 14, Firing: 14,
 			Origins: []correlate.Origin{{
 				Service: shop("mysql"), Kind: topology.KindDatabase, Owner: "storage", Probability: .87, Silent: true,
@@ -88,6 +88,7 @@ func collapse() *correlate.Page {
 			Changes:  []correlate.Change{{Service: shop("shipping"), Kind: "deploy", Summary: "datasource <pool> & timeouts", Link: "https://ci.example.org/deploy/812?a=1&b=2", At: began.Add(-50 * time.Hour)}},
 			Gaps:     []string{"nothing watches mysql"},
 			Runbooks: []string{"https://runbooks.example.org/mysql"},
+			Links:    []correlate.Link{{Title: "Grafana", URL: "https://grafana.example.org/d/service?var-service=mysql&from=1773456312000&to=now"}},
 			Paging:   correlate.Paging{Opens: 1, Seq: 1},
 		},
 		Alerts: []correlate.AlertState{
@@ -105,6 +106,9 @@ func spread() *correlate.Page {
 	p.Incident.Alerts, p.Incident.Firing = 23, 23
 	p.Incident.Services = append(p.Incident.Services, struck("payment", correlate.SeverityCritical, 6), struck("dispatch", correlate.SeverityWarning, 2), struck("gateway", correlate.SeverityNone, 1))
 	p.Incident.NextHit = nil
+	p.Incident.Status, p.Incident.Ack = correlate.StatusInvestigating, &correlate.Acknowledgement{At: began.Add(5 * time.Minute), By: "ada"}
+	p.Incident.Roles = []correlate.Role{{Name: correlate.RoleCommander, Who: "ada"}, {Name: correlate.RoleTechnicalLead, Who: "grace"}}
+	p.Incident.Muted = 2
 	return p
 }
 
@@ -113,7 +117,7 @@ func over() *correlate.Page {
 	p := spread()
 	p.Seq, p.Kind, p.At = 3, correlate.PageResolve, began.Add(33*time.Minute)
 	p.Reason = "all 23 alerts ended 10 min ago"
-	p.Incident.QuietSince, p.Incident.Firing = began.Add(23*time.Minute), 0
+	p.Incident.QuietSince, p.Incident.Firing, p.Incident.Muted = began.Add(23*time.Minute), 0, 0
 	for i := range p.Incident.Services {
 		p.Incident.Services[i].Firing = 0
 	}
@@ -125,7 +129,7 @@ func lone() *correlate.Page {
 	return &correlate.Page{
 		Seq: 1, Kind: correlate.PageOpen, At: began.Add(30 * time.Second), Reason: "opened 30 s ago, nobody paged yet",
 		Incident: correlate.Incident{
-			ID: "INC-42", Number: 42, Title: "HighLatency", Severity: correlate.SeverityWarning, Environment: "prod-eu", StartedAt: began, Alerts: 1, Firing: 1,
+			ID: "INC-42", Number: 42, Title: "HighLatency", Severity: correlate.SeverityWarning, Sev: correlate.Sev4, Environment: "prod-eu", StartedAt: began, Alerts: 1, Firing: 1,
 			Origins:  []correlate.Origin{{Service: shop("cart"), Owner: "shop", Probability: .95, Reasons: []correlate.Reason{{Text: "its own alert", Weight: 3}}}},
 			Services: []correlate.ServiceImpact{struck("cart", correlate.SeverityWarning, 1)},
 			Runbooks: []string{"https://runbooks.example.org/latency"},
@@ -140,7 +144,7 @@ func doubtful() *correlate.Page {
 	p.Incident.ID = "INC-43"
 	p.Incident.Origins = []correlate.Origin{{Service: shop("cart"), Probability: .31, Reasons: []correlate.Reason{{Text: "failed first", Weight: .8}}}, {Service: shop("web"), Probability: .2}}
 	p.Incident.Unknown, p.Incident.Gaps, p.Incident.Changes, p.Incident.Runbooks = .4, nil, nil, nil
-	p.Incident.Truncated = 7
+	p.Incident.Truncated, p.Incident.Links = 7, nil
 	return p
 }
 
@@ -150,6 +154,7 @@ func crowd() *correlate.Page {
 	p.Incident.Alerts, p.Incident.Firing = 3, 3
 	p.Incident.Services = []correlate.ServiceImpact{struck("cart", correlate.SeverityWarning, 3)}
 	p.Alerts = append(p.Alerts, member("HighErrorRate", "cart", "warning", "7 % fail"), member("HighLatency", "cart", "warning", "P50 too"))
+	p.Alerts[2].Muted, p.Incident.Muted = "silenced by grace", 1
 	return p
 }
 

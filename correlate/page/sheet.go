@@ -20,6 +20,8 @@ const (
 	maxChanges  = 3
 	maxGaps     = 3
 	maxRunbooks = 3
+	maxLinks    = 6
+	maxRoles    = 4
 	maxQuoted   = 20  // member alerts in the machine-readable form
 	maxLine     = 300 // runes of a text that came from outside
 	// maxSheetBytes bounds the machine-readable form: PagerDuty takes 512 kB in all, SNS 256 kB.
@@ -32,12 +34,13 @@ const (
 // and in the words that people read. Templates get it from the function
 // `headwater`, webhooks as JSON in the annotation of that name.
 type Sheet struct {
-	Kind     string `json:"kind"`     // "open", "update" or "resolved"
-	Title    string `json:"title"`    // the headline
-	Short    string `json:"short"`    // the headline in at most 130 runes
-	Incident string `json:"incident"` // INC-41
-	URL      string `json:"url"`      // of the incident's page
-	Severity string `json:"severity"`
+	Kind     string `json:"kind"`          // "open", "update" or "resolved"
+	Title    string `json:"title"`         // the headline
+	Short    string `json:"short"`         // the headline in at most 130 runes
+	Incident string `json:"incident"`      // INC-41
+	URL      string `json:"url"`           // of the incident's page
+	Severity string `json:"severity"`      // of the alerts
+	Sev      string `json:"sev,omitempty"` // SEV1 to SEV4
 	// Reason is why this page was sent: for an update what changed, for a resolve what ended it.
 	Reason      string    `json:"reason,omitempty"`
 	At          time.Time `json:"at"`
@@ -46,6 +49,11 @@ type Sheet struct {
 	Since       string    `json:"since"` // "03:00:12 UTC (4 min)"
 	Environment string    `json:"environment,omitempty"`
 	Owner       string    `json:"owner,omitempty"`
+
+	// Status is how far people have come, AcknowledgedBy who has it, Roles who does what in it ("ada: technical-lead").
+	Status         string   `json:"status,omitempty"`
+	AcknowledgedBy string   `json:"acknowledged_by,omitempty"`
+	Roles          []string `json:"roles,omitempty"`
 
 	// Origin is the best candidate, empty when there is none; OriginKnown when the title commits itself to it.
 	Origin      string   `json:"origin,omitempty"`
@@ -57,6 +65,7 @@ type Sheet struct {
 
 	Alerts    int       `json:"alerts"`
 	Firing    int       `json:"firing"`
+	Silenced  int       `json:"silenced,omitempty"`  // of those firing, the ones that are silenced or inhibited
 	Truncated int       `json:"truncated,omitempty"` // alerts that senders left out
 	Hit       []Service `json:"hit,omitempty"`       // worst first
 	HitMore   int       `json:"hit_more,omitempty"`
@@ -65,6 +74,7 @@ type Sheet struct {
 	Changes   []Change  `json:"changes,omitempty"`
 	Gaps      []string  `json:"gaps,omitempty"`
 	Runbooks  []string  `json:"runbooks,omitempty"`
+	Links     []Link    `json:"links,omitempty"` // the incident's own: dashboards, the bridge …
 	Quoted    []Quote   `json:"quoted_alerts,omitempty"`
 	// Note is the only alert's own summary, when the incident is one alert.
 	Note string `json:"note,omitempty"`
@@ -92,14 +102,22 @@ type Change struct {
 	Link string `json:"link,omitempty"`
 }
 
+// Link leads to something about the incident.
+type Link struct {
+	Title string `json:"title"`
+	URL   string `json:"url"`
+}
+
 // Quote is one member alert.
 type Quote struct {
-	Name     string            `json:"name"`
-	Service  string            `json:"service"`
-	Severity string            `json:"severity"`
-	Status   string            `json:"status"`
-	StartsAt time.Time         `json:"starts_at"`
-	Summary  string            `json:"summary,omitempty"`
+	Name     string    `json:"name"`
+	Service  string    `json:"service"`
+	Severity string    `json:"severity"`
+	Status   string    `json:"status"`
+	StartsAt time.Time `json:"starts_at"`
+	Summary  string    `json:"summary,omitempty"`
+	// Silenced: its sender silences or inhibits it, so it is no reason to page.
+	Silenced bool              `json:"silenced,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
 }
 
@@ -110,6 +128,7 @@ func NewSheet(p *correlate.Page, externalURL string) *Sheet {
 	s := &Sheet{
 		Kind: p.Kind.String(), Title: inc.Headline(), Short: inc.HeadlineWithin(130),
 		Incident: inc.ID, Severity: inc.Severity.String(), Reason: line(p.Reason), At: p.At.UTC(),
+		Silenced:  inc.Muted,
 		StartedAt: inc.StartedAt.UTC(), Environment: line(inc.Environment),
 		Alerts: inc.Alerts, Firing: inc.Firing, Truncated: inc.Truncated,
 	}
@@ -122,6 +141,7 @@ func NewSheet(p *correlate.Page, externalURL string) *Sheet {
 	s.Since = since(inc.StartedAt, s.end())
 	s.Runbooks = lines(inc.Runbooks, maxRunbooks)
 	s.Gaps = lines(inc.Gaps, maxGaps)
+	s.addPeople(inc)
 	s.addOrigin(inc)
 	s.addImpact(inc)
 	s.addChanges(inc)
@@ -158,6 +178,23 @@ func (s *Sheet) end() time.Time {
 		return s.At
 	}
 	return s.EndedAt
+}
+
+// addPeople adds what people said and did.
+func (s *Sheet) addPeople(inc *correlate.Incident) {
+	if inc.Sev != correlate.SevUnset {
+		s.Sev = inc.Sev.String()
+	}
+	s.Status = inc.Status.String()
+	if inc.Ack != nil {
+		s.AcknowledgedBy = line(inc.Ack.By)
+	}
+	for _, r := range inc.Roles[:min(len(inc.Roles), maxRoles)] {
+		s.Roles = append(s.Roles, line(r.Who+": "+r.Name))
+	}
+	for _, l := range inc.Links[:min(len(inc.Links), maxLinks)] {
+		s.Links = append(s.Links, Link{line(l.Title), l.URL})
+	}
 }
 
 // Confined reports whether one service is in trouble of its own. Such a page says
@@ -238,7 +275,7 @@ func (s *Sheet) addAlerts(p *correlate.Page, inc *correlate.Incident) {
 		}
 		s.Quoted = append(s.Quoted, Quote{
 			Name: line(a.Labels["alertname"]), Service: name(a.Service), Severity: a.Severity.String(), Status: status.String(),
-			StartsAt: a.StartsAt.UTC(), Summary: summaryOf(a), Labels: a.Labels,
+			StartsAt: a.StartsAt.UTC(), Summary: summaryOf(a), Silenced: a.Muted != "", Labels: a.Labels,
 		})
 	}
 	if inc.Alerts == 1 && len(s.Quoted) == 1 && s.Confined() {

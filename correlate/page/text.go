@@ -72,11 +72,30 @@ func (s *Sheet) TextWithin(n int) string {
 // link is where to go from here, and what is there.
 type link struct{ name, url string }
 
-// links are runbooks, changes and the incident's own page.
+// Anchors of the incident's page.
+const (
+	graphAnchor       = "#cascade"
+	acknowledgeAnchor = "#acknowledge"
+)
+
+// links are what to do next, the first first: runbooks, the incident's own page, where
+// people look, changes.
 func (s *Sheet) links() []link {
 	var links []link
 	for i, r := range s.Runbooks {
 		links = append(links, link{numbered("Runbook", i, len(s.Runbooks)), r})
+	}
+	if s.URL != "" {
+		links = append(links, link{s.Incident, s.URL})
+		if !s.Confined() {
+			links = append(links, link{"Graph", s.URL + graphAnchor})
+		}
+		if address := s.AcknowledgeURL(); address != "" {
+			links = append(links, link{"Acknowledge", address})
+		}
+	}
+	for _, l := range s.Links {
+		links = append(links, link{l.Title, l.URL})
 	}
 	changes := 0
 	for _, c := range s.Changes {
@@ -85,10 +104,15 @@ func (s *Sheet) links() []link {
 			changes++
 		}
 	}
-	if s.URL != "" {
-		links = append(links, link{s.Incident, s.URL})
-	}
 	return links
+}
+
+// AcknowledgeURL is where somebody says that they have it; empty when somebody does.
+func (s *Sheet) AcknowledgeURL() string {
+	if s.URL == "" || s.Resolved() || s.AcknowledgedBy != "" {
+		return ""
+	}
+	return s.URL + acknowledgeAnchor
 }
 
 func numbered(word string, i, of int) string {
@@ -139,7 +163,7 @@ func (s *Sheet) QuotedText() string { return strings.Join(s.QuotedTexts(), "\n")
 func (s *Sheet) QuotedTexts() []string {
 	var texts []string
 	for _, q := range s.Quoted {
-		text := fmt.Sprintf("%s %s on %s (%s) since %s", q.Status, q.Name, q.Service, q.Severity, q.StartsAt.Format("15:04:05 UTC"))
+		text := fmt.Sprintf("%s %s on %s (%s) since %s", q.Status, q.Name+q.silenced(), q.Service, q.Severity, q.StartsAt.Format("15:04:05 UTC"))
 		if q.Summary != "" {
 			text += ": " + q.Summary
 		}
@@ -149,6 +173,14 @@ func (s *Sheet) QuotedTexts() []string {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return texts
+}
+
+// silenced marks a name.
+func (q *Quote) silenced() string {
+	if q.Silenced {
+		return " (silenced)"
+	}
+	return ""
 }
 
 // Slack is the body in Slack's mrkdwn.
@@ -161,10 +193,13 @@ func (s *Sheet) Slack() string {
 	for _, sec := range s.Sections() {
 		out = append(out, slackSection(sec)...)
 	}
-	if links := s.slackLinks(); links != "" {
-		out = append(out, "", links)
+	// The links stay whatever has to go.
+	links := s.slackLinks(maxSlackText / 2)
+	text := within(out, maxSlackText-utf8.RuneCountInString(links)-2)
+	if links == "" {
+		return text
 	}
-	return within(out, maxSlackText)
+	return text + "\n\n" + links
 }
 
 func slackSection(sec Section) []string {
@@ -179,14 +214,25 @@ func slackSection(sec Section) []string {
 	return out
 }
 
-func (s *Sheet) slackLinks() string {
-	var parts []string
+// slackLinkName escapes a link's name, in which a bar has a meaning besides.
+var slackLinkName = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "/")
+
+// slackLinks are as many of the links as fit, on one line.
+func (s *Sheet) slackLinks(runes int) string {
+	const between = " · "
+	text := ""
 	for _, l := range s.links() {
 		// A bar or a bracket would end the link early.
 		url := strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "&", "&amp;").Replace(l.url)
-		parts = append(parts, "<"+url+"|"+l.name+">")
+		next := "<" + url + "|" + slackLinkName.Replace(l.name) + ">"
+		if text != "" {
+			next = between + next
+		}
+		if utf8.RuneCountInString(text+next) <= runes {
+			text += next
+		}
 	}
-	return strings.Join(parts, " · ")
+	return strings.TrimPrefix(text, between)
 }
 
 // markdownEscaper escapes what would be mark-up in a service's name or a summary.
@@ -213,7 +259,7 @@ func (s *Sheet) Markdown() string {
 		out = append(out, "")
 	}
 	for _, l := range s.links() {
-		out = append(out, "- "+l.name+": "+l.url)
+		out = append(out, "- "+markdownEscaper.Replace(l.name)+": "+l.url)
 	}
 	return within(out, maxSlackText)
 }

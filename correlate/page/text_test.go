@@ -60,7 +60,7 @@ func TestText_StaysAlignedUnderALongName(t *testing.T) {
 func TestTitle_OfALoneAlertComesFromTheQuoteWhenTheIncidentHasNone(t *testing.T) {
 	p := lone()
 	p.Incident.Title = ""
-	if got := Title(p); got != "[WARNING] cart: HighLatency" {
+	if got := Title(p); got != "[SEV4] cart: HighLatency" {
 		t.Error(got)
 	}
 	if p.Incident.Title != "" {

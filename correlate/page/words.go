@@ -1,10 +1,13 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/headwater-sre/headwater/correlate"
 )
 
 // since says when something began and how long ago that is, seen from end.
@@ -122,12 +125,32 @@ func (s *Sheet) Listed(text string) []string {
 	return []string{text}
 }
 
+// People says who has it and how far they have come; empty when nobody has.
+func (s *Sheet) People() string {
+	var parts []string
+	if !s.Resolved() && s.Status != "" && s.Status != correlate.StatusDetected.String() {
+		parts = append(parts, s.Status)
+	}
+	if s.AcknowledgedBy != "" {
+		parts = append(parts, "acknowledged by "+s.AcknowledgedBy)
+	}
+	return strings.Join(append(parts, s.Roles...), " · ")
+}
+
+// silencedText counts the alerts that are no reason to page.
+func (s *Sheet) silencedText() string {
+	if s.Silenced == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d firing alerts: evidence, but no reason to page", s.Silenced, s.Firing)
+}
+
 // QuotedNames are the names of the quoted alerts, each once.
 func (s *Sheet) QuotedNames() string {
 	var names []string
 	for _, q := range s.Quoted {
-		if q.Name != "" && !slices.Contains(names, q.Name) {
-			names = append(names, q.Name)
+		if name := q.Name + q.silenced(); q.Name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return andMore(names[:min(len(names), maxServices)], max(0, len(names)-maxServices))
@@ -169,6 +192,8 @@ func (s *Sheet) Sections() []Section {
 	if !s.Resolved() {
 		add("Next to be hit", s.NextText())
 	}
+	add("Status", s.People())
+	add("Silenced", s.silencedText())
 	add("Changed", s.ChangeTexts()...)
 	add("Gaps", s.Gaps...)
 	if s.Truncated > 0 {
@@ -196,26 +221,30 @@ func (s *Sheet) sections(head bool) []Section {
 
 // Color is the severity as one of Slack's three named colors.
 func (s *Sheet) Color() string {
-	switch {
-	case s.Resolved():
+	switch s.HexColor() {
+	case colorOver:
 		return "good"
-	case s.Severity == "critical" || s.Severity == "error":
+	case colorWorst, colorBad:
 		return "danger"
 	}
 	return "warning"
 }
 
-// HexColor is the severity as a color that stands out on light and dark.
+// The colors of a page; each stands out on light and on dark.
+const (
+	colorOver   = "#1f9d55"
+	colorWorst  = "#d92d20"
+	colorBad    = "#d9730d"
+	colorMild   = "#d4a106"
+	colorLittle = "#5b7083"
+)
+
+// HexColor is how bad it is as a color: SEV1 to SEV4, else as bad as the alerts are.
 func (s *Sheet) HexColor() string {
-	switch {
-	case s.Resolved():
-		return "#1f9d55"
-	case s.Severity == "critical":
-		return "#d92d20"
-	case s.Severity == "error":
-		return "#d9730d"
-	case s.Severity == "warning":
-		return "#d4a106"
+	bySev := map[string]string{"SEV1": colorWorst, "SEV2": colorBad, "SEV3": colorMild, "SEV4": colorLittle}
+	bySeverity := map[string]string{"critical": colorWorst, "error": colorBad, "warning": colorMild}
+	if s.Resolved() {
+		return colorOver
 	}
-	return "#5b7083"
+	return cmp.Or(bySev[s.Sev], bySeverity[s.Severity], colorLittle)
 }

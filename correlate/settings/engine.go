@@ -47,6 +47,7 @@ func (e *Engine) Sections() []strictyaml.Field {
 		{Name: SectionResolve, Read: e.readResolve},
 		{Name: SectionHealth, Read: e.readHealth},
 		{Name: SectionCorrelation, Read: e.readCorrelation},
+		{Name: SectionLinks, Read: e.readLinks},
 	}
 }
 
