@@ -190,6 +190,9 @@ func pageToProto(e *correlate.OutboxEntry) *pb.Page {
 		Deliveries: mapped(e.Deliveries, deliveryToProto),
 		Done:       e.Done,
 		Superseded: e.Superseded,
+		To:         e.Page.To,
+		Ring:       int32(e.Page.Ring),
+		Newcomers:  e.Page.Newcomers,
 	}
 }
 
@@ -203,6 +206,7 @@ func deliveryToProto(d correlate.Delivery) *pb.Delivery {
 		LastError:   d.LastError,
 		Skipped:     d.Skipped,
 		Thread:      d.Thread,
+		Ring:        int32(d.Ring),
 	}
 }
 

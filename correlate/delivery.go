@@ -22,6 +22,8 @@ type Delivery struct {
 	LastError   string    // of the latest failed attempt; empty after success
 	// Skipped says why the page was not sent there at all; empty when it was or will be.
 	Skipped string
+	// Ring is the page's [Page.Ring] when it rang there; 0: it was an edit, a resolve or a notice there.
+	Ring int
 	// Thread is what the integration needs to edit its message later (a Slack timestamp, say); may be empty.
 	Thread string
 }

@@ -386,17 +386,28 @@ func (i *Incident) RouteLabels() map[string]string {
 // PageKind is what a page tells its receiver.
 type PageKind uint8
 
-// The kinds of pages.
+// The kinds of pages. What an incident's pages are is between an opening page and a resolve,
+// and over again when it comes back; notices and public updates may come at any time.
 const (
-	PageOpen    PageKind = iota // opens the incident at the receiver, or rings again after a named change
-	PageUpdate                  // edits what the receiver shows
-	PageResolve                 // closes it
+	PageOpen         PageKind = iota // opens the incident at the receivers
+	PageUpdate                       // edits what the receivers show
+	PageResolve                      // closes it
+	PageRing                         // rings again: a named change, a reminder, a route that opens
+	PageEscalate                     // rings the receivers that a step of the escalation names
+	PageNotice                       // tells the owners of services that were hit; rings nobody
+	PagePublicUpdate                 // what people wrote for those outside; for status pages, no receiver shows it
 )
 
-var pageNames = [...]string{"open", "update", "resolved"}
+var pageNames = [...]string{"open", "update", "resolved", "ring", "escalate", "notice", "public-update"}
 
 // String returns the lower-case name.
 func (k PageKind) String() string { return nameOf(pageNames[:], int(k)) }
+
+// Rings reports whether a page of the kind is meant to be noticed.
+func (k PageKind) Rings() bool { return k == PageOpen || k == PageRing || k == PageEscalate }
+
+// Aside reports whether a page of the kind changes nothing of what on-call's receivers show.
+func (k PageKind) Aside() bool { return k == PageNotice || k == PagePublicUpdate }
 
 // Page is one decision to tell on-call something. It is complete: whoever
 // delivers it needs nothing else.
@@ -408,10 +419,26 @@ type Page struct {
 	Reason   string // why this page, why now, in words
 	// Alerts are the most telling alerts, origin's first, at most [Config.MaxPageAlerts].
 	Alerts []AlertState
+	// To names the receivers that it is for; empty: those that the route leads to. Other
+	// receivers that have the incident open get it as an edit, unless the kind is [PageKind.Aside].
+	To []string
+	// Ring numbers the pages of an incident that ring, from 1; 0 on all others, and on pages from before there were rings.
+	Ring int
+	// Newcomers: it rings only those who do not have the incident open, and is an edit to the others.
+	Newcomers bool
 }
 
 // DedupKey is stable over the incident's life; receivers fold pages by it.
-func (p *Page) DedupKey() string { return "incident/" + p.Incident.ID }
+func (p *Page) DedupKey() string { return RingKey(p.Incident.ID, 1) }
+
+// RingKey is the key of an incident's n-th ring at a receiver that stays silent for what
+// it knows by its key. The first ring's is [Page.DedupKey]; 0 counts as the first.
+func RingKey(incident string, n int) string {
+	if n > 1 {
+		return fmt.Sprintf("incident/%s/%d", incident, n)
+	}
+	return "incident/" + incident
+}
 
 // HealthState is what the engine remembers of one check.
 type HealthState struct {

@@ -172,11 +172,12 @@ func (c *incidentCase) slim() {
 			continue
 		}
 		inc := &l.Page.Incident
-		kept := correlate.Incident{ID: inc.ID, Severity: inc.Severity, Environment: inc.Environment}
+		kept := correlate.Incident{ID: inc.ID, Severity: inc.Severity, Sev: inc.Sev, Environment: inc.Environment}
 		if o := inc.Origin(); o != nil {
 			kept.Origins = []correlate.Origin{{Service: o.Service, Kind: o.Kind, Owner: o.Owner}}
 		}
-		l.Page = &correlate.Page{Incident: kept, Seq: l.Page.Seq, Kind: l.Page.Kind, At: l.Page.At}
+		p := l.Page
+		l.Page = &correlate.Page{Incident: kept, Seq: p.Seq, Kind: p.Kind, At: p.At, To: p.To, Ring: p.Ring, Newcomers: p.Newcomers}
 	}
 }
 
@@ -248,14 +249,22 @@ func (c *incidentCase) attempt(ctx, hard context.Context, r *routing, s send) {
 }
 
 func (c *incidentCase) notify(hard context.Context, r *routing, in *integration, s send) result {
-	m, p := c.pager.metrics, s.leaf.Page
+	m := c.pager.metrics
 	ctx, cancel := context.WithTimeout(hard, c.pager.opts.AttemptTimeout)
 	defer cancel()
 	began := time.Now()
-	ctx, thread := noticeContext(ctx, r, s)
 	inFlight := m.inFlight.WithLabelValues(in.integration)
 	inFlight.Inc()
-	retry, err := in.notify.Notify(ctx, newAlert(p, s.opening, c.pager.base, began))
+	said, thread := noticeContext(ctx, r, s)
+	retry, err := in.notify.Notify(said, newAlert(s.page(), s.opening, c.pager.base, began))
+	for _, key := range s.closes {
+		if err == nil {
+			// After the new ring, so that there is none at no time. If it fails both go again, each under its key.
+			old := s.closing(key)
+			ended, _ := noticeContext(ctx, r, old)
+			retry, err = in.notify.Notify(ended, newAlert(old.page(), s.opening, c.pager.base, began))
+		}
+	}
 	inFlight.Dec()
 	m.duration.WithLabelValues(in.integration).Observe(time.Since(began).Seconds())
 
@@ -287,6 +296,9 @@ func (c *incidentCase) apply(res result) {
 	if res.err == nil {
 		*l = lane{}
 		d.SentAt, d.LastError, d.Thread = res.at.UTC(), "", res.thread
+		if res.kind.Rings() {
+			d.Ring = max(1, res.leaf.Page.Ring)
+		}
 		m.delivered(res.to, resultSent)
 		c.pager.report(res.to, nil, false)
 		return

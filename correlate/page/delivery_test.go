@@ -466,3 +466,51 @@ func TestDelivery_SlackEditsItsMessageUntilTheIncidentOpensAnew(t *testing.T) {
 		}
 	})
 }
+
+func TestDelivery_ARingHasAKeyOfItsOwnWhereTheKeyWouldSilenceItAndEndsTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		again, lead, newcomer := spread(), spread(), spread()
+		again.Kind, again.Ring = correlate.PageRing, 2
+		lead.Kind, lead.Ring, lead.To = correlate.PageEscalate, 3, []string{"on-call"}
+		newcomer.Kind, newcomer.Ring, newcomer.Newcomers = correlate.PageRing, 4, true
+		r := newRig(t, twoReceivers, Options{})
+		r.run()
+		for _, p := range numberedPages("INC-1", collapse(), again, lead, newcomer, over()) {
+			r.outbox.add(p)
+			r.after(time.Second)
+		}
+		r.stop()
+		r.wantLogs("INC-1 open, INC-1 ring, INC-1 resolved, INC-1 escalate, INC-1 resolved, INC-1 update, INC-1 resolved", "INC-1 open, INC-1 ring, INC-1 resolved")
+		const first, second, third = "incident/INC-1", "incident/INC-1/2", "incident/INC-1/3"
+		if want := []string{first, second, first, third, second, third, third}; !slices.Equal(r.fakes["on-call"].keys, want) {
+			t.Errorf("on-call's keys are %q, want %q", r.fakes["on-call"].keys, want)
+		}
+		if want := []string{first, first, first}; !slices.Equal(r.fakes["chat"].keys, want) {
+			t.Errorf("chat's keys are %q, want %q", r.fakes["chat"].keys, want)
+		}
+	})
+}
+
+func TestDelivery_WhenTheEndOfTheRingBeforeFailsBothAreSentAgainUnderTheirKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		again := spread()
+		again.Kind, again.Ring = correlate.PageRing, 2
+		r := newRig(t, twoReceivers, Options{})
+		r.fakes["on-call"].answer = func(_ context.Context, n int) (bool, error) {
+			if n == 3 {
+				return true, errDown
+			}
+			return false, nil
+		}
+		r.run()
+		for _, p := range numberedPages("INC-1", collapse(), again, over()) {
+			r.outbox.add(p)
+			r.after(5 * time.Second)
+		}
+		r.stop()
+		const first, second = "incident/INC-1", "incident/INC-1/2"
+		if want := []string{first, second, second, first, second}; !slices.Equal(r.fakes["on-call"].keys, want) {
+			t.Errorf("on-call's keys are %q, want %q", r.fakes["on-call"].keys, want)
+		}
+	})
+}

@@ -8,14 +8,21 @@
 // group key, from which PagerDuty, Opsgenie and their like derive their
 // deduplication key). What was recorded is never sent again.
 //
+// What rings again does ring: a receiver that is silent for a key which it knows
+// (PagerDuty, Opsgenie, VictorOps, incident.io) gets each further ring under a key of
+// its own, "incident/INC-1/2", and the ring before is resolved there as soon as the
+// new one has arrived. Chat and mail get another message. Whoever the ring is not for,
+// and has the incident, gets an edit.
+//
 // Order: the pages of one incident reach one integration in the order of
 // [correlate.Page.Seq], one at a time. There is no order between incidents, nor
 // between integrations: each pair of an incident and an integration is a lane of
 // its own, and a slow or dead receiver holds up its own lanes only.
 //
 // A resolve follows every opening page that was sent, and only those: it goes to
-// the integrations that got the opening page, whatever `route:` says by now, and
-// honours send_resolved.
+// the integrations that got the opening page, whatever `route:` says by now, for each
+// ring that may still be open there, and honours send_resolved. Who got a notice
+// has the incident open like anybody else, though nothing ever rang.
 //
 // # Errors
 //
@@ -34,8 +41,9 @@
 // pages of further incidents stay in the outbox, oldest decision first. An
 // integration sends at most [Options.PerIntegration] pages at a time; more wait
 // their turn. An update that was not sent when a newer page of its incident
-// arrived is superseded; opening and resolve pages never are, so an incident has
-// few undelivered pages however long its receiver is away.
+// arrived is superseded, and so is a further ring when there was another, or the
+// resolve; opening and resolve pages never are, so an incident has few undelivered
+// pages however long its receiver is away.
 //
 // # Updates
 //

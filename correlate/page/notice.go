@@ -25,10 +25,10 @@ const (
 // them: its retry stage keeps attempts in memory and gives up with its context,
 // its deduplication keeps a log of its own. The outbox is our record of both.
 func noticeContext(ctx context.Context, r *routing, s send) (context.Context, func() string) {
-	p := s.leaf.Page
+	p := s.page()
 	labels := s.opening.RouteLabels()
 	opts := r.optsFor(labels, s.to.receiver)
-	ctx = notify.WithGroupKey(ctx, p.DedupKey())
+	ctx = notify.WithGroupKey(ctx, s.key)
 	ctx = notify.WithReceiverName(ctx, s.to.receiver)
 	ctx = notify.WithNow(ctx, p.At)
 	ctx = notify.WithRepeatInterval(ctx, opts.RepeatInterval)
@@ -60,13 +60,27 @@ func noticeContext(ctx context.Context, r *routing, s send) (context.Context, fu
 	}
 }
 
+// page is the page as its target gets it.
+func (s *send) page() *correlate.Page {
+	p := *s.leaf.Page
+	p.Kind = s.kind
+	return &p
+}
+
+// closing is the end of an earlier ring, which this one replaces.
+func (s *send) closing(key string) send {
+	old := *s
+	old.kind, old.key, old.closes = correlate.PageResolve, key, nil
+	return old
+}
+
 // routeLabels renders the labels of a route, which may be templates. One that
 // does not execute is left out: no page is lost over a decoration.
 func routeLabels(r *routing, s send, raw, group model.LabelSet) model.LabelSet {
 	if len(raw) == 0 {
 		return nil
 	}
-	p := s.leaf.Page
+	p := s.page()
 	a := newAlert(p, s.opening, "", p.At)
 	render := r.tmpl.RouteLabelRenderer(r.tmpl.Data(s.to.receiver, group, raw, reasonOf(p).String(), a))
 	rendered := make(model.LabelSet, len(raw))
@@ -83,7 +97,7 @@ func reasonOf(p *correlate.Page) notify.NotifyReason {
 	switch {
 	case p.Kind == correlate.PageResolve:
 		return notify.ReasonAllAlertsResolved
-	case p.Kind == correlate.PageOpen && p.Seq == 1:
+	case p.Kind.Rings() && p.Seq == 1:
 		return notify.ReasonFirstNotification
 	}
 	return notify.ReasonNewAlertsInGroup

@@ -24,12 +24,18 @@ type leaf struct {
 type send struct {
 	leaf *leaf
 	to   target
-	// opening is the incident as the latest opening page up to this one had it: its
+	// kind is what the page is to this target: those who have the incident may get an edit of what rings others.
+	kind correlate.PageKind
+	// opening is the incident as the page had it by which the target knows it: its
 	// labels stay, so that the receiver's identity of the alert does.
 	opening *correlate.Incident
 	// thread is what the integration left when it sent the page that this one edits;
 	// empty when this one is to be seen as new.
 	thread string
+	// key is what the receiver folds by.
+	key string
+	// closes are the keys of earlier rings to be resolved once this page has arrived.
+	closes []string
 }
 
 // standing is how an incident stands at one target before the page at hand.
@@ -40,13 +46,24 @@ type standing struct {
 	// behind: an earlier page is not settled yet.
 	behind bool
 	thread string
+	// opening as in [send].
+	opening *correlate.Incident
+	// rings are those that the target may still show, the latest last. One that was
+	// superseded is among them: whether it arrived before a crash is not known.
+	rings []int
 }
 
 // rules are what plan needs to know of the configuration.
 type rules interface {
+	// route returns the targets to which labels lead.
 	route(labels map[string]string) []target
+	// named returns the targets of the receivers of those names.
+	named(receivers []string) []target
 	// refuses says why a page of that kind is not for the target, "" when it is.
 	refuses(t target, kind correlate.PageKind) string
+	// folds reports whether the target is silent for what it knows by its key already,
+	// so that a page which shall ring there again needs a key of its own.
+	folds(t target) bool
 }
 
 // plan brings the records of all pages up to date with the rules (who should get
@@ -64,25 +81,60 @@ func (s sheaf) plan(r rules, busy map[target]bool) []send {
 		}
 		if !l.Done {
 			l.address(r, at, busy)
-			l.skipNeedless(r, at, busy, s.successor(n))
+			s.skipNeedless(n, r, at, busy)
 			for _, t := range l.ready(at, busy) {
-				to := send{leaf: l, to: t, opening: opening}
-				if l.kindFor(t, r, at) != correlate.PageOpen {
-					to.thread = at[t].thread
-				}
-				sends = append(sends, to)
+				sends = append(sends, l.sendTo(t, r, at[t], opening))
 			}
 			l.settle(s.successor(n))
 		}
-		l.advance(at)
+		l.advance(r, at)
 	}
 	return sends
 }
 
-// successor is the page after the n-th, or nil.
+// sendTo says how the page goes to a target of which st is known.
+func (l *leaf) sendTo(t target, r rules, st *standing, opening *correlate.Incident) send {
+	to := send{leaf: l, to: t, kind: l.kindFor(t, r, st), opening: opening}
+	if to.kind.Rings() {
+		to.opening = &l.Page.Incident
+	} else {
+		to.thread = st.thread
+		if st.opening != nil {
+			to.opening = st.opening
+		}
+	}
+	to.key = l.Page.DedupKey()
+	if r.folds(t) {
+		to.foldInto(st.rings, r.refuses(t, correlate.PageResolve) == "")
+	}
+	return to
+}
+
+// foldInto gives a page its key at a receiver that shows rings: its own if it rings, else
+// that of the latest. The earlier ones end with the first page that is more than an edit.
+func (s *send) foldInto(rings []int, resolves bool) {
+	id := s.leaf.Page.Incident.ID
+	if s.kind.Rings() {
+		s.key = correlate.RingKey(id, s.leaf.Page.Ring)
+	} else if n := len(rings); n > 0 {
+		s.key = correlate.RingKey(id, rings[n-1])
+	}
+	if s.kind == correlate.PageUpdate || !resolves {
+		return
+	}
+	for _, ring := range rings {
+		if key := correlate.RingKey(id, ring); key != s.key && !slices.Contains(s.closes, key) {
+			s.closes = append(s.closes, key)
+		}
+	}
+}
+
+// successor is the next page after the n-th that tells on-call how it stands, or nil.
 func (s sheaf) successor(n int) *leaf {
-	if n+1 < len(s) {
-		return s[n+1]
+	for _, l := range s[n+1:] {
+		if !l.Page.Kind.Aside() {
+			return l
+		}
 	}
 	return nil
 }
@@ -90,15 +142,14 @@ func (s sheaf) successor(n int) *leaf {
 // address makes sure that everybody who should get the page has a record, and
 // takes it from those who no longer should.
 func (l *leaf) address(r rules, at map[target]*standing, busy map[target]bool) {
-	var to []target
-	if l.Page.Kind == correlate.PageOpen {
-		to = r.route(l.Page.Incident.RouteLabels())
-	}
-	// Whoever has the incident open hears of it: of an update, of the end, and of a
-	// renewed opening that now goes to others.
-	for _, t := range holders(at) {
-		if !slices.Contains(to, t) {
-			to = append(to, t)
+	to := l.recipients(r)
+	if !l.Page.Kind.Aside() {
+		// Whoever has the incident open hears of it: of an update, of the end, and of a
+		// ring that goes to others.
+		for _, t := range holders(at) {
+			if !slices.Contains(to, t) {
+				to = append(to, t)
+			}
 		}
 	}
 	for i := range l.Deliveries {
@@ -118,8 +169,22 @@ func (l *leaf) address(r rules, at map[target]*standing, busy map[target]bool) {
 	}
 }
 
+// recipients are those whom the page itself is for, beside those who have the incident open.
+func (l *leaf) recipients(r rules) []target {
+	p := l.Page
+	switch {
+	case p.Kind == correlate.PagePublicUpdate:
+		return nil // no receiver shows it
+	case len(p.To) > 0:
+		return r.named(p.To)
+	case p.Kind.Rings():
+		return r.route(p.Incident.RouteLabels())
+	}
+	return nil
+}
+
 func (l *leaf) unaddressed() string {
-	if l.Page.Kind == correlate.PageOpen {
+	if l.Page.Kind.Rings() {
 		return "the route no longer leads here"
 	}
 	return "got no opening page"
@@ -137,28 +202,46 @@ func holders(at map[target]*standing) []target {
 	return ts
 }
 
-// skipNeedless records why targets will not get the page.
-func (l *leaf) skipNeedless(r rules, at map[target]*standing, busy map[target]bool, next *leaf) {
+// skipNeedless records why targets will not get the n-th page.
+func (s sheaf) skipNeedless(n int, r rules, at map[target]*standing, busy map[target]bool) {
+	l := s[n]
 	for i := range l.Deliveries {
 		d := &l.Deliveries[i]
 		t := targetOf(d)
 		if !open(d) || busy[t] {
 			continue
 		}
-		kind := l.kindFor(t, r, at)
+		kind, next := l.kindFor(t, r, at[t]), s.successor(n)
 		switch why := r.refuses(t, kind); {
 		case why != "":
 			l.skip(d, why)
+		case kind == correlate.PageNotice && at[t].open:
+			l.skip(d, "has the incident already")
 		case kind == correlate.PageUpdate && next != nil:
 			l.skip(d, fmt.Sprintf("superseded by page %d", next.Page.Seq))
+		case kind.Rings() && at[t].open && d.Attempts == 0:
+			if later := s.rungLater(n, t, r, at[t]); later != nil {
+				l.skip(d, fmt.Sprintf("superseded by page %d", later.Page.Seq))
+			}
 		}
 	}
 }
 
-// kindFor is what the page is to one target: a renewed opening is a mere update to
-// those who have the incident open and whom the route does not name for it.
-func (l *leaf) kindFor(t target, r rules, at map[target]*standing) correlate.PageKind {
-	if l.Page.Kind == correlate.PageOpen && at[t].open && !slices.Contains(r.route(l.Page.Incident.RouteLabels()), t) {
+// rungLater is a later page that makes it needless to ring, again, a target that has the
+// incident open: one that rings there as well, or the resolve.
+func (s sheaf) rungLater(n int, t target, r rules, st *standing) *leaf {
+	for _, l := range s[n+1:] {
+		if l.Page.Kind == correlate.PageResolve || l.Page.Kind.Rings() && l.kindFor(t, r, st).Rings() {
+			return l
+		}
+	}
+	return nil
+}
+
+// kindFor is what the page is to one target: what rings is a mere update to those who
+// have the incident open and for whom the ring is not.
+func (l *leaf) kindFor(t target, r rules, st *standing) correlate.PageKind {
+	if l.Page.Kind.Rings() && st.open && (l.Page.Newcomers || !slices.Contains(l.recipients(r), t)) {
 		return correlate.PageUpdate
 	}
 	return l.Page.Kind
@@ -190,7 +273,7 @@ func (l *leaf) settle(next *leaf) {
 }
 
 // advance carries each target's standing past this page.
-func (l *leaf) advance(at map[target]*standing) {
+func (l *leaf) advance(r rules, at map[target]*standing) {
 	for i := range l.Deliveries {
 		d := &l.Deliveries[i]
 		t := targetOf(d)
@@ -201,13 +284,38 @@ func (l *leaf) advance(at map[target]*standing) {
 		st.behind = st.behind || open(d)
 		switch {
 		case l.Page.Kind == correlate.PageResolve:
-			st.open, st.thread = false, ""
-		case l.Page.Kind == correlate.PageOpen && d.Skipped == "":
-			st.open = true
+			st.open, st.thread, st.opening, st.rings = false, "", nil, nil
+		case l.rang(d, r, st):
+			st.pass(l, d)
+		case l.Page.Kind == correlate.PageNotice && d.Skipped == "" && !st.open:
+			st.open, st.opening = true, &l.Page.Incident
 		}
 		if d.Thread != "" {
 			st.thread = d.Thread
 		}
+	}
+}
+
+// rang reports whether the page rang at d's target, or shall, or may have.
+func (l *leaf) rang(d *correlate.Delivery, r rules, st *standing) bool {
+	switch {
+	case !l.Page.Kind.Rings():
+		return false
+	case !st.open || d.Ring > 0:
+		return true
+	case !d.SentAt.IsZero():
+		return l.Page.Kind == correlate.PageOpen && l.Page.Ring == 0 // of before rings were recorded
+	}
+	return l.kindFor(targetOf(d), r, st).Rings()
+}
+
+// pass carries the standing past a page that rings.
+func (st *standing) pass(l *leaf, d *correlate.Delivery) {
+	switch {
+	case d.Skipped == "":
+		st.open, st.opening, st.rings = true, &l.Page.Incident, []int{l.Page.Ring}
+	case st.open:
+		st.rings = append(st.rings[:len(st.rings):len(st.rings)], l.Page.Ring)
 	}
 }
 

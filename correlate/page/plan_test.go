@@ -21,6 +21,16 @@ type house struct {
 
 func (h *house) route(map[string]string) []target { return h.to }
 
+func (h *house) named(receivers []string) []target {
+	var to []target
+	for _, name := range receivers {
+		to = append(to, target{receiver: name, integration: "pagerduty"})
+	}
+	return to
+}
+
+func (h *house) folds(t target) bool { return t.integration == "pagerduty" }
+
 func (h *house) refuses(t target, kind correlate.PageKind) string {
 	switch {
 	case h.gone[t]:
@@ -37,7 +47,7 @@ func (h *house) refuses(t target, kind correlate.PageKind) string {
 // once, in order, and everything comes to an end.
 func TestPlan_EachTargetHearsAWholeStory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		targets := []target{{"a", "pagerduty", 0}, {"b", "slack", 0}, {"b", "slack", 1}}
+		targets := []target{{"a", "pagerduty", 0}, {"b", "slack", 0}, {"b", "slack", 1}, {"lead", "pagerduty", 0}, {"owner", "pagerduty", 0}}
 		h := &house{gone: map[target]bool{}, edits: map[target]bool{}, resolves: map[target]bool{}}
 		for _, to := range targets {
 			h.edits[to] = rapid.Bool().Draw(t, "edits")
@@ -46,9 +56,13 @@ func TestPlan_EachTargetHearsAWholeStory(t *testing.T) {
 				h.to = append(h.to, to)
 			}
 		}
-		kinds := drawStory(t)
+		pages := drawStory(t)
 		var s sheaf
 		got := make(map[target][]uint64)
+		shown := make(map[target]*screen)
+		for _, to := range targets {
+			shown[to] = &screen{open: map[string]bool{}}
+		}
 		busy := make(map[target]bool)
 		var flying []send
 		land := func() {
@@ -56,16 +70,26 @@ func TestPlan_EachTargetHearsAWholeStory(t *testing.T) {
 			f := flying[i]
 			flying = slices.Delete(flying, i, i+1)
 			delete(busy, f.to)
-			if rapid.Float64().Draw(t, "luck") < .6 {
-				f.leaf.delivery(f.to).SentAt = began
+			switch luck := rapid.Float64().Draw(t, "luck"); {
+			case luck < .6:
+				shown[f.to].take(f)
+				d := f.leaf.delivery(f.to)
+				if d.SentAt = began; f.kind.Rings() {
+					d.Ring = f.leaf.Page.Ring
+				}
 				got[f.to] = append(got[f.to], f.leaf.Page.Seq)
+			case luck < .8: // it arrived, and a crash came before the record
+				f.closes = f.closes[:rapid.IntRange(0, len(f.closes)).Draw(t, "closed")]
+				shown[f.to].take(f)
+			default:
+				f.leaf.delivery(f.to).Attempts++
 			}
 		}
-		for len(kinds) > 0 || len(flying) > 0 || !allDone(s) {
+		for len(pages) > 0 || len(flying) > 0 || !allDone(s) {
 			switch {
-			case len(kinds) > 0 && rapid.Bool().Draw(t, "another page"):
-				s = append(s, &leaf{OutboxEntry: &correlate.OutboxEntry{Page: &correlate.Page{Kind: kinds[0], Seq: uint64(len(s) + 1)}}})
-				kinds = kinds[1:]
+			case len(pages) > 0 && rapid.Bool().Draw(t, "another page"):
+				s = append(s, &leaf{OutboxEntry: &correlate.OutboxEntry{Page: pages[0]}})
+				pages = pages[1:]
 			case len(flying) > 0:
 				land()
 			}
@@ -79,47 +103,105 @@ func TestPlan_EachTargetHearsAWholeStory(t *testing.T) {
 		}
 		for _, to := range targets {
 			checkStory(t, s, h, to, got[to])
+			if still := shown[to].open; len(still) > 0 && h.resolves[to] {
+				t.Fatalf("all is over and %v still shows %v", to, still)
+			}
 		}
 	})
 }
 
-// drawStory draws kinds of pages in an order that the engine decides: opening,
-// updates, resolve, and over again.
-func drawStory(t *rapid.T) []correlate.PageKind {
-	var kinds []correlate.PageKind
-	for range rapid.IntRange(1, 3).Draw(t, "rounds") {
-		kinds = append(kinds, correlate.PageOpen)
-		for range rapid.IntRange(0, 3).Draw(t, "updates") {
-			kinds = append(kinds, correlate.PageUpdate)
-		}
-		kinds = append(kinds, correlate.PageResolve)
+// screen is a receiver that shows what it was sent, by key, until that is resolved.
+type screen struct{ open map[string]bool }
+
+func (s *screen) take(f send) {
+	switch {
+	case f.kind.Rings():
+		s.open[f.key] = true
+	case f.kind == correlate.PageResolve:
+		delete(s.open, f.key)
 	}
-	return kinds
+	for _, key := range f.closes {
+		delete(s.open, key)
+	}
+}
+
+// drawStory draws pages in an order that the engine decides: opening, then updates and
+// rings, resolve, and over again. Notices and public updates come at any time.
+func drawStory(t *rapid.T) []*correlate.Page {
+	var pages []*correlate.Page
+	rings := 0
+	add := func(p correlate.Page) {
+		if p.Incident.ID, p.Seq = "INC-1", uint64(len(pages)+1); p.Kind.Rings() {
+			rings++
+			p.Ring = rings
+		}
+		pages = append(pages, &p)
+	}
+	between := []correlate.Page{
+		{Kind: correlate.PageUpdate},
+		{Kind: correlate.PageRing},
+		{Kind: correlate.PageRing, Newcomers: true},
+		{Kind: correlate.PageEscalate, To: []string{"lead", "a"}},
+		{Kind: correlate.PagePublicUpdate},
+		{Kind: correlate.PageNotice, To: []string{"owner"}},
+	}
+	for range rapid.IntRange(1, 3).Draw(t, "rounds") {
+		add(correlate.Page{Kind: correlate.PageOpen})
+		for range rapid.IntRange(0, 4).Draw(t, "between") {
+			add(rapid.SampledFrom(between).Draw(t, "page"))
+		}
+		add(correlate.Page{Kind: correlate.PageResolve})
+	}
+	return pages
 }
 
 func checkStory(t *rapid.T, s sheaf, h *house, to target, got []uint64) {
 	if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
 		t.Fatalf("%v got %v: out of order or twice", to, got)
 	}
-	routed := slices.Contains(h.to, to)
+	open := false // at the target
 	for _, l := range s {
-		has := slices.Contains(got, l.Page.Seq)
+		has, meant := slices.Contains(got, l.Page.Seq), l.isFor(to, h)
 		switch l.Page.Kind {
 		case correlate.PageOpen:
-			if has != routed {
-				t.Fatalf("%v: opening page %d sent: %v, routed: %v", to, l.Page.Seq, has, routed)
+			if has != meant {
+				t.Fatalf("%v: opening page %d sent: %v, routed: %v", to, l.Page.Seq, has, meant)
+			}
+		case correlate.PageRing, correlate.PageEscalate:
+			if meant && !open && !has {
+				t.Fatalf("%v: page %d is for it, and it got no page of the incident", to, l.Page.Seq)
+			}
+			if has && l.delivery(to).Ring > 0 && (!meant || open && l.Page.Newcomers) {
+				t.Fatalf("%v: page %d rang, for it: %v, had the incident: %v", to, l.Page.Seq, meant, open)
+			}
+		case correlate.PageNotice:
+			if has && (open || !meant) {
+				t.Fatalf("%v: got notice %d, open: %v, for it: %v", to, l.Page.Seq, open, meant)
 			}
 		case correlate.PageResolve:
-			if want := routed && h.resolves[to]; has != want {
+			if want := open && h.resolves[to]; has != want {
 				t.Fatalf("%v: resolve %d sent: %v, want %v", to, l.Page.Seq, has, want)
 			}
+			open = false
+			continue
 		case correlate.PageUpdate:
-			if has && (!routed || !h.edits[to]) {
+			if has && (!open || !h.edits[to]) {
 				t.Fatalf("%v: got update %d", to, l.Page.Seq)
 			}
+		case correlate.PagePublicUpdate:
+			if has {
+				t.Fatalf("%v: got the public update %d", to, l.Page.Seq)
+			}
 		}
+		open = open || has && (meant || l.Page.Kind == correlate.PageNotice)
+	}
+	if open {
+		t.Fatalf("%v: open at the end", to)
 	}
 }
+
+// isFor reports whether the page names the target, by its route or outright.
+func (l *leaf) isFor(to target, h *house) bool { return slices.Contains(l.recipients(h), to) }
 
 func allDone(s sheaf) bool {
 	return !slices.ContainsFunc(s, func(l *leaf) bool { return !l.Done })

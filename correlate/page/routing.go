@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 
 	"github.com/prometheus/alertmanager/alert"
 	amconfig "github.com/prometheus/alertmanager/config"
@@ -42,6 +43,8 @@ type integration struct {
 	cannotEdit string
 	// threaded: it edits a message that it must be reminded of.
 	threaded bool
+	// folds: see [rules].
+	folds bool
 }
 
 // routing is one configuration made ready. It is immutable; a reload replaces it.
@@ -84,8 +87,13 @@ func (r *routing) add(rc amconfig.Receiver, in notify.Integration) {
 		target: t, notify: in,
 		cannotEdit: cannotEdit(rc, in.Name(), in.Index()),
 		threaded:   in.Name() == "slack" && rc.SlackConfigs[in.Index()].UpdateMessage,
+		folds:      slices.Contains(folding, in.Name()),
 	}
 }
+
+// folding are the integrations that ring for a key once: what they know by it already
+// they only write down. A webhook's owner is told by the page's kind.
+var folding = []string{"pagerduty", "opsgenie", "victorops", "incidentio"}
 
 // cannotEdit says why an integration should not get updates, or "" when it can
 // change what it showed before.
@@ -119,10 +127,21 @@ func (r *routing) route(labels map[string]string) []target {
 	if r.root == nil {
 		return r.of["log"]
 	}
+	var names []string
+	for _, match := range r.root.Match(labelSet(labels)) {
+		names = append(names, match.RouteOpts.Receiver)
+	}
+	return r.named(names)
+}
+
+// named implements [rules]. A receiver that is not configured is one without integrations.
+func (r *routing) named(receivers []string) []target {
+	if r.root == nil {
+		return r.of["log"]
+	}
 	var to []target
 	seen := make(map[string]bool)
-	for _, match := range r.root.Match(labelSet(labels)) {
-		name := match.RouteOpts.Receiver
+	for _, name := range receivers {
 		if seen[name] {
 			continue
 		}
@@ -133,6 +152,12 @@ func (r *routing) route(labels map[string]string) []target {
 		to = append(to, r.of[name]...)
 	}
 	return to
+}
+
+// folds implements [rules].
+func (r *routing) folds(t target) bool {
+	in := r.targets[t]
+	return in != nil && in.folds
 }
 
 // optsFor returns the options of the first route that leads the labels to a
@@ -154,6 +179,9 @@ func (r *routing) refuses(t target, kind correlate.PageKind) string {
 	in := r.targets[t]
 	switch {
 	case t.integration == noIntegration:
+		if _, known := r.of[t.receiver]; !known {
+			return "the receiver is no longer configured"
+		}
 		return "the receiver has no integrations"
 	case in == nil:
 		return "the receiver is no longer configured"

@@ -34,7 +34,7 @@ const (
 // and in the words that people read. Templates get it from the function
 // `headwater`, webhooks as JSON in the annotation of that name.
 type Sheet struct {
-	Kind     string `json:"kind"`          // "open", "update" or "resolved"
+	Kind     string `json:"kind"`          // "open", "update", "resolved", "ring", "escalate" or "notice"
 	Title    string `json:"title"`         // the headline
 	Short    string `json:"short"`         // the headline in at most 130 runes
 	Incident string `json:"incident"`      // INC-41

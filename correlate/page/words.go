@@ -58,7 +58,7 @@ func (s *Sheet) Context() string {
 	return strings.Join(parts, " · ")
 }
 
-// News is the first thing to read in an update or a resolve; empty in an opening page.
+// News is the first thing to read, why there is another page; empty in an opening page.
 func (s *Sheet) News() string {
 	if s.Reason == "" {
 		return ""
@@ -66,6 +66,12 @@ func (s *Sheet) News() string {
 	switch {
 	case s.Resolved():
 		return "Over: " + s.Reason
+	case s.Kind == correlate.PageRing.String():
+		return "Again: " + s.Reason
+	case s.Kind == correlate.PageEscalate.String():
+		return "Escalated: " + s.Reason
+	case s.Kind == correlate.PageNotice.String():
+		return "For your information: " + s.Reason
 	case s.Update():
 		return "New: " + s.Reason
 	}

@@ -13,17 +13,23 @@ func pageToProto(p *correlate.Page) *storev1.Page {
 		AtUnixNano: timeToNano(p.At),
 		Reason:     p.Reason,
 		Alerts:     each(p.Alerts, func(a correlate.AlertState) *storev1.AlertState { return alertToProto(&a) }),
+		To:         p.To,
+		Ring:       int64(p.Ring),
+		Newcomers:  p.Newcomers,
 	}
 }
 
 func pageFromProto(p *storev1.Page) *correlate.Page {
 	return &correlate.Page{
-		Incident: *incidentFromProto(p.GetIncident()),
-		Seq:      p.GetSeq(),
-		Kind:     correlate.PageKind(p.GetKind()),
-		At:       timeFromNano(p.GetAtUnixNano()),
-		Reason:   p.GetReason(),
-		Alerts:   each(p.GetAlerts(), func(a *storev1.AlertState) correlate.AlertState { return *alertFromProto(a) }),
+		Incident:  *incidentFromProto(p.GetIncident()),
+		Seq:       p.GetSeq(),
+		Kind:      correlate.PageKind(p.GetKind()),
+		At:        timeFromNano(p.GetAtUnixNano()),
+		Reason:    p.GetReason(),
+		Alerts:    each(p.GetAlerts(), func(a *storev1.AlertState) correlate.AlertState { return *alertFromProto(a) }),
+		To:        p.GetTo(),
+		Ring:      int(p.GetRing()),
+		Newcomers: p.GetNewcomers(),
 	}
 }
 
@@ -37,6 +43,7 @@ func deliveryToProto(d correlate.Delivery) *storev1.Delivery {
 		LastError:      d.LastError,
 		Skipped:        d.Skipped,
 		Thread:         d.Thread,
+		Ring:           int64(d.Ring),
 	}
 }
 
@@ -50,6 +57,7 @@ func deliveryFromProto(d *storev1.Delivery) correlate.Delivery {
 		LastError:   d.GetLastError(),
 		Skipped:     d.GetSkipped(),
 		Thread:      d.GetThread(),
+		Ring:        int(d.GetRing()),
 	}
 }
 

@@ -473,12 +473,20 @@ type PageKind int32
 const (
 	// Not used in answers.
 	PageKind_PAGE_KIND_UNSPECIFIED PageKind = 0
-	// Opens the incident at the receiver, or rings again.
+	// Opens the incident at the receivers.
 	PageKind_PAGE_KIND_OPEN PageKind = 1
 	// Edits what the receiver shows.
 	PageKind_PAGE_KIND_UPDATE PageKind = 2
 	// Closes it.
 	PageKind_PAGE_KIND_RESOLVE PageKind = 3
+	// Rings again: a named change, a reminder, a route that opens.
+	PageKind_PAGE_KIND_RING PageKind = 4
+	// Rings the receivers that a step of the escalation names.
+	PageKind_PAGE_KIND_ESCALATE PageKind = 5
+	// Tells the owners of services that were hit; rings nobody.
+	PageKind_PAGE_KIND_NOTICE PageKind = 6
+	// What people wrote for those outside; for status pages.
+	PageKind_PAGE_KIND_PUBLIC_UPDATE PageKind = 7
 )
 
 // Enum value maps for PageKind.
@@ -488,12 +496,20 @@ var (
 		1: "PAGE_KIND_OPEN",
 		2: "PAGE_KIND_UPDATE",
 		3: "PAGE_KIND_RESOLVE",
+		4: "PAGE_KIND_RING",
+		5: "PAGE_KIND_ESCALATE",
+		6: "PAGE_KIND_NOTICE",
+		7: "PAGE_KIND_PUBLIC_UPDATE",
 	}
 	PageKind_value = map[string]int32{
-		"PAGE_KIND_UNSPECIFIED": 0,
-		"PAGE_KIND_OPEN":        1,
-		"PAGE_KIND_UPDATE":      2,
-		"PAGE_KIND_RESOLVE":     3,
+		"PAGE_KIND_UNSPECIFIED":   0,
+		"PAGE_KIND_OPEN":          1,
+		"PAGE_KIND_UPDATE":        2,
+		"PAGE_KIND_RESOLVE":       3,
+		"PAGE_KIND_RING":          4,
+		"PAGE_KIND_ESCALATE":      5,
+		"PAGE_KIND_NOTICE":        6,
+		"PAGE_KIND_PUBLIC_UPDATE": 7,
 	}
 )
 
@@ -1690,7 +1706,9 @@ type Delivery struct {
 	Skipped string `protobuf:"bytes,7,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	// What the integration needs to edit its message later, such as a message's
 	// timestamp; may be empty.
-	Thread        string `protobuf:"bytes,8,opt,name=thread,proto3" json:"thread,omitempty"`
+	Thread string `protobuf:"bytes,8,opt,name=thread,proto3" json:"thread,omitempty"`
+	// Number of the page's ring when it rang there; 0: it was an edit, a resolve or a notice there.
+	Ring          int32 `protobuf:"varint,9,opt,name=ring,proto3" json:"ring,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1781,6 +1799,13 @@ func (x *Delivery) GetThread() string {
 	return ""
 }
 
+func (x *Delivery) GetRing() int32 {
+	if x != nil {
+		return x.Ring
+	}
+	return 0
+}
+
 // Page is one decision to tell on-call something, and its deliveries.
 type Page struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1799,7 +1824,13 @@ type Page struct {
 	// Nothing more will be sent for this page.
 	Done bool `protobuf:"varint,7,opt,name=done,proto3" json:"done,omitempty"`
 	// A later page of the incident made it needless before it was sent.
-	Superseded    bool `protobuf:"varint,8,opt,name=superseded,proto3" json:"superseded,omitempty"`
+	Superseded bool `protobuf:"varint,8,opt,name=superseded,proto3" json:"superseded,omitempty"`
+	// Names of the receivers that it is for; empty: those that the route leads to.
+	To []string `protobuf:"bytes,9,rep,name=to,proto3" json:"to,omitempty"`
+	// Number among the incident's pages that ring, from 1; 0: it rings nobody.
+	Ring int32 `protobuf:"varint,10,opt,name=ring,proto3" json:"ring,omitempty"`
+	// It rings only those who do not have the incident open, and is an edit to the others.
+	Newcomers     bool `protobuf:"varint,11,opt,name=newcomers,proto3" json:"newcomers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1886,6 +1917,27 @@ func (x *Page) GetDone() bool {
 func (x *Page) GetSuperseded() bool {
 	if x != nil {
 		return x.Superseded
+	}
+	return false
+}
+
+func (x *Page) GetTo() []string {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *Page) GetRing() int32 {
+	if x != nil {
+		return x.Ring
+	}
+	return 0
+}
+
+func (x *Page) GetNewcomers() bool {
+	if x != nil {
+		return x.Newcomers
 	}
 	return false
 }
@@ -4530,7 +4582,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"resolvedAt\x12\x14\n" +
 	"\x05opens\x18\x05 \x01(\x05R\x05opens\x12\x10\n" +
 	"\x03seq\x18\x06 \x01(\x04R\x03seq\x12>\n" +
-	"\rupdate_due_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vupdateDueAt\"\x80\x02\n" +
+	"\rupdate_due_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vupdateDueAt\"\x94\x02\n" +
 	"\bDelivery\x12\x1a\n" +
 	"\breceiver\x18\x01 \x01(\tR\breceiver\x12 \n" +
 	"\vintegration\x18\x02 \x01(\tR\vintegration\x12\x14\n" +
@@ -4540,7 +4592,8 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\x06 \x01(\tR\tlastError\x12\x18\n" +
 	"\askipped\x18\a \x01(\tR\askipped\x12\x16\n" +
-	"\x06thread\x18\b \x01(\tR\x06thread\"\x90\x02\n" +
+	"\x06thread\x18\b \x01(\tR\x06thread\x12\x12\n" +
+	"\x04ring\x18\t \x01(\x05R\x04ring\"\xd2\x02\n" +
 	"\x04Page\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.headwater.v1.PageKindR\x04kind\x12*\n" +
@@ -4553,7 +4606,11 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x04done\x18\a \x01(\bR\x04done\x12\x1e\n" +
 	"\n" +
 	"superseded\x18\b \x01(\bR\n" +
-	"superseded\"\xd9\x10\n" +
+	"superseded\x12\x0e\n" +
+	"\x02to\x18\t \x03(\tR\x02to\x12\x12\n" +
+	"\x04ring\x18\n" +
+	" \x01(\x05R\x04ring\x12\x1c\n" +
+	"\tnewcomers\x18\v \x01(\bR\tnewcomers\"\xd9\x10\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x121\n" +
@@ -4807,12 +4864,16 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x1bTIMELINE_KIND_PUBLIC_UPDATE\x10\x10\x12\x16\n" +
 	"\x12TIMELINE_KIND_LINK\x10\x11\x12\x18\n" +
 	"\x14TIMELINE_KIND_CLOSED\x10\x12\x12\x1d\n" +
-	"\x19TIMELINE_KIND_ACTION_ITEM\x10\x13*f\n" +
+	"\x19TIMELINE_KIND_ACTION_ITEM\x10\x13*\xc5\x01\n" +
 	"\bPageKind\x12\x19\n" +
 	"\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePAGE_KIND_OPEN\x10\x01\x12\x14\n" +
 	"\x10PAGE_KIND_UPDATE\x10\x02\x12\x15\n" +
-	"\x11PAGE_KIND_RESOLVE\x10\x032\xd7\v\n" +
+	"\x11PAGE_KIND_RESOLVE\x10\x03\x12\x12\n" +
+	"\x0ePAGE_KIND_RING\x10\x04\x12\x16\n" +
+	"\x12PAGE_KIND_ESCALATE\x10\x05\x12\x14\n" +
+	"\x10PAGE_KIND_NOTICE\x10\x06\x12\x1b\n" +
+	"\x17PAGE_KIND_PUBLIC_UPDATE\x10\a2\xd7\v\n" +
 	"\x0fIncidentService\x12R\n" +
 	"\vGetIncident\x12 .headwater.v1.GetIncidentRequest\x1a!.headwater.v1.GetIncidentResponse\x12X\n" +
 	"\rListIncidents\x12\".headwater.v1.ListIncidentsRequest\x1a#.headwater.v1.ListIncidentsResponse\x12]\n" +

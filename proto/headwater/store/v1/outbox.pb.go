@@ -29,14 +29,20 @@ type Page struct {
 	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
 	// Number among the incident's pages, from 1.
 	Seq uint64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
-	// correlate.PageKind: 0 open, 1 update, 2 resolve.
+	// correlate.PageKind: 0 open, 1 update, 2 resolve, 3 ring, 4 escalate, 5 notice, 6 public update.
 	Kind uint32 `protobuf:"varint,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	// When it was decided.
 	AtUnixNano int64 `protobuf:"varint,4,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
 	// Why this page, why now, in words.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The most telling alerts, the origin's first.
-	Alerts        []*AlertState `protobuf:"bytes,6,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	Alerts []*AlertState `protobuf:"bytes,6,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	// Names of the receivers that it is for. Empty: those that the route leads to.
+	To []string `protobuf:"bytes,7,rep,name=to,proto3" json:"to,omitempty"`
+	// Number among the incident's pages that ring, from 1. 0: it rings nobody, or is older than rings.
+	Ring int64 `protobuf:"varint,8,opt,name=ring,proto3" json:"ring,omitempty"`
+	// It rings only those who do not have the incident open.
+	Newcomers     bool `protobuf:"varint,9,opt,name=newcomers,proto3" json:"newcomers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -111,6 +117,27 @@ func (x *Page) GetAlerts() []*AlertState {
 		return x.Alerts
 	}
 	return nil
+}
+
+func (x *Page) GetTo() []string {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *Page) GetRing() int64 {
+	if x != nil {
+		return x.Ring
+	}
+	return 0
+}
+
+func (x *Page) GetNewcomers() bool {
+	if x != nil {
+		return x.Newcomers
+	}
+	return false
 }
 
 // PageStatus is how far one page has come. Same key as the page, in a row of
@@ -223,7 +250,9 @@ type Delivery struct {
 	// Why the page was not sent there at all. Empty: it was or will be.
 	Skipped string `protobuf:"bytes,7,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	// What the integration needs to edit its message later. May be empty.
-	Thread        string `protobuf:"bytes,8,opt,name=thread,proto3" json:"thread,omitempty"`
+	Thread string `protobuf:"bytes,8,opt,name=thread,proto3" json:"thread,omitempty"`
+	// The page's ring when it rang there. 0: it did not.
+	Ring          int64 `protobuf:"varint,9,opt,name=ring,proto3" json:"ring,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -312,6 +341,13 @@ func (x *Delivery) GetThread() string {
 		return x.Thread
 	}
 	return ""
+}
+
+func (x *Delivery) GetRing() int64 {
+	if x != nil {
+		return x.Ring
+	}
+	return 0
 }
 
 // Staged announces a commit that was too large for one transaction: all of its
@@ -494,7 +530,7 @@ var File_headwater_store_v1_outbox_proto protoreflect.FileDescriptor
 
 const file_headwater_store_v1_outbox_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadwater/store/v1/outbox.proto\x12\x12headwater.store.v1\x1a\x1eheadwater/store/v1/store.proto\"\xd8\x01\n" +
+	"\x1fheadwater/store/v1/outbox.proto\x12\x12headwater.store.v1\x1a\x1eheadwater/store/v1/store.proto\"\x9a\x02\n" +
 	"\x04Page\x128\n" +
 	"\bincident\x18\x01 \x01(\v2\x1c.headwater.store.v1.IncidentR\bincident\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x12\n" +
@@ -502,7 +538,10 @@ const file_headwater_store_v1_outbox_proto_rawDesc = "" +
 	"\fat_unix_nano\x18\x04 \x01(\x03R\n" +
 	"atUnixNano\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x126\n" +
-	"\x06alerts\x18\x06 \x03(\v2\x1e.headwater.store.v1.AlertStateR\x06alerts\"\xf5\x01\n" +
+	"\x06alerts\x18\x06 \x03(\v2\x1e.headwater.store.v1.AlertStateR\x06alerts\x12\x0e\n" +
+	"\x02to\x18\a \x03(\tR\x02to\x12\x12\n" +
+	"\x04ring\x18\b \x01(\x03R\x04ring\x12\x1c\n" +
+	"\tnewcomers\x18\t \x01(\bR\tnewcomers\"\xf5\x01\n" +
 	"\n" +
 	"PageStatus\x12<\n" +
 	"\n" +
@@ -515,7 +554,7 @@ const file_headwater_store_v1_outbox_proto_rawDesc = "" +
 	"\vdecided_pos\x18\x04 \x01(\x04R\n" +
 	"decidedPos\x12#\n" +
 	"\rdecided_index\x18\x05 \x01(\rR\fdecidedIndex\x12/\n" +
-	"\x14decided_at_unix_nano\x18\x06 \x01(\x03R\x11decidedAtUnixNano\"\xf6\x01\n" +
+	"\x14decided_at_unix_nano\x18\x06 \x01(\x03R\x11decidedAtUnixNano\"\x8a\x02\n" +
 	"\bDelivery\x12\x1a\n" +
 	"\breceiver\x18\x01 \x01(\tR\breceiver\x12 \n" +
 	"\vintegration\x18\x02 \x01(\tR\vintegration\x12\x14\n" +
@@ -525,7 +564,8 @@ const file_headwater_store_v1_outbox_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\x06 \x01(\tR\tlastError\x12\x18\n" +
 	"\askipped\x18\a \x01(\tR\askipped\x12\x16\n" +
-	"\x06thread\x18\b \x01(\tR\x06thread\" \n" +
+	"\x06thread\x18\b \x01(\tR\x06thread\x12\x12\n" +
+	"\x04ring\x18\t \x01(\x03R\x04ring\" \n" +
 	"\x06Staged\x12\x16\n" +
 	"\x06chunks\x18\x01 \x01(\rR\x06chunks\"@\n" +
 	"\vStagedChunk\x121\n" +
