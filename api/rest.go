@@ -69,6 +69,7 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handl
 			return pb.RegisterRecordingServiceHandlerClient(ctx, mux, pb.NewRecordingServiceClient(conn))
 		},
 		func() error { return pb.RegisterSetupServiceHandlerClient(ctx, mux, pb.NewSetupServiceClient(conn)) },
+		func() error { return pb.RegisterAuditServiceHandlerClient(ctx, mux, pb.NewAuditServiceClient(conn)) },
 	} {
 		if err := register(); err != nil {
 			return nil, fmt.Errorf("register REST paths: %w", err)

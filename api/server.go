@@ -102,6 +102,10 @@ type Options struct {
 	Setup SetupReporter
 	// Recorder writes recordings of the stream. Default: there is no stream to record.
 	Recorder Recorder
+	// Stream is looked into by audits. Default: they tell nothing of the stream.
+	Stream StreamReader
+	// Engine returns the settings of the engine in force. Default: its defaults.
+	Engine func() correlate.Config
 	// Ready tells whether the server should get traffic: it sets the serving status of
 	// grpc.health.v1. Default: always ready.
 	Ready func() error
@@ -141,6 +145,9 @@ func (o *Options) setDefaults() {
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
 	}
+	if o.Engine == nil {
+		o.Engine = func() correlate.Config { return correlate.Config{} }
+	}
 	if o.Discovery == nil {
 		o.Discovery = noDiscovery{}
 	}
@@ -168,6 +175,7 @@ type Server struct {
 	recordSlots chan struct{} // likewise for recordings
 	// examining lets one look at the set-up run at a time: each reads very many rows.
 	examining chan struct{}
+	auditing  chan struct{} // likewise one audit
 
 	stop     sync.Once
 	stopping chan struct{} // closed by Stop: ends the watches and recordings
@@ -186,6 +194,7 @@ func NewServer(options Options) (*Server, error) {
 		watchSlots:  make(chan struct{}, options.MaxWatches),
 		recordSlots: make(chan struct{}, maxRecordings),
 		examining:   make(chan struct{}, 1),
+		auditing:    make(chan struct{}, 1),
 		stopping:    make(chan struct{}),
 	}
 	s.setServing(healthpb.HealthCheckResponse_NOT_SERVING)
@@ -230,6 +239,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterLearningServiceServer(r, &learningService{Server: s})
 	pb.RegisterRecordingServiceServer(r, &recordingService{Server: s})
 	pb.RegisterSetupServiceServer(r, &setupService{Server: s})
+	pb.RegisterAuditServiceServer(r, &auditService{Server: s})
 }
 
 // readyInterval is how often readiness is looked at for grpc.health.v1.
@@ -280,6 +290,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.LearningService_ServiceDesc.ServiceName,
 		pb.RecordingService_ServiceDesc.ServiceName,
 		pb.SetupService_ServiceDesc.ServiceName,
+		pb.AuditService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(name, status)
 	}

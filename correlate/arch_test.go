@@ -81,6 +81,7 @@ var importTable = []row{
 	{"topology/...", []string{"topology"}},
 	{"correlate", []string{"topology"}},
 	{"correlate/correlatetest", []string{"correlate", "topology"}},
+	{"correlate/audit", []string{"correlate"}},
 	{"correlate/driver/...", []string{"correlate", "topology"}},
 	{"correlate/store/...", []string{"correlate", "topology", "proto/..."}},
 	{"correlate/page/...", []string{"correlate"}},
@@ -107,7 +108,7 @@ var importTable = []row{
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
 	{"api/web/...", nil},
 	{"api/setup", []string{"correlate", "topology", "topology/discovery"}},
-	{"api/...", []string{"correlate", "correlate/store", "topology", "topology/discovery", "proto/...", "api/web", "api/setup"}},
+	{"api/...", []string{"correlate", "correlate/audit", "correlate/store", "topology", "topology/discovery", "proto/...", "api/web", "api/setup"}},
 	{"proto/...", []string{"proto/..."}},
 	{"cmd/hwctl/...", []string{"correlate", "correlate/replay", "correlate/settings", "topology/...", "ingest/...", "proto/..."}},
 	{"cmd/...", []string{"correlate/...", "topology/...", "ingest/...", "api/...", "proto/...", "cmd/..."}},
@@ -172,6 +173,7 @@ var pureImports = map[string][]string{
 		"strings", "time", "unicode", "unicode/utf8", "crypto/sha256", "encoding/binary",
 		"github.com/prometheus/prometheus/model/labels", "github.com/prometheus/prometheus/model/relabel", "github.com/prometheus/common/model",
 	},
+	"correlate/audit": {"cmp", "fmt", "hash/fnv", "slices", "strconv", "strings", "time", module + "/correlate"},
 	"api/setup": {
 		"cmp", "fmt", "maps", "regexp", "slices", "strconv", "strings", "time",
 		module + "/correlate", module + "/topology", module + "/topology/discovery", // of which it takes the words alone

@@ -20,11 +20,8 @@ func (e *Engine) worthy(it *item) bool {
 	return it.state.Active() && e.pageable(it.state)
 }
 
-// pageable: while it fires, an alert like this is worth a page. One that somebody
-// silenced, that another alert speaks for or that an operator detached is not, though it is evidence like any other.
-func (e *Engine) pageable(s *AlertState) bool {
-	return s.Muted == "" && s.Detached == "" && e.cfg.pages(s.Severity) && (s.Class != ClassChore || s.Severity > SeverityWarning)
-}
+// pageable is [Config.Worthy] under the engine's settings.
+func (e *Engine) pageable(s *AlertState) bool { return e.cfg.Worthy(s) }
 
 // judgePaging sets the incident's page deadlines and its alerts' fates after its evidence changed.
 func (e *Engine) judgePaging(inc *incident) {

@@ -36,7 +36,7 @@ func (it *item) hit() nodeID {
 
 // chronic alerts had been firing for long before anybody told us: no evidence.
 func (it *item) chronic(c *Config) bool {
-	return it.state.FirstSeen.Sub(it.state.StartsAt) > c.ChronicAfter
+	return c.chronic(it.state.StartsAt, it.state.FirstSeen)
 }
 
 // refire: the same label set fired not long before.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/headwater-sre/headwater/api"
+	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/ingest"
 )
 
@@ -52,7 +53,8 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 		Probes:    s.probing.probes,
 		Discovery: s.topology, Setup: s,
 		Recorder: recordings{stream: s.bus, graph: s.store.Graph},
-		Logger:   s.log.With("component", "api"), Registerer: s.registry,
+		Stream:   s.bus, Engine: func() correlate.Config { return s.inForce.Load().engine },
+		Logger: s.log.With("component", "api"), Registerer: s.registry,
 	})
 	if err != nil {
 		return nil, err

@@ -67,6 +67,7 @@ func newApp(out, errs io.Writer, now func() time.Time, colour bool) *app {
 	a.addRecord()
 	a.addIntake()
 	a.addDoctor()
+	a.addAudit()
 	a.command(a.cli.Command("version", "Print the version."), func(context.Context) error {
 		fmt.Fprintln(a.out, version.Print("hwctl"))
 		return nil

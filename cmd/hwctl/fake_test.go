@@ -30,6 +30,7 @@ type fakeServer struct {
 	headwaterv1.UnimplementedTopologyServiceServer
 	headwaterv1.UnimplementedLearningServiceServer
 	headwaterv1.UnimplementedSetupServiceServer
+	headwaterv1.UnimplementedAuditServiceServer
 
 	address string
 	// watch, when set, is the whole of WatchIncidents.
@@ -59,6 +60,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	headwaterv1.RegisterTopologyServiceServer(s, f)
 	headwaterv1.RegisterLearningServiceServer(s, f)
 	headwaterv1.RegisterSetupServiceServer(s, f)
+	headwaterv1.RegisterAuditServiceServer(s, f)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -307,4 +309,12 @@ func (f *fakeServer) ListFindings(_ context.Context, req *headwaterv1.ListFindin
 	all, err := canned("findings", &headwaterv1.ListFindingsResponse{})
 	all.Findings = slices.DeleteFunc(all.GetFindings(), func(f *headwaterv1.Finding) bool { return f.GetSeverity() < req.GetLeastSeverity() })
 	return all, err
+}
+
+// GetAudit proves the last day and nothing else.
+func (f *fakeServer) GetAudit(_ context.Context, req *headwaterv1.GetAuditRequest) (*headwaterv1.GetAuditResponse, error) {
+	if req.GetSince().AsTime().Before(now.Add(-24 * time.Hour)) {
+		return canned("audit-broken", &headwaterv1.GetAuditResponse{})
+	}
+	return canned("audit", &headwaterv1.GetAuditResponse{})
 }

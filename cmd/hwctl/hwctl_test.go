@@ -105,6 +105,7 @@ func TestOutput(t *testing.T) {
 		"incidents-show":      "incidents show INC-41",
 		"incidents-show-wide": "incidents show INC-41 -o wide",
 		"incidents-show-json": "incidents show INC-41 -o json",
+		"audit":               "audit",
 		"explain":             "explain INC-41",
 		"explain-wide":        "explain INC-41 -o wide",
 		"explain-json":        "explain INC-41 -o json",

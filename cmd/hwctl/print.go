@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/prometheus/common/model"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -180,6 +181,18 @@ func when(t *timestamppb.Timestamp) string {
 		return ""
 	}
 	return t.AsTime().UTC().Format("2006-01-02 15:04:05Z")
+}
+
+// instant reads a time, or how long ago one was.
+func (a *app) instant(text string) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return at, nil
+	}
+	ago, err := model.ParseDuration(text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("want a time such as 2026-01-05T00:07:31Z, or how long ago, such as 2h; got %q", text)
+	}
+	return a.now().Add(-time.Duration(ago)), nil
 }
 
 // age is how long ago a moment was; empty when it is unset.

@@ -11,10 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kingpin/v2"
-	"github.com/prometheus/common/model"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/headwater-sre/headwater/correlate/replay"
@@ -67,25 +65,13 @@ func (r *recorder) request() (*headwaterv1.RecordScenarioRequest, error) {
 		if bound.text == "" {
 			continue
 		}
-		at, err := r.moment(bound.text)
+		at, err := r.app.instant(bound.text)
 		if err != nil {
 			return nil, usagef("--%s: %w", bound.flag, err)
 		}
 		*bound.into = timestamppb.New(at)
 	}
 	return req, nil
-}
-
-// moment reads a time, or how long ago one was.
-func (r *recorder) moment(text string) (time.Time, error) {
-	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return at, nil
-	}
-	ago, err := model.ParseDuration(text)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("want a time such as 2026-01-05T00:07:31Z, or how long ago, such as 2h; got %q", text)
-	}
-	return r.app.now().Add(-time.Duration(ago)), nil
 }
 
 // receive writes the document to w as it comes.

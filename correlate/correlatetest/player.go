@@ -26,6 +26,9 @@ type Result struct {
 	Story string
 	// Failures are in the order of the story. They never change Story.
 	Failures []Failure
+	// Ledger has what the engine returned, and Config is what the engine was made with at the end.
+	Ledger *Ledger
+	Config correlate.Config
 }
 
 // Run plays a story. The error is about the text itself and names the line.
@@ -39,7 +42,7 @@ func Run(story string) (*Result, error) {
 		}
 		b.outcome = p.screen.lines()
 	}
-	return &Result{Story: write(blocks), Failures: p.failures}, nil
+	return &Result{Story: write(blocks), Failures: p.failures, Ledger: p.ledger, Config: p.cfg}, nil
 }
 
 // beginning is second 0 of every story.

@@ -17,14 +17,28 @@ import (
 // what it has handed out cannot be taken back. Entries that leave the stream
 // meanwhile are skipped. An entry that cannot be decoded comes as an input without a signal.
 func (b *Bus) Read(ctx context.Context, fn func(correlate.Input) (more bool, err error)) error {
+	return b.ReadAfter(ctx, 0, fn)
+}
+
+// ReadAfter is [Bus.Read] from the first entry after a position on.
+func (b *Bus) ReadAfter(ctx context.Context, after uint64, fn func(correlate.Input) (more bool, err error)) error {
+	return b.read(ctx, &reader{next: after + 1, fn: fn})
+}
+
+// ReadSince is [Bus.Read] from the first entry on that was stored at a time or later.
+func (b *Bus) ReadSince(ctx context.Context, since time.Time, fn func(correlate.Input) (more bool, err error)) error {
+	return b.read(ctx, &reader{next: 1, since: since, fn: fn})
+}
+
+func (b *Bus) read(ctx context.Context, r *reader) error {
 	state, err := b.state(ctx)
 	if err != nil {
 		return err
 	}
-	if state.Msgs == 0 {
+	r.bus, r.next, r.last = b, max(r.next, state.FirstSeq), state.LastSeq
+	if state.Msgs == 0 || r.next > r.last || state.LastTime.Before(r.since) {
 		return nil
 	}
-	r := &reader{bus: b, next: state.FirstSeq, last: state.LastSeq, fn: fn}
 	for !r.done {
 		from := r.next
 		err := r.run(ctx)
@@ -43,7 +57,8 @@ func (b *Bus) Read(ctx context.Context, fn func(correlate.Input) (more bool, err
 // reader is one call of Read.
 type reader struct {
 	bus        *Bus
-	next, last uint64 // positions of the next entry to hand out, and of the last
+	next, last uint64    // positions of the next entry to hand out, and of the last
+	since      time.Time // of the first entry wanted; zero once one was handed out
 	fn         func(correlate.Input) (bool, error)
 	done       bool // fn has had all, or has had enough
 }
@@ -53,7 +68,7 @@ type reader struct {
 // got further by then goes on with a new one.
 func (r *reader) run(ctx context.Context) error {
 	l := r.bus.link.Load()
-	stream, consumer, err := r.bus.lookBack(ctx, l, r.next)
+	stream, consumer, err := r.bus.lookBack(ctx, l, r.next, r.since)
 	if err != nil {
 		return fmt.Errorf("%w: read the stream: %w", ErrUnavailable, err)
 	}
@@ -71,7 +86,7 @@ func (r *reader) run(ctx context.Context) error {
 		if in.Pos > r.last {
 			break
 		}
-		r.next = in.Pos + 1
+		r.next, r.since = in.Pos+1, time.Time{}
 		if more, err := r.fn(in); err != nil || !more {
 			r.done = true
 			return err
@@ -106,22 +121,26 @@ func nextEntry(ctx context.Context, messages jetstream.MessagesContext, received
 	return correlate.Input{Pos: meta.Sequence.Stream, At: meta.Timestamp.UTC(), Signal: sig}, nil
 }
 
-// lookBack makes a consumer that begins at a position.
-func (b *Bus) lookBack(ctx context.Context, l *link, from uint64) (jetstream.Stream, jetstream.Consumer, error) {
+// lookBack makes a consumer that begins at a time or, when that is zero, at a position.
+func (b *Bus) lookBack(ctx context.Context, l *link, from uint64, since time.Time) (jetstream.Stream, jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, infoTimeout)
 	defer cancel()
 	stream, err := l.js.Stream(ctx, b.o.streamName())
 	if err != nil {
 		return nil, nil, err
 	}
-	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	start := jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       from,
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
 		Replicas:          1,
 		InactiveThreshold: consumerIdle,
-	})
+	}
+	if !since.IsZero() {
+		start.DeliverPolicy, start.OptStartSeq, start.OptStartTime = jetstream.DeliverByStartTimePolicy, 0, &since
+	}
+	consumer, err := stream.CreateConsumer(ctx, start)
 	return stream, consumer, err
 }
 

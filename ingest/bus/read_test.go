@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -42,6 +43,37 @@ func TestReadSeesWhatAFollowerSees(t *testing.T) {
 		want = append(want, take(t, in))
 	}
 	mustEqual(t, readAll(t, b), want)
+}
+
+func TestReadBeginsAfterAPositionOrAtATime(t *testing.T) {
+	b := open(t, bus.Options{StoreDir: t.TempDir()})
+	for i := range 5 {
+		publish(t, b, batch(i))
+	}
+	all := readAll(t, b)
+	for n := range 6 {
+		var after, since []correlate.Input
+		if err := b.ReadAfter(t.Context(), uint64(n), func(in correlate.Input) (bool, error) {
+			after = append(after, in)
+			return true, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		mustEqual(t, after, append([]correlate.Input(nil), all[n:]...))
+		begin := all[len(all)-1].At.Add(time.Nanosecond)
+		if n < 5 {
+			begin = all[n].At
+		}
+		if err := b.ReadSince(t.Context(), begin, func(in correlate.Input) (bool, error) {
+			since = append(since, in)
+			return true, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(since) != len(after) {
+			t.Errorf("since %s: %d entries, want %d", begin, len(since), len(after))
+		}
+	}
 }
 
 func TestReadGoesOnOverManyFetches(t *testing.T) {
