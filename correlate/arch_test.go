@@ -78,6 +78,7 @@ type row struct {
 // importTable is DESIGN.md's. The first row that fits a package holds.
 var importTable = []row{
 	{"topology", nil},
+	{"topology/layout", nil},
 	{"topology/...", []string{"topology"}},
 	{"correlate", []string{"topology"}},
 	{"correlate/correlatetest", []string{"correlate", "topology"}},
@@ -174,6 +175,7 @@ var pureImports = map[string][]string{
 		"github.com/prometheus/prometheus/model/labels", "github.com/prometheus/prometheus/model/relabel", "github.com/prometheus/common/model",
 	},
 	"correlate/audit": {"cmp", "fmt", "hash/fnv", "slices", "strconv", "strings", "time", module + "/correlate"},
+	"topology/layout": {"cmp", "math", "slices"},
 	"api/setup": {
 		"cmp", "fmt", "maps", "regexp", "slices", "strconv", "strings", "time",
 		module + "/correlate", module + "/topology", module + "/topology/discovery", // of which it takes the words alone
