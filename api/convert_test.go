@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/headwater-sre/headwater/api/cascade"
 	"github.com/headwater-sre/headwater/correlate"
 	pb "github.com/headwater-sre/headwater/proto/headwater/v1"
 	"github.com/headwater-sre/headwater/topology"
@@ -69,6 +70,17 @@ var conversions = []struct {
 		fill:    &correlate.HealthState{},
 		convert: func(v any) proto.Message { return healthToProto(v.(*correlate.HealthState)) },
 		hidden:  map[string]string{"Forgotten": "such a row is none"},
+	},
+	{
+		name:    "cascade's node",
+		fill:    &cascade.Node{},
+		convert: func(v any) proto.Message { return cascadeNodeToProto(*v.(*cascade.Node)) },
+		hidden:  map[string]string{"Box.Order": "the places of the boxes say it"},
+	},
+	{
+		name:    "cascade's edge",
+		fill:    &cascade.Edge{},
+		convert: func(v any) proto.Message { return cascadeEdgeToProto(*v.(*cascade.Edge)) },
 	},
 }
 
@@ -195,6 +207,10 @@ func TestEnumsAreNamedAlike(t *testing.T) {
 	check(pb.ActionPriority(0).Descriptor(), "ACTION_PRIORITY_", 1, priority, domain(0, priority))
 	page := func(i int) string { return strings.TrimSuffix(correlate.PageKind(i).String(), "d") } // "resolved" is a resolve
 	check(pb.PageKind(0).Descriptor(), "PAGE_KIND_", 1, page, domain(0, page))
+	role := func(i int) string { return cascade.Role(i).String() }
+	check(pb.CascadeRole(0).Descriptor(), "CASCADE_ROLE_", 1, role, domain(0, role))
+	link := func(i int) string { return cascade.Link(i).String() }
+	check(pb.CascadeLink(0).Descriptor(), "CASCADE_LINK_", 1, link, domain(0, link))
 	mode := func(i int) string { return topology.Mode(i).String() }
 	check(pb.DependencyMode(0).Descriptor(), "DEPENDENCY_MODE_", 1, mode, domain(0, mode))
 	effect := func(i int) string { return topology.Effect(i + 1).String() }

@@ -23,8 +23,8 @@ import (
 // maxRESTBody bounds a request's body; JSON is about twice the size of its message.
 const maxRESTBody = 2 * maxRecvBytes
 
-// RESTHandler serves the paths of proto/headwater/v1/gateway.yaml, all under /api/v1/,
-// over conn, usually a [Loopback].
+// RESTHandler serves the paths of proto/headwater/v1/gateway.yaml and some documents, all
+// under /api/v1/, over conn, usually a [Loopback].
 //
 // JSON fields have the names of the proto files. Fields at their default are sent, so
 // that a list is [] and not missing; unset messages, such as times, are left out. 64-bit
@@ -69,6 +69,8 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handl
 			return pb.RegisterRecordingServiceHandlerClient(ctx, mux, pb.NewRecordingServiceClient(conn))
 		},
 		func() error { return pb.RegisterSetupServiceHandlerClient(ctx, mux, pb.NewSetupServiceClient(conn)) },
+		func() error { return pb.RegisterReportServiceHandlerClient(ctx, mux, pb.NewReportServiceClient(conn)) },
+		func() error { return registerDocuments(mux, conn) },
 		func() error { return pb.RegisterAuditServiceHandlerClient(ctx, mux, pb.NewAuditServiceClient(conn)) },
 	} {
 		if err := register(); err != nil {

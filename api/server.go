@@ -239,6 +239,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterLearningServiceServer(r, &learningService{Server: s})
 	pb.RegisterRecordingServiceServer(r, &recordingService{Server: s})
 	pb.RegisterSetupServiceServer(r, &setupService{Server: s})
+	pb.RegisterReportServiceServer(r, &reportService{incidents: &incidentService{Server: s}})
 	pb.RegisterAuditServiceServer(r, &auditService{Server: s})
 }
 
@@ -290,6 +291,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.LearningService_ServiceDesc.ServiceName,
 		pb.RecordingService_ServiceDesc.ServiceName,
 		pb.SetupService_ServiceDesc.ServiceName,
+		pb.ReportService_ServiceDesc.ServiceName,
 		pb.AuditService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(name, status)

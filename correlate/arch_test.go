@@ -109,7 +109,8 @@ var importTable = []row{
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
 	{"api/web/...", nil},
 	{"api/setup", []string{"correlate", "topology", "topology/discovery"}},
-	{"api/...", []string{"correlate", "correlate/audit", "correlate/store", "topology", "topology/discovery", "proto/...", "api/web", "api/setup"}},
+	{"api/cascade", []string{"correlate", "topology", "topology/layout"}},
+	{"api/...", []string{"correlate", "correlate/audit", "correlate/store", "topology", "topology/discovery", "topology/layout", "proto/...", "api/web", "api/setup", "api/cascade"}},
 	{"proto/...", []string{"proto/..."}},
 	{"cmd/hwctl/...", []string{"correlate", "correlate/replay", "correlate/settings", "topology/...", "ingest/...", "proto/..."}},
 	{"cmd/...", []string{"correlate/...", "topology/...", "ingest/...", "api/...", "proto/...", "cmd/..."}},
@@ -176,6 +177,9 @@ var pureImports = map[string][]string{
 	},
 	"correlate/audit": {"cmp", "fmt", "hash/fnv", "slices", "strconv", "strings", "time", module + "/correlate"},
 	"topology/layout": {"cmp", "math", "slices"},
+	"api/cascade": {
+		"cmp", "encoding/xml", "fmt", "math", "slices", "strconv", "strings", "time", module + "/correlate", module + "/topology", module + "/topology/layout",
+	},
 	"api/setup": {
 		"cmp", "fmt", "maps", "regexp", "slices", "strconv", "strings", "time",
 		module + "/correlate", module + "/topology", module + "/topology/discovery", // of which it takes the words alone

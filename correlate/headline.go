@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/headwater-sre/headwater/topology"
@@ -212,6 +213,22 @@ func Percent(p float64) string {
 		return ">99 %"
 	default:
 		return fmt.Sprintf("%d %%", int(n))
+	}
+}
+
+// Span writes a duration as people say it: "45 s", "4 min", "3 h 05 min", "12 days".
+func Span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
 	}
 }
 

@@ -3,6 +3,7 @@ package correlate
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"pgregory.net/rapid"
@@ -134,4 +135,15 @@ func TestHeadline_IsOneBoundedLineWhateverTheLabels(t *testing.T) {
 			t.Fatalf("%d runes within %d", got, n)
 		}
 	})
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 s", 0: "0 s", 119 * time.Second: "119 s", 2 * time.Minute: "2 min", 119 * time.Minute: "119 min",
+		2 * time.Hour: "2 h 00 min", 26*time.Hour + 5*time.Minute: "26 h 05 min", 49 * time.Hour: "2 days",
+	} {
+		if got := Span(d); got != want {
+			t.Errorf("Span(%v) = %q, want %q", d, got, want)
+		}
+	}
 }

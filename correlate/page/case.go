@@ -314,7 +314,7 @@ func (c *incidentCase) apply(res result) {
 		m.delivered(res.to, resultRetry)
 	case time.Since(res.leaf.Page.At) >= o.GiveUpAfter && l.fails >= minRefusals:
 		*l = lane{}
-		res.leaf.skip(d, "given up after "+span(time.Since(res.leaf.Page.At))+": "+d.LastError)
+		res.leaf.skip(d, "given up after "+correlate.Span(time.Since(res.leaf.Page.At))+": "+d.LastError)
 		m.delivered(res.to, resultGivenUp)
 		o.Logger.Error("Gave up a page", "incident", c.incident, "seq", res.leaf.Page.Seq, "receiver", res.to.receiver, "integration", res.to.integration, "err", d.LastError)
 	default:

@@ -68,17 +68,6 @@ func TestTitle_OfALoneAlertComesFromTheQuoteWhenTheIncidentHasNone(t *testing.T)
 	}
 }
 
-func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		-time.Second: "0 s", 0: "0 s", 119 * time.Second: "119 s", 2 * time.Minute: "2 min", 119 * time.Minute: "119 min",
-		2 * time.Hour: "2 h 00 min", 26*time.Hour + 5*time.Minute: "26 h 05 min", 49 * time.Hour: "2 days",
-	} {
-		if got := span(d); got != want {
-			t.Errorf("span(%v) = %q, want %q", d, got, want)
-		}
-	}
-}
-
 func TestSince_NamesTheDayWhenItIsNotToday(t *testing.T) {
 	if got := since(began, began.Add(25*time.Hour)); got != "14 Mar 03:00:12 UTC (25 h 00 min)" {
 		t.Error(got)

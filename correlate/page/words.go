@@ -16,38 +16,22 @@ func since(start, end time.Time) string {
 	if start.UTC().Format(time.DateOnly) != end.UTC().Format(time.DateOnly) {
 		layout = "2 Jan 15:04:05 UTC"
 	}
-	return start.UTC().Format(layout) + " (" + span(end.Sub(start)) + ")"
-}
-
-// span rounds a duration to what people say.
-func span(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "0 s"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%d days", int(d.Hours()/24))
-	}
+	return start.UTC().Format(layout) + " (" + correlate.Span(end.Sub(start)) + ")"
 }
 
 // relative places a change by how long before the start it was made.
 func relative(before time.Duration) string {
 	if before < 0 {
-		return span(-before) + " after the start"
+		return correlate.Span(-before) + " after the start"
 	}
-	return span(before) + " before the start"
+	return correlate.Span(before) + " before the start"
 }
 
 // Context is the line under the title: since when, where, whose.
 func (s *Sheet) Context() string {
 	parts := []string{"since " + s.Since}
 	if s.Resolved() {
-		parts[0] = "lasted " + span(s.EndedAt.Sub(s.StartedAt)) + ", " + s.StartedAt.Format("15:04:05") + " to " + s.EndedAt.Format("15:04:05 UTC")
+		parts[0] = "lasted " + correlate.Span(s.EndedAt.Sub(s.StartedAt)) + ", " + s.StartedAt.Format("15:04:05") + " to " + s.EndedAt.Format("15:04:05 UTC")
 	}
 	if s.Environment != "" && s.Environment != "default" { // the name of a world that has no name
 		parts = append(parts, s.Environment)
