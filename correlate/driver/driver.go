@@ -90,6 +90,9 @@ type Options struct {
 	Store  Store
 	// Restore makes the engine. Default: [correlate.Restore].
 	Restore func(correlate.Config, *correlate.Snapshot) (Engine, error)
+	// Paced: whoever set it has ticks published at each [Driver.NextDeadline], by a clock
+	// of its own. The driver publishes none.
+	Paced bool
 	// Quarantine keeps an entry that the engine panicked on, for a person to look
 	// at. Its error is logged. May be nil.
 	Quarantine func(ctx context.Context, in correlate.Input, reason string) error

@@ -56,7 +56,7 @@ func (l *loop) restore(ctx context.Context) error {
 	l.incidents = incidentsOf(snap)
 	l.graph = snap.Meta.TopologyVersion
 	l.metrics.open.Set(float64(l.incidents.open()))
-	l.progress.begin(l.pos)
+	l.progress.begin(l.pos, l.deadline())
 	l.log.Info("engine restored", "position", l.pos, "alerts", len(snap.Alerts), "incidents", len(snap.Incidents),
 		"topology", snap.Meta.TopologyVersion, "duration", time.Since(start))
 	return nil
@@ -65,7 +65,9 @@ func (l *loop) restore(ctx context.Context) error {
 // run is the whole concurrency story.
 func (l *loop) run(ctx context.Context, followed <-chan error) error {
 	for {
-		l.ticks.arm(l.engine.NextDeadline())
+		if !l.opts.Paced {
+			l.ticks.arm(l.engine.NextDeadline())
+		}
 		select {
 		case in := <-l.inputs:
 			if err := l.apply(ctx, in); err != nil {
@@ -229,7 +231,16 @@ func (l *loop) published(b *batch) {
 	l.metrics.batches.Observe(float64(len(b.deltas)))
 	l.metrics.open.Set(float64(l.incidents.open()))
 	l.status.applied(b.last)
-	l.progress.advance(b.deltas)
+	l.progress.advance(b.deltas, l.deadline())
+}
+
+// deadline is the engine's next, zero when it has none.
+func (l *loop) deadline() time.Time {
+	at, ok := l.engine.NextDeadline()
+	if !ok {
+		return time.Time{}
+	}
+	return at
 }
 
 // finish puts on disk what was committed since the last sync.

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/headwater-sre/headwater/correlate"
 )
@@ -14,10 +15,11 @@ const keptRejections = 1024
 
 // progress is how far the stream has been applied and committed, and what was refused.
 type progress struct {
-	mu      sync.Mutex
-	applied uint64
-	stopped bool
-	changed chan struct{} // closed and replaced at every advance
+	mu       sync.Mutex
+	applied  uint64
+	deadline time.Time // the engine's next as of applied; zero: none
+	stopped  bool
+	changed  chan struct{} // closed and replaced at every advance
 
 	rejections map[uint64]string
 	ring       [keptRejections]uint64 // their positions, the oldest at next
@@ -30,17 +32,18 @@ func (p *progress) init() {
 }
 
 // begin says that everything up to pos had been committed before.
-func (p *progress) begin(pos uint64) {
+func (p *progress) begin(pos uint64, deadline time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.applied = max(p.applied, pos)
+	p.applied, p.deadline = max(p.applied, pos), deadline
 	p.wake()
 }
 
 // advance says that deltas have been committed.
-func (p *progress) advance(deltas []*correlate.Delta) {
+func (p *progress) advance(deltas []*correlate.Delta, deadline time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.deadline = deadline
 	for _, d := range deltas {
 		p.applied = max(p.applied, d.Meta.Pos)
 		if d.Rejected != "" {
@@ -94,6 +97,14 @@ func (d *Driver) Wait(ctx context.Context, pos uint64) (rejected string, err err
 			return "", ctx.Err()
 		}
 	}
+}
+
+// NextDeadline is when the engine has something to do next, as of what [Driver.Applied]
+// covers; false: nothing.
+func (d *Driver) NextDeadline() (at time.Time, ok bool) {
+	d.progress.mu.Lock()
+	defer d.progress.mu.Unlock()
+	return d.progress.deadline, !d.progress.deadline.IsZero()
 }
 
 // Applied is the position of the last entry that has been applied and committed.

@@ -40,6 +40,29 @@ func TestADeadlineOfThePastIsMetAtOnce(t *testing.T) {
 	})
 }
 
+func TestWhoPacesTheDriverTicksInItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		o := r.options()
+		o.Paced = true
+		r.start(o)
+		began := time.Now()
+		if at, ok := r.NextDeadline(); ok {
+			t.Errorf("a deadline at %v before there is one", at)
+		}
+		r.stream.publish(do("deadline in 10s"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(r.stream.attempts) != 0 {
+			t.Errorf("ticks at %v, want none", since(began, r.stream.attempts))
+		}
+		if at, ok := r.NextDeadline(); !ok || at.Sub(began) != 10*time.Second {
+			t.Errorf("next deadline %v %v, want after 10s", at, ok)
+		}
+		r.finish()
+	})
+}
+
 func TestTicksAreRetriedWithGrowingPausesAndOneLogLine(t *testing.T) {
 	for name, lost := range map[string]bool{"refused": false, "stored, then reported as failed": true} {
 		t.Run(name, func(t *testing.T) {

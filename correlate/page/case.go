@@ -19,7 +19,9 @@ type incidentCase struct {
 	incident string
 
 	// Guarded by the pager's mu.
-	seen uint64 // highest Seq it was told of
+	seen   uint64    // highest Seq it was told of
+	parked bool      // it has nothing to do …
+	until  time.Time // … before this; zero: before it is told something
 
 	// nudge says that the outbox has a page it has not seen. One token: the case
 	// reads all pages whatever the number.
@@ -89,7 +91,7 @@ func (c *incidentCase) run(ctx, hard context.Context) {
 // in hand is sent also while the outbox fails: a page late in the records is
 // better than a page late.
 func (c *incidentCase) turn(ctx, hard context.Context, r *routing) {
-	now := time.Now()
+	now := c.pager.now()
 	if !now.Before(c.storeDue) {
 		c.storeDue = time.Time{}
 	}
@@ -116,10 +118,15 @@ func (c *incidentCase) turn(ctx, hard context.Context, r *routing) {
 // await waits for something to do.
 func (c *incidentCase) await(ctx, hard context.Context, r *routing) {
 	var timer <-chan time.Time // nil: nothing has a time
-	if at := c.nextDue(ctx.Err() != nil); !at.IsZero() {
-		t := time.NewTimer(time.Until(at))
-		defer t.Stop()
-		timer = t.C
+	at := c.nextDue(ctx.Err() != nil)
+	if !at.IsZero() {
+		due, stop := c.pager.opts.Clock.Timer(at)
+		defer stop()
+		timer = due
+	}
+	if c.idle() && (!c.stale || !c.storeDue.IsZero()) {
+		c.pager.park(c, at)
+		defer c.pager.unpark(c)
 	}
 	done := ctx.Done()
 	if ctx.Err() != nil {
@@ -219,7 +226,7 @@ func (c *incidentCase) stored(err error, did string) bool {
 	}
 	o := &c.pager.opts
 	c.storeFails++
-	c.storeDue = time.Now().Add(backoff(o.RetryMin, o.RetryMax, c.storeFails))
+	c.storeDue = c.pager.now().Add(backoff(o.RetryMin, o.RetryMax, c.storeFails))
 	c.pager.metrics.outboxErrors.Inc()
 	if c.storeFails == 1 && !errors.Is(err, context.Canceled) {
 		o.Logger.Error("Page outbox failed; will keep trying", "incident", c.incident, "did", did, "err", err)
@@ -256,19 +263,19 @@ func (c *incidentCase) notify(hard context.Context, r *routing, in *integration,
 	inFlight := m.inFlight.WithLabelValues(in.integration)
 	inFlight.Inc()
 	said, thread := noticeContext(ctx, r, s)
-	retry, err := in.notify.Notify(said, newAlert(s.page(), s.opening, c.pager.base, began))
+	retry, err := in.notify.Notify(said, newAlert(s.page(), s.opening, c.pager.base, c.pager.now()))
 	for _, key := range s.closes {
 		if err == nil {
 			// After the new ring, so that there is none at no time. If it fails both go again, each under its key.
 			old := s.closing(key)
 			ended, _ := noticeContext(ctx, r, old)
-			retry, err = in.notify.Notify(ended, newAlert(old.page(), s.opening, c.pager.base, began))
+			retry, err = in.notify.Notify(ended, newAlert(old.page(), s.opening, c.pager.base, c.pager.now()))
 		}
 	}
 	inFlight.Dec()
 	m.duration.WithLabelValues(in.integration).Observe(time.Since(began).Seconds())
 
-	res := result{send: s, err: err, retry: retry, at: time.Now()}
+	res := result{send: s, err: err, retry: retry, at: c.pager.now()}
 	if err == nil && in.threaded {
 		res.thread = thread()
 	}
@@ -310,18 +317,21 @@ func (c *incidentCase) apply(res result) {
 	c.pager.report(res.to, errors.New(d.LastError), refused)
 	switch {
 	case !refused:
-		l.due = time.Now().Add(backoff(o.RetryMin, o.RetryMax, l.fails))
+		l.due = c.pager.now().Add(backoff(o.RetryMin, o.RetryMax, l.fails))
 		m.delivered(res.to, resultRetry)
-	case time.Since(res.leaf.Page.At) >= o.GiveUpAfter && l.fails >= minRefusals:
+	case c.age(res.leaf) >= o.GiveUpAfter && l.fails >= minRefusals:
 		*l = lane{}
-		res.leaf.skip(d, "given up after "+correlate.Span(time.Since(res.leaf.Page.At))+": "+d.LastError)
+		res.leaf.skip(d, "given up after "+correlate.Span(c.age(res.leaf))+": "+d.LastError)
 		m.delivered(res.to, resultGivenUp)
 		o.Logger.Error("Gave up a page", "incident", c.incident, "seq", res.leaf.Page.Seq, "receiver", res.to.receiver, "integration", res.to.integration, "err", d.LastError)
 	default:
-		l.due = time.Now().Add(backoff(o.RefusedMin, o.RefusedMax, l.fails))
+		l.due = c.pager.now().Add(backoff(o.RefusedMin, o.RefusedMax, l.fails))
 		m.delivered(res.to, resultRefused)
 	}
 }
+
+// age is how long ago a page was decided.
+func (c *incidentCase) age(l *leaf) time.Duration { return c.pager.now().Sub(l.Page.At) }
 
 // passes reports whether an error may pass by itself. A rate limit and a timeout
 // do, though some notifiers call them final.

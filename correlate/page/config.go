@@ -1,6 +1,7 @@
 package page
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -35,6 +36,7 @@ type Config struct {
 	Warnings []string
 
 	alertmanager *amconfig.Config // nil: pages are logged only
+	standIns     *StandIns        // nil: the receivers themselves
 }
 
 // initMatchers makes matchers accept UTF-8 and classic syntax, as a freshly
@@ -62,7 +64,7 @@ func LoadConfig(yaml []byte, baseDir string) (*Config, error) {
 			return nil, err
 		}
 	}
-	am, err := amconfig.Load(text)
+	am, err := loadAlertmanager(text)
 	if err != nil {
 		return nil, locate(err, text)
 	}
@@ -81,6 +83,17 @@ func LoadConfig(yaml []byte, baseDir string) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// loadAlertmanager is the library's Load, which panics on a slack_configs with
+// update_message and no api_url.
+func loadAlertmanager(text string) (am *amconfig.Config, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.New(`slack_configs: "update_message" needs api_url: https://slack.com/api/chat.postMessage, and http_config.authorization with the bot's token`)
+		}
+	}()
+	return amconfig.Load(text)
 }
 
 // LogOnly reports whether pages go nowhere but to the log.

@@ -93,6 +93,7 @@ func TestLoadConfig_ErrorsNameTheLineOfTheFile(t *testing.T) {
 		{"several receivers and no route", "receivers: [{name: a}, {name: b}]\n", "route: missing, and there are 2 receivers"},
 		{"bad value of our label", "a: 1\nreceivers:\n- name: x\n  labels: {headwater_updates: sometimes}\nroute: {receiver: x}\n", `line 3: receiver "x": label headwater_updates is "sometimes"; use always or never`},
 		{"bad URL", "receivers:\n- name: x\n  webhook_configs:\n  - url: 'ftp://x'\nroute: {receiver: x}\n", "unsupported scheme"},
+		{"what Alertmanager's library panics on", "receivers:\n- name: x\n  slack_configs: [{app_token: x, update_message: true}]\nroute: {receiver: x}\n", `line 3: slack_configs: "update_message" needs api_url`},
 		{"route without receivers", "route: {receiver: x}\n", `undefined receiver "x"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

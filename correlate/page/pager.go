@@ -42,6 +42,12 @@ type Options struct {
 	// PollInterval is how often the outbox is read without having announced a
 	// change. Default 5 s.
 	PollInterval time.Duration
+	// ReadPause is the least time between two readings of the outbox. Default 50 ms: it
+	// keeps a busy stream from having the outbox read all the time.
+	ReadPause time.Duration
+	// Clock is the time by which pages are tried again. Default: the system's. What
+	// bounds the pager's own work (AttemptTimeout, PollInterval, …) is the system's anyhow.
+	Clock Clock
 	// ShutdownGrace is how long pages under way may take to finish once Run's
 	// context has ended. Default 5 s.
 	ShutdownGrace time.Duration
@@ -57,6 +63,10 @@ func (o Options) withDefaults() Options {
 	o.PerIntegration = cmp.Or(o.PerIntegration, 4)
 	o.MaxIncidents = cmp.Or(o.MaxIncidents, 10_000)
 	o.PollInterval = cmp.Or(o.PollInterval, 5*time.Second)
+	o.ReadPause = cmp.Or(o.ReadPause, 50*time.Millisecond)
+	if o.Clock == nil {
+		o.Clock = systemClock{}
+	}
 	o.ShutdownGrace = cmp.Or(o.ShutdownGrace, 5*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -79,7 +89,8 @@ type Pager struct {
 	logOnly   bool
 	receivers []string
 	failing   map[target]Failure
-	crowded   bool // incidents wait for a place
+	crowded   bool          // incidents wait for a place
+	moved     chan struct{} // closed and replaced when a case parks or ends
 
 	work sync.WaitGroup // the goroutines of cases
 	// freed wakes Run when a case ended while others wait for its place; one
@@ -96,7 +107,7 @@ func New(opts Options) (*Pager, error) {
 	opts = opts.withDefaults()
 	p := &Pager{
 		opts: opts, base: strings.TrimRight(opts.ExternalURL.String(), "/"), metrics: newMetrics(opts.Registerer),
-		cases: make(map[string]*incidentCase), failing: make(map[target]Failure), freed: make(chan struct{}, 1),
+		cases: make(map[string]*incidentCase), failing: make(map[target]Failure), freed: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 	r, err := p.prepare(opts.Config)
 	if err != nil {
@@ -173,7 +184,7 @@ func (p *Pager) Run(ctx context.Context) error {
 		revision := p.opts.Outbox.Revision()
 		began := time.Now()
 		err := p.refresh(ctx, hard)
-		pause := max(minPause, 10*time.Since(began)) // reading takes a tenth of the time at most
+		pause := max(p.opts.ReadPause, 10*time.Since(began)) // reading takes a tenth of the time at most
 		if err != nil && ctx.Err() == nil {
 			if failures++; failures == 1 {
 				p.opts.Logger.Error("Cannot read the page outbox; will keep trying", "err", err)
@@ -188,9 +199,6 @@ func (p *Pager) Run(ctx context.Context) error {
 	}
 	return nil
 }
-
-// minPause keeps a busy stream from making the pager read its outbox all the time.
-const minPause = 50 * time.Millisecond
 
 // sleep waits for the pause and then for a reason to look again.
 func (p *Pager) sleep(ctx context.Context, revision uint64, pause time.Duration) {
@@ -294,6 +302,7 @@ func (p *Pager) dismiss(c *incidentCase) bool {
 		return false
 	}
 	delete(p.cases, c.incident)
+	p.wake()
 	p.metrics.incidents.Set(float64(len(p.cases)))
 	if p.crowded {
 		select {
@@ -392,7 +401,7 @@ func (p *Pager) report(t target, err error, refused bool) {
 	case err == nil:
 	default:
 		text := err.Error()
-		f := Failure{t.receiver, t.integration, t.index, time.Now(), text, refused}
+		f := Failure{t.receiver, t.integration, t.index, p.now(), text, refused}
 		if failing {
 			f.Since = was.Since
 		}

@@ -104,7 +104,12 @@ func deliver(t *testing.T, yaml string, pages ...*correlate.Page) *memOutbox {
 // start runs a pager until the test ends.
 func start(t *testing.T, outbox *memOutbox, yaml string, opts Options) *Pager {
 	t.Helper()
-	opts.Config, opts.Outbox = loaded(t, yaml), outbox
+	return startWith(t, outbox, loaded(t, yaml), opts)
+}
+
+func startWith(t *testing.T, outbox *memOutbox, c *Config, opts Options) *Pager {
+	t.Helper()
+	opts.Config, opts.Outbox = c, outbox
 	opts.ExternalURL, _ = url.Parse(here + "/")
 	p, err := New(opts)
 	if err != nil {

@@ -68,7 +68,7 @@ func newRouting(c *Config, externalURL *url.URL, logger *slog.Logger) (*routing,
 	}
 	r.root = dispatch.NewRoute(c.alertmanager.Route, nil)
 	for _, rc := range c.alertmanager.Receivers {
-		built, err := receiver.BuildReceiverIntegrations(rc, r.tmpl, logger.With("receiver", rc.Name))
+		built, err := receiver.BuildReceiverIntegrations(rc, r.tmpl, logger.With("receiver", rc.Name), c.clientOptions(rc.Name)...)
 		if err != nil {
 			return nil, fmt.Errorf("receiver %q: %w", rc.Name, err)
 		}

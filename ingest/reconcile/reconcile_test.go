@@ -309,6 +309,23 @@ func TestOnAPeriodAndAfterATruncatedNotification(t *testing.T) {
 	})
 }
 
+func TestOnceGoesByTheTimeThatItIsTold(t *testing.T) {
+	s := &there{known: map[string]*correlate.AlertState{"a": known("a", 5)}}
+	r := New(Options{Publisher: s, Keeper: s, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	r.groups = []*group{{members: []asker{s}, o: &r.o, metrics: r.metrics, absent: map[correlate.AlertID]time.Time{}}}
+	for _, at := range []time.Time{noon, noon.Add(grace - time.Second), noon.Add(grace)} {
+		if s.names() != "a" {
+			t.Errorf("ended before it was missing for %v", grace)
+		}
+		if err := r.Once(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.names(); got != "" {
+		t.Errorf("%s still fires", got)
+	}
+}
+
 func TestTheAPIAsItIs(t *testing.T) {
 	var queries []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

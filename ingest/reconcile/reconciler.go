@@ -131,6 +131,21 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	return nil
 }
 
+// Once asks all Alertmanagers of the latest settings, and takes it to be now. It is for
+// whoever does not [Reconciler.Run], and is called by one goroutine.
+func (r *Reconciler) Once(ctx context.Context, now time.Time) error {
+	r.mu.Lock()
+	groups := r.groups
+	r.mu.Unlock()
+	var errs []error
+	for _, g := range groups {
+		err := g.round(ctx, func() time.Time { return now })
+		g.note(err)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // group is the Alertmanagers of one external URL. It belongs to the goroutine of run.
 type group struct {
 	externalURL, name string
@@ -159,7 +174,7 @@ func (g *group) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		err := g.round(ctx)
+		err := g.round(ctx, time.Now)
 		if ctx.Err() != nil {
 			return
 		}
@@ -187,7 +202,7 @@ func (g *group) note(err error) {
 
 // round compares once. What is known here is read before the Alertmanagers are asked: an
 // alert that ends in between is then missing there, and not taken for a new one here.
-func (g *group) round(ctx context.Context) error {
+func (g *group) round(ctx context.Context, clock func() time.Time) error {
 	known, err := g.o.Keeper.Firing(ctx)
 	if err != nil {
 		return fmt.Errorf("read the alerts that fire: %w", err)
@@ -195,7 +210,7 @@ func (g *group) round(ctx context.Context) error {
 	v := &view{externalURL: g.externalURL, known: known, refresh: g.refresh}
 	var asked error
 	v.answers, asked = g.askAll(ctx)
-	v.now, v.complete = time.Now().UTC(), asked == nil
+	v.now, v.complete = clock().UTC(), asked == nil
 	if len(v.answers) == 0 {
 		return asked
 	}
