@@ -95,6 +95,15 @@ check-generate: ## Fail when generated code is not what proto/ says
 	@bash .ci/tools.sh $(GENERATORS)
 	@bash .ci/check-generate
 
+# What it builds is committed: running the server needs no Node.
+.PHONY: web
+web: ## Build the dashboard in api/web/dist from its sources, with npm
+	@bash .ci/web
+
+.PHONY: check-web
+check-web: ## Fail when api/web/dist is not what its sources make
+	@bash .ci/check-web
+
 .PHONY: alertmanager
 alertmanager: ## Build a real Alertmanager into .tmp/bin, for trying things out
 	bash .ci/alertmanager .tmp/bin

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/headwater-sre/headwater/api"
+	dashboard "github.com/headwater-sre/headwater/api/web"
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/ingest"
 )
@@ -84,6 +85,10 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve gRPC-Web: %w", err)
 	}
+	ui, err := dashboard.Handler(dashboard.Options{})
+	if err != nil {
+		return nil, err
+	}
 	var outer *grpc.Server
 	if l != nil {
 		outer = a.NewGRPC(options...)
@@ -106,7 +111,7 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 		defer native.Wait()
 		return s.web.shutdown(ctx)
 	})
-	return s.mux(intake, rest, bridge, slices.Sorted(maps.Keys(services))), nil
+	return s.mux(intake, rest, bridge, ui, slices.Sorted(maps.Keys(services))), nil
 }
 
 // serveGRPC serves until ctx ends. That the server was stopped earlier is no error.

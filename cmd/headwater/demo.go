@@ -356,7 +356,8 @@ func (s *screen) farewell() {
 }
 
 func (s *screen) explore(srv *server) {
-	s.line("\nThe server stays up until Ctrl-C. To look around:")
+	s.line("\nThe server stays up until Ctrl-C. The dashboard: %s/incidents/INC-1", srv.externals)
+	s.line("Without it:")
 	for _, command := range []string{
 		"curl -s " + srv.externals.String() + "/api/v1/incidents/INC-1",
 		"go run ./cmd/hwctl --address=" + srv.grpcAddr + " incidents list --state=all",

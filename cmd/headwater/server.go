@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
 
+	dashboard "github.com/headwater-sre/headwater/api/web"
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/driver"
 	"github.com/headwater-sre/headwater/correlate/page"
@@ -363,7 +364,7 @@ func (s *server) quarantine(ctx context.Context, in correlate.Input, reason stri
 }
 
 // mux is everything on the web port that the parts provide.
-func (s *server) mux(intake, rest, bridge http.Handler, services []string) *http.ServeMux {
+func (s *server) mux(intake, rest, bridge, ui http.Handler, services []string) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("/webhook/", intake)
 	mux.Handle("/api/v2/alerts", intake)
@@ -371,13 +372,9 @@ func (s *server) mux(intake, rest, bridge http.Handler, services []string) *http
 	for _, name := range services {
 		mux.Handle("/"+name+"/", bridge)
 	}
-	// Pages link to the incident; until there is a dashboard, the API shows it.
-	mux.HandleFunc("GET /incidents/{id}", func(w http.ResponseWriter, r *http.Request) {
-		// Relative, for the sake of proxies that serve us below a path of their own.
-		w.Header().Set("Location", "../api/v1/incidents/"+url.PathEscape(r.PathValue("id")))
-		w.WriteHeader(http.StatusFound)
-	})
-	mux.HandleFunc("GET /{$}", s.web.serveFront)
+	for _, pattern := range dashboard.Patterns() {
+		mux.Handle(pattern, ui)
+	}
 	return mux
 }
 

@@ -217,11 +217,11 @@ func TestEveryFaceOfTheServerAnswers(t *testing.T) {
 	}{
 		{"/-/healthy", 200, "healthy"},
 		{"/-/ready", 200, "ready"},
-		{"/", 200, "<h1>Headwater</h1>"},
+		{"/", 200, "<title>Headwater</title>"},
 		{"/api/v1/incidents", 200, `"incidents":[]`},
 		{"/metrics", 200, "headwater_build_info{"},
 		{"/debug/pprof/", 200, "goroutine"},
-		{"/incidents/INC-1", 302, ""},
+		{"/incidents/INC-1", 200, `<base href="../">`},
 		{"/webhook/alertmanager", 405, ""},
 		{"/nothing/here", 404, ""},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/sync/errgroup"
 )
@@ -221,36 +219,6 @@ func (w *webServer) serveReload(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(rw, "Configuration reloaded.")
-}
-
-// frontPage is what a browser finds at the root.
-var frontPage = template.Must(template.New("front").Parse(`<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Headwater</title>
-<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}code{font-size:.9em}dt{margin-top:.8rem}dd{margin:0}</style></head>
-<body>
-<h1>Headwater</h1>
-<p>{{if .NotReady}}Not ready: {{.NotReady}}{{else}}Ready.{{end}} {{with .Version}}Version {{.}}.{{else}}Built from source, without a version.{{end}}</p>
-<dl>
-<dt><a href="api/v1/incidents?view=INCIDENT_VIEW_BASIC">Incidents</a></dt><dd>What is going on, and where it began. <code>hwctl incidents watch</code> shows the same.</dd>
-<dt><a href="api/v1/alerts">Alerts</a></dt><dd>Every alert with its written fate.</dd>
-<dt><a href="api/v1/topology">Topology</a> · <a href="api/v1/health">Health</a></dt><dd>The dependency graph in force, and what health checks last said.</dd>
-<dt><a href="metrics">Metrics</a> · <a href="-/ready">Readiness</a> · <a href="debug/pprof/">Profiles</a></dt><dd>For operating Headwater itself.</dd>
-</dl>
-<p>Point Alertmanager's webhook at <code>/webhook/alertmanager</code>, or Prometheus at <code>/</code> as if it were an Alertmanager.</p>
-</body></html>
-`))
-
-func (w *webServer) serveFront(rw http.ResponseWriter, _ *http.Request) {
-	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
-	rw.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	data := struct{ Version, NotReady string }{Version: version.Version}
-	if err := w.ready(); err != nil {
-		data.NotReady = err.Error()
-	}
-	if err := frontPage.Execute(rw, data); err != nil {
-		w.log.Debug("Front page was not written", "err", err)
-	}
 }
 
 // logRequests logs each request at debug level.

@@ -1,0 +1,2 @@
+// Style sheets are bundled apart.
+declare module "*.css";
