@@ -98,10 +98,11 @@ var importTable = []row{
 	{"ingest/github", []string{"correlate", "topology", "ingest/body", "ingest/change"}},
 	{"ingest/grafana", []string{"correlate", "ingest/alertmanager", "ingest/body"}},
 	{"ingest/cloudevents", []string{"correlate", "topology", "ingest/body", "ingest/change"}},
+	{"ingest/reply", []string{"ingest/body"}},
 	{"ingest/mapping", []string{"correlate", "ingest/alertmanager", "ingest/body", "ingest/change", "ingest/health"}},
 	{"ingest/source", []string{
 		"correlate", "correlate/settings", "topology/strictyaml", "ingest/alertmanager", "ingest/argocd", "ingest/change", "ingest/cloudevents", "ingest/flux",
-		"ingest/github", "ingest/grafana", "ingest/health", "ingest/mapping",
+		"ingest/github", "ingest/grafana", "ingest/health", "ingest/mapping", "ingest/reply",
 	}},
 	{"ingest/reconcile", []string{"correlate", "ingest/alertmanager", "ingest/body"}},
 	{"ingest/rollout", []string{"correlate", "topology", "ingest/body", "ingest/change"}},

@@ -49,6 +49,8 @@ type Options struct {
 	Timeout time.Duration
 	// Now is the clock that tells whether an alert has ended. Default [time.Now].
 	Now func() time.Time
+	// Incidents finds the incidents that replies are about. Nil: none is found.
+	Incidents Incidents
 	// OnTruncated, unless nil, is told of batches from which their sender left alerts
 	// out, after they were stored. It must not block.
 	OnTruncated func(*correlate.AlertBatch)
@@ -102,6 +104,8 @@ type Intake struct {
 	// senders are the configured ones.
 	senders atomic.Pointer[senders]
 
+	signatures signatures
+
 	// outage is set while publishing fails, so that it is logged once.
 	outage atomic.Bool
 	// oversizeAt is when the latest dead letter of a body over the limit was made, Unix ns.
@@ -128,7 +132,7 @@ func New(options Options) (*Intake, error) {
 		source.KindChange:       {path: "/webhook/change", limit: options.MaxBodyBytes, take: in.takeChanges},
 	}
 	for _, kind := range source.Kinds() {
-		if s, ok := source.Builtin(kind); ok && in.kinds[kind].take == nil {
+		if s, ok := source.Builtin(kind); ok && in.kinds[kind].take == nil && !source.Replies(kind) {
 			in.kinds[kind] = in.sourceEndpoint(s)
 		}
 	}

@@ -77,14 +77,15 @@ func newIntake(t testing.TB, o Options) *Intake {
 	return in
 }
 
-// reply is an answer as a sender sees it.
-type reply struct {
+// response is an answer as a sender sees it.
+type response struct {
 	answer
 	Code   int
 	Header http.Header
+	Text   string
 }
 
-func post(t testing.TB, in http.Handler, path, body string, header ...string) reply {
+func post(t testing.TB, in http.Handler, path, body string, header ...string) response {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
@@ -92,7 +93,7 @@ func post(t testing.TB, in http.Handler, path, body string, header ...string) re
 	}
 	w := httptest.NewRecorder()
 	in.ServeHTTP(w, r)
-	got := reply{Code: w.Code, Header: w.Header()}
+	got := response{Code: w.Code, Header: w.Header(), Text: w.Body.String()}
 	if err := json.Unmarshal(w.Body.Bytes(), &got.answer); err != nil {
 		t.Fatalf("%s: answer %q: %v", path, w.Body, err)
 	}
@@ -404,14 +405,14 @@ func TestBodiesOverTheLimit(t *testing.T) {
 	})
 	body := strings.Repeat(" ", 201<<10) + good[webhook]
 	for path, want := range map[string]int{v2: 413, healthz: 413, changes: 413} {
-		for name, got := range map[string]reply{"plain": post(t, in, path, body), "a bomb": post(t, in, path, zip(t, body), "Content-Encoding", "gzip")} {
+		for name, got := range map[string]response{"plain": post(t, in, path, body), "a bomb": post(t, in, path, zip(t, body), "Content-Encoding", "gzip")} {
 			if got.Code != want || len(s.letters)+len(s.signals) != 0 {
 				t.Errorf("%s, %s: %+v", path, name, got)
 			}
 		}
 	}
 	// Alertmanager is asked to try again, and the way out is in the log.
-	for name, got := range map[string]reply{"plain": post(t, in, webhook, body), "a bomb": post(t, in, webhook, zip(t, body), "Content-Encoding", "gzip")} {
+	for name, got := range map[string]response{"plain": post(t, in, webhook, body), "a bomb": post(t, in, webhook, zip(t, body), "Content-Encoding", "gzip")} {
 		if got.Code != 503 || got.DeadLetter || !strings.Contains(got.Error, "max_alerts") {
 			t.Errorf("webhook, %s: %+v", name, got)
 		}
@@ -433,7 +434,7 @@ func TestBodyOfTheLimit(t *testing.T) {
 	for _, limit := range []int{1000, smallBody - 1, smallBody, smallBody + 1, smallBody + 12345} {
 		in := newIntake(t, Options{Publisher: &stream{}, MaxBodyBytes: int64(limit)})
 		body := good[v2] + strings.Repeat(" ", limit-len(good[v2]))
-		for name, got := range map[string]reply{
+		for name, got := range map[string]response{
 			"plain": post(t, in, v2, body), "gzip": post(t, in, v2, zip(t, body), "Content-Encoding", "gzip"),
 		} {
 			if got.Code != 200 {

@@ -44,7 +44,7 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 		blocked := make(chan struct{})
 		s := &stream{refuse: func(correlate.Signal) error { <-blocked; return nil }}
 		in := newIntake(t, Options{Publisher: s, MaxInFlight: 1})
-		first, second := make(chan reply), make(chan reply)
+		first, second := make(chan response), make(chan response)
 		go func() { first <- post(t, in, webhook, good[webhook]) }()
 		synctest.Wait() // until it is in Publish
 		go func() { second <- post(t, in, webhook, good[webhook]) }()
@@ -73,7 +73,7 @@ func TestLargeBodiesDoNotBlockSmallOnes(t *testing.T) {
 		}}
 		in := newIntake(t, Options{Publisher: s})
 		large := good[webhook] + strings.Repeat(" ", smallBody)
-		replies := make(chan reply)
+		replies := make(chan response)
 		for range maxLarge + 1 {
 			go func() { replies <- post(t, in, webhook, large) }()
 		}
@@ -105,7 +105,7 @@ func TestWaitingRequestsAreBounded(t *testing.T) {
 		blocked := make(chan struct{})
 		s := &stream{refuse: func(correlate.Signal) error { <-blocked; return nil }}
 		in := newIntake(t, Options{Publisher: s, MaxInFlight: 1})
-		replies := make(chan reply, 1+maxWaiting)
+		replies := make(chan response, 1+maxWaiting)
 		for range 1 + maxWaiting {
 			go func() { replies <- post(t, in, v2, good[v2]) }()
 		}

@@ -20,6 +20,7 @@ type metrics struct {
 	rejected     *prometheus.CounterVec
 	health       *prometheus.CounterVec
 	changes      prometheus.Counter
+	replies      *prometheus.CounterVec
 	decodeErrors *prometheus.CounterVec
 	deadLetters  *prometheus.CounterVec
 	oversize     *prometheus.CounterVec
@@ -50,6 +51,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		changes: auto.NewCounter(prometheus.CounterOpts{
 			Name: "headwater_ingest_changes_total", Help: "Change events stored in the stream.",
 		}),
+		replies:      counter("replies_total", "What people did about pages elsewhere, stored in the stream as commands.", "service", "kind"),
 		decodeErrors: counter("decode_errors_total", "Bodies that could not be decoded, or not as a whole.", "endpoint"),
 		deadLetters:  counter("dead_letters_total", "Bodies kept as dead letters.", "endpoint"),
 		unauthorized: counter("unauthorized_total", "Requests without the secret of their source.", "endpoint"),

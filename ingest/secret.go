@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
+	"github.com/headwater-sre/headwater/ingest/reply"
 	"github.com/headwater-sre/headwater/ingest/source"
 )
 
@@ -64,6 +67,15 @@ func (in *Intake) checkSignature(s *source.Source, h http.Header, text []byte) e
 	if err != nil {
 		return err
 	}
+	switch s.Kind {
+	case source.KindPagerDuty:
+		if !reply.PagerDutySigned(h.Get(s.HMACHeader), secret, text) {
+			return fmt.Errorf("%w: want the header %s: v1=… with the signature by the secret of source %s", errUnauthorized, s.HMACHeader, s.Name)
+		}
+		return nil
+	case source.KindSlack:
+		return in.checkSlack(s, h, secret, text)
+	}
 	given, isSHA256 := strings.CutPrefix(h.Get(s.HMACHeader), "sha256=")
 	got, err := hex.DecodeString(given)
 	mac := hmac.New(sha256.New, secret)
@@ -72,6 +84,55 @@ func (in *Intake) checkSignature(s *source.Source, h http.Header, text []byte) e
 		return fmt.Errorf("%w: want the header %s: sha256=… with the signature by the secret of source %s", errUnauthorized, s.HMACHeader, s.Name)
 	}
 	return nil
+}
+
+// checkSlack checks a signature of Slack's, which is good for one request: whoever
+// overheard it cannot use it again.
+func (in *Intake) checkSlack(s *source.Source, h http.Header, secret, text []byte) error {
+	now := in.options.Now()
+	signature := h.Get(s.HMACHeader)
+	if err := reply.SlackSigned(signature, h.Get(reply.SlackTimestamp), secret, text, now); err != nil {
+		return fmt.Errorf("%w: %w", errUnauthorized, err)
+	}
+	if !in.signatures.first(signature, now) {
+		return fmt.Errorf("%w: the request of this signature came before", errUnauthorized)
+	}
+	return nil
+}
+
+// maxSignatures bounds the signatures that are remembered.
+const maxSignatures = 10_000
+
+// signatures remembers those that were used, for as long as their time is good. Beyond
+// [maxSignatures] the oldest are forgotten: what they ask for twice is done once anyway.
+type signatures struct {
+	mu   sync.Mutex
+	seen map[string]bool
+	list []usedSignature // oldest first
+}
+
+type usedSignature struct {
+	text string
+	at   time.Time
+}
+
+// first reports whether the signature is used for the first time.
+func (s *signatures) first(signature string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.list) > 0 && (len(s.list) >= maxSignatures || now.Sub(s.list[0].at) > 2*reply.SignatureWindow) {
+		delete(s.seen, s.list[0].text)
+		s.list = s.list[1:]
+	}
+	if s.seen[signature] {
+		return false
+	}
+	if s.seen == nil {
+		s.seen = map[string]bool{}
+	}
+	s.seen[signature] = true
+	s.list = append(s.list, usedSignature{signature, now})
+	return true
 }
 
 // notAdmitted is the answer to a request that failed one of these checks.

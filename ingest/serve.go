@@ -96,7 +96,11 @@ func (in *Intake) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	if a.code == 0 {
 		a.code = http.StatusOK
 	}
-	a.write(w)
+	if e.source != nil && e.source.Kind == source.KindSlack {
+		a.writeSlack(w)
+	} else {
+		a.write(w)
+	}
 	in.metrics.observe(e.path, a.code, time.Since(started))
 }
 

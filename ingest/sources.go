@@ -69,6 +69,9 @@ func (in *Intake) takeSource(ctx context.Context, req *request, s *source.Source
 	if a.Rejected > 0 {
 		in.metrics.rejected.WithLabelValues(s.Name).Add(float64(a.Rejected))
 	}
+	if len(decoded.Replies) > 0 {
+		return in.takeReplies(ctx, decoded.Replies)
+	}
 	for _, sig := range decoded.Signals {
 		pos, err := in.publish(ctx, sig)
 		switch {

@@ -114,10 +114,10 @@ func TestOnlySignedBodiesAreTaken(t *testing.T) {
 	mac := hmac.New(sha256.New, []byte("let me in"))
 	mac.Write([]byte(text))
 	signature := "sha256=" + hex.EncodeToString(mac.Sum(nil))
-	send := func(text, signature string) reply {
+	send := func(text, signature string) response {
 		return post(t, in, "/webhook/source/hub", text, "X-GitHub-Event", "deployment_status", "X-Hub-Signature-256", signature)
 	}
-	for name, got := range map[string]reply{
+	for name, got := range map[string]response{
 		"none":           send(text, ""),
 		"another body":   send(text+" ", signature),
 		"no prefix":      send(text, strings.TrimPrefix(signature, "sha256=")),

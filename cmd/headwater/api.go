@@ -43,6 +43,7 @@ func (s *server) listenGRPC() (net.Listener, error) {
 func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 	intake, err := ingest.New(ingest.Options{
 		Publisher: s.bus, Logger: s.log.With("component", "ingest"), Registerer: s.registry, OnTruncated: s.reconciler.Truncated,
+		Incidents: answeredIncidents{s.store},
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,7 +103,11 @@ func readBody(path string) ([]byte, error) {
 }
 
 func (a *app) tellSignals(d source.Decoded) {
-	if len(d.Signals) == 0 {
+	for i := range d.Replies {
+		r := &d.Replies[i]
+		a.tellRow("reply", r.Kind.String(), cmp.Or(r.Incident, r.Key, r.Address), r.Actor, r.Text, r.Service)
+	}
+	if len(d.Signals)+len(d.Replies) == 0 {
 		note := d.Note
 		if note == "" {
 			note = "no signals"
@@ -183,6 +188,12 @@ func (a *app) printSignals(d source.Decoded) error {
 }
 
 func signalRows(d source.Decoded) (rows []any) {
+	for i := range d.Replies {
+		r := &d.Replies[i]
+		rows = append(rows, map[string]any{"reply": map[string]any{
+			"kind": r.Kind.String(), "incident": r.Incident, "key": r.Key, "address": r.Address, "actor": r.Actor, "text": r.Text,
+		}, "source": r.Service})
+	}
 	for _, sig := range d.Signals {
 		switch sig := sig.(type) {
 		case *correlate.AlertBatch:

@@ -45,6 +45,12 @@ func TestIntakeTestShowsWhatABodyComesTo(t *testing.T) {
 			"change  shop/payment  deploy  HelmRelease payment released 2.4.0  2026-11-20 08:20:02Z  flux\n", "",
 		},
 		{
+			"what somebody answered to a page",
+			[]string{"--kind=opsgenie", "../../ingest/reply/testdata/opsgenie-note.json"},
+			exitOK,
+			"reply  noted  5ca2ac1c7a6edcb7638024e00472b3dc192575b1fa1a7345535a11a1b3cddead  ada@example.org  looking at the connection pool  opsgenie\n", "",
+		},
+		{
 			"nothing to take",
 			[]string{"--kind=github", "--header=X-GitHub-Event=ping", "../../ingest/github/testdata/ping.json"},
 			exitOK,

@@ -17,6 +17,10 @@ const (
 	slackChannelKey = "channelId"
 )
 
+// ReceiverKey is how a receiver that folds pages by their key shows that key to others:
+// PagerDuty as dedup_key and incident_key, Opsgenie as alias.
+func ReceiverKey(key string) string { return notify.Key(key).Hash() }
+
 // noticeContext is what Alertmanager's notifiers read from their context. The
 // function returned tells, after the attempt, what the notifier wants to be
 // reminded of when it edits.

@@ -16,6 +16,7 @@ import (
 	"github.com/headwater-sre/headwater/ingest/change"
 	"github.com/headwater-sre/headwater/ingest/github"
 	"github.com/headwater-sre/headwater/ingest/mapping"
+	"github.com/headwater-sre/headwater/ingest/reply"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
@@ -196,7 +197,9 @@ func (e *entry) readEndsAfter(n *yaml.Node, path string) {
 }
 
 // hmacHeaders are where the kinds have their signature.
-var hmacHeaders = map[string]string{KindGitHub: github.SignatureHeader, KindFlux: "X-Signature"}
+var hmacHeaders = map[string]string{
+	KindGitHub: github.SignatureHeader, KindFlux: "X-Signature", KindPagerDuty: reply.PagerDutySignature, KindSlack: reply.SlackSignature,
+}
 
 // takesNames are the kinds whose names of things are mapped by `services`.
 var takesNames = []string{KindArgoCD, KindFlux, KindGitHub, KindCloudEvents}
@@ -210,6 +213,10 @@ func (e *entry) check(n *yaml.Node, path string) {
 	switch {
 	case e.Name == "":
 		e.Bad(n, path, "needs a name; its address is /webhook/source/NAME")
+	case (e.Kind == KindPagerDuty || e.Kind == KindSlack) && e.HMACSecretFile == "":
+		e.Bad(n, path, "needs hmac_secret_file: a source of kind %s acts in the names of people, and its requests are signed", e.Kind)
+	case e.Kind == KindOpsgenie && e.BearerTokenFile == "":
+		e.Bad(n, path, "needs bearer_token_file: a source of kind %s acts in the names of people; have its webhook send the header Authorization: Bearer TOKEN", e.Kind)
 	case e.BearerTokenFile != "" && e.HMACSecretFile != "":
 		e.Bad(n, path, "has both bearer_token_file and hmac_secret_file; remove one")
 	case e.HMACSecretFile != "" && e.HMACHeader == "":

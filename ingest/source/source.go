@@ -23,6 +23,7 @@ import (
 	"github.com/headwater-sre/headwater/ingest/grafana"
 	"github.com/headwater-sre/headwater/ingest/health"
 	"github.com/headwater-sre/headwater/ingest/mapping"
+	"github.com/headwater-sre/headwater/ingest/reply"
 )
 
 // The kinds of senders.
@@ -37,6 +38,11 @@ const (
 	KindGitHub       = "github"
 	KindCloudEvents  = "cloudevents"
 	KindEvents       = "events" // JSON of any shape, by a mapping
+
+	// What people answered to a page.
+	KindPagerDuty = reply.PagerDuty
+	KindOpsgenie  = reply.Opsgenie
+	KindSlack     = reply.Slack
 )
 
 // Request is what a sender sent.
@@ -60,7 +66,10 @@ func (r *Request) header(name string) string {
 type Decoded struct {
 	// Signals are to be published in this order.
 	Signals []correlate.Signal
-	// Note says why there are none though nothing is wrong.
+	// Replies are what people answered to pages. The incident that each is about is to be
+	// found before it can be a signal.
+	Replies []reply.Reply
+	// Note says why there are neither though nothing is wrong.
 	Note string
 }
 
@@ -71,10 +80,17 @@ type Source struct {
 	// Path is where it sends to.
 	Path string
 	// BearerTokenFile and HMACSecretFile hold the secret by which it is known; at most one
-	// is set. HMACHeader is the header with the signature, "sha256=" and hexadecimal digits.
+	// is set. HMACHeader is the header with the signature: "sha256=" and hexadecimal digits,
+	// but for kinds whose senders sign in ways of their own.
 	BearerTokenFile, HMACSecretFile, HMACHeader string
 
 	decode func(*Request) (Decoded, error)
+}
+
+// Replies reports whether the kind is one of what people answer to pages: its sources
+// give commands in the names of people, so they need a secret.
+func Replies(kind string) bool {
+	return kind == KindPagerDuty || kind == KindOpsgenie || kind == KindSlack
 }
 
 // Guarded reports whether the source has a secret of its own.
@@ -87,8 +103,9 @@ func (s *Source) Decode(r Request) (Decoded, error) {
 	return s.decode(&r)
 }
 
-// Builtin returns the source that every server has for a kind; false for [KindEvents],
-// which is of no use without a mapping, and for what is no kind.
+// Builtin returns the source that every server has for a kind, but for those that need a
+// secret, see [Replies]; false for [KindEvents], which is of no use without a mapping, and
+// for what is no kind.
 func Builtin(kind string) (*Source, bool) {
 	decode := decoder(kind, options{})
 	if decode == nil || kind == KindEvents {
@@ -103,7 +120,7 @@ func Builtin(kind string) (*Source, bool) {
 
 // Kinds are the kinds that a source may have, most used first.
 func Kinds() []string {
-	return []string{KindEvents, KindCloudEvents, KindGitHub, KindArgoCD, KindFlux, KindGrafana, KindAlertmanager, KindPrometheus, KindHealth, KindChange}
+	return []string{KindEvents, KindCloudEvents, KindGitHub, KindArgoCD, KindFlux, KindGrafana, KindAlertmanager, KindPrometheus, KindHealth, KindChange, KindPagerDuty, KindOpsgenie, KindSlack}
 }
 
 // options are what a configured source may say of its decoding.
@@ -137,6 +154,12 @@ func decoder(kind string, o options) func(*Request) (Decoded, error) {
 		return func(r *Request) (Decoded, error) {
 			return changes(github.Decode(r.header(github.EventHeader), r.Body, github.Options{Names: o.names, Environments: o.environments}))
 		}
+	case KindPagerDuty:
+		return func(r *Request) (Decoded, error) { return replies(reply.DecodePagerDuty(r.Body)) }
+	case KindOpsgenie:
+		return func(r *Request) (Decoded, error) { return replies(reply.DecodeOpsgenie(r.Body)) }
+	case KindSlack:
+		return func(r *Request) (Decoded, error) { return replies(reply.DecodeSlack(r.Body)) }
 	case KindCloudEvents, KindEvents:
 		return func(r *Request) (Decoded, error) { return decodeEvents(r, kind, o) }
 	}
@@ -151,6 +174,10 @@ func alerts(batch *correlate.AlertBatch, err error) (Decoded, error) {
 		return Decoded{Note: "no alerts"}, err
 	}
 	return Decoded{Signals: []correlate.Signal{batch}}, err
+}
+
+func replies(list []reply.Reply, note string, err error) (Decoded, error) {
+	return Decoded{Replies: list, Note: note}, err
 }
 
 func decodeHealth(r *Request) (Decoded, error) {

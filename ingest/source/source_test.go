@@ -238,3 +238,15 @@ func TestMistakesInTheSectionNameTheLine(t *testing.T) {
 		t.Errorf("got\n%s\n\nwant\n%s", got, want)
 	}
 }
+
+func TestWhoActsInTheNamesOfPeopleNeedsASecret(t *testing.T) {
+	for text, want := range map[string]string{
+		"{name: pd, kind: pagerduty}": "needs hmac_secret_file: a source of kind pagerduty acts in the names of people",
+		"{name: chat, kind: slack}":   "needs hmac_secret_file: a source of kind slack acts in the names of people",
+		"{name: og, kind: opsgenie}":  "needs bearer_token_file: a source of kind opsgenie acts in the names of people",
+	} {
+		if _, err := Load(write(t, "headwater.yaml", "sources:\n- "+text+"\n")); err == nil || !strings.Contains(err.Error(), ":2: sources[0]: "+want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
