@@ -95,7 +95,7 @@ func originStatementToProto(s *correlate.OriginStatement) *pb.OriginStatement {
 	if s == nil {
 		return nil
 	}
-	return &pb.OriginStatement{Service: refToProto(s.Service), At: timeToProto(s.At), Actor: s.By, Note: s.Note}
+	return &pb.OriginStatement{Service: refToProto(s.Service), At: timeToProto(s.At), Actor: s.By, Note: s.Note, Named: mapped(s.Named, refToProto)}
 }
 
 func partingToProto(p correlate.Parting) *pb.Parting {

@@ -23,13 +23,37 @@ func (s *incidentService) SetIncidentOrigin(ctx context.Context, req *pb.SetInci
 	if err := checkText("service", req.GetService(), maxSubjectBytes); err != nil {
 		return nil, err
 	}
+	service := topology.ParseRef(req.GetService())
+	if req.GetConfirm() {
+		var err error
+		if service, err = s.leading(ctx, req); err != nil {
+			return nil, err
+		}
+	}
 	incident, revision, err := s.command(ctx, correlate.Command{
-		Kind: correlate.CommandSetOrigin, Incident: req.GetId(), Service: topology.ParseRef(req.GetService()), Actor: req.GetActor(), Text: req.GetNote(),
+		Kind: correlate.CommandSetOrigin, Incident: req.GetId(), Service: service, Actor: req.GetActor(), Text: req.GetNote(),
 	}, "note", req.GetEtag())
 	if err != nil {
 		return nil, err
 	}
 	return &pb.SetIncidentOriginResponse{Incident: incident, Revision: revision}, nil
+}
+
+// leading is the most probable candidate of the incident that is confirmed.
+func (s *incidentService) leading(ctx context.Context, req *pb.SetIncidentOriginRequest) (topology.Ref, error) {
+	if req.GetService() != "" {
+		return topology.Ref{}, invalid("service", "must be empty with confirm, which is for the most probable candidate")
+	}
+	incident, _, err := s.incident(ctx, req.GetId())
+	if err != nil {
+		return topology.Ref{}, err
+	}
+	o := incident.Origin()
+	if o == nil {
+		text := fmt.Sprintf("%s has no candidate to confirm; name the service", incident.ID)
+		return topology.Ref{}, fault(codes.FailedPrecondition, reasonRejected, text, map[string]string{"incident": incident.ID})
+	}
+	return o.Service, nil
 }
 
 // MergeIncidents implements [pb.IncidentServiceServer].

@@ -73,6 +73,15 @@ func recordingRange(req *pb.RecordScenarioRequest) (since, until time.Time, err 
 	if len(req.GetName()) > maxRecordingName {
 		return since, until, invalid("name", fmt.Sprintf("want at most %d bytes, got %d", maxRecordingName, len(req.GetName())))
 	}
+	return readRange(req)
+}
+
+// readRange reads the two ends of a time; zero: not given.
+func readRange(req interface {
+	GetSince() *timestamppb.Timestamp
+	GetUntil() *timestamppb.Timestamp
+},
+) (since, until time.Time, err error) {
 	for _, field := range []struct {
 		name string
 		in   *timestamppb.Timestamp

@@ -72,6 +72,7 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handl
 		func() error { return pb.RegisterReportServiceHandlerClient(ctx, mux, pb.NewReportServiceClient(conn)) },
 		func() error { return registerDocuments(mux, conn) },
 		func() error { return pb.RegisterAuditServiceHandlerClient(ctx, mux, pb.NewAuditServiceClient(conn)) },
+		func() error { return pb.RegisterStatsServiceHandlerClient(ctx, mux, pb.NewStatsServiceClient(conn)) },
 	} {
 		if err := register(); err != nil {
 			return nil, fmt.Errorf("register REST paths: %w", err)

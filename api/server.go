@@ -100,6 +100,8 @@ type Options struct {
 	Probes func() []Probe
 	// Setup tells what the server knows of itself. Default: nothing.
 	Setup SetupReporter
+	// Correlation returns the engine's settings in force. Default: the engine's defaults.
+	Correlation func() correlate.Config
 	// Recorder writes recordings of the stream. Default: there is no stream to record.
 	Recorder Recorder
 	// Stream is looked into by audits. Default: they tell nothing of the stream.
@@ -154,6 +156,9 @@ func (o *Options) setDefaults() {
 	if o.Setup == nil {
 		o.Setup = noSetup{}
 	}
+	if o.Correlation == nil {
+		o.Correlation = func() correlate.Config { return correlate.Config{} }
+	}
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
 	}
@@ -173,7 +178,7 @@ type Server struct {
 
 	watchSlots  chan struct{} // one element for each running watch; its capacity is the limit
 	recordSlots chan struct{} // likewise for recordings
-	// examining lets one look at the set-up run at a time: each reads very many rows.
+	// examining lets one look at the set-up, or at how it went, run at a time: each reads very many rows.
 	examining chan struct{}
 	auditing  chan struct{} // likewise one audit
 
@@ -241,6 +246,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterSetupServiceServer(r, &setupService{Server: s})
 	pb.RegisterReportServiceServer(r, &reportService{incidents: &incidentService{Server: s}})
 	pb.RegisterAuditServiceServer(r, &auditService{Server: s})
+	pb.RegisterStatsServiceServer(r, &statsService{Server: s})
 }
 
 // readyInterval is how often readiness is looked at for grpc.health.v1.
@@ -293,6 +299,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.SetupService_ServiceDesc.ServiceName,
 		pb.ReportService_ServiceDesc.ServiceName,
 		pb.AuditService_ServiceDesc.ServiceName,
+		pb.StatsService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(name, status)
 	}

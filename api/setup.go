@@ -43,12 +43,11 @@ func (s *setupService) ListFindings(ctx context.Context, req *pb.ListFindingsReq
 	if _, known := pb.FindingSeverity_name[int32(req.GetLeastSeverity())]; !known {
 		return nil, invalid("least_severity", "want FINDING_SEVERITY_HINT, FINDING_SEVERITY_WARNING or FINDING_SEVERITY_ERROR")
 	}
-	select {
-	case s.examining <- struct{}{}:
-		defer func() { <-s.examining }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	leave, err := s.examine(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	state, cut, revision, err := s.state(ctx)
 	if err != nil {
 		return nil, err
@@ -67,6 +66,16 @@ func (s *setupService) ListFindings(ctx context.Context, req *pb.ListFindingsReq
 		}
 	}
 	return resp, nil
+}
+
+// examine waits until nobody else reads very many rows.
+func (s *Server) examine(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.examining <- struct{}{}:
+		return func() { <-s.examining }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // state gathers what findings are made of. cut reports that there were more alerts.

@@ -110,8 +110,9 @@ var importTable = []row{
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
 	{"api/web/...", nil},
 	{"api/setup", []string{"correlate", "topology", "topology/discovery"}},
+	{"api/stats", []string{"correlate", "topology"}},
 	{"api/cascade", []string{"correlate", "topology", "topology/layout"}},
-	{"api/...", []string{"correlate", "correlate/audit", "correlate/store", "topology", "topology/discovery", "topology/layout", "proto/...", "api/web", "api/setup", "api/cascade"}},
+	{"api/...", []string{"correlate", "correlate/audit", "correlate/store", "topology", "topology/discovery", "topology/layout", "proto/...", "api/web", "api/setup", "api/stats", "api/cascade"}},
 	{"proto/...", []string{"proto/..."}},
 	{"cmd/hwctl/...", []string{"correlate", "correlate/replay", "correlate/settings", "topology/...", "ingest/...", "proto/..."}},
 	{"cmd/...", []string{"correlate/...", "topology/...", "ingest/...", "api/...", "proto/...", "cmd/..."}},
@@ -177,6 +178,7 @@ var pureImports = map[string][]string{
 		"github.com/prometheus/prometheus/model/labels", "github.com/prometheus/prometheus/model/relabel", "github.com/prometheus/common/model",
 	},
 	"correlate/audit": {"cmp", "fmt", "hash/fnv", "slices", "strconv", "strings", "time", module + "/correlate"},
+	"api/stats":       {"cmp", "fmt", "maps", "math", "slices", "time", module + "/correlate", module + "/topology"},
 	"topology/layout": {"cmp", "math", "slices"},
 	"api/cascade": {
 		"cmp", "encoding/xml", "fmt", "math", "slices", "strconv", "strings", "time", module + "/correlate", module + "/topology", module + "/topology/layout",

@@ -19,6 +19,9 @@ type OriginStatement struct {
 	At      time.Time
 	By      string
 	Note    string // may be empty
+	// Named are the candidates that the evidence had when somebody first said so, best first:
+	// what to hold the word against, for the candidates have followed it since.
+	Named []topology.Ref
 }
 
 // Parting keeps an incident and another apart. Each of the two rows holds one.
@@ -43,14 +46,60 @@ func (e *Engine) setOrigin(inc *incident, c *Command) string {
 	if !ok {
 		return fmt.Sprintf("the graph has no service %q and %s none of that name; where several share a name, write namespace/name", c.Service, inc.row.ID)
 	}
+	verb := "origin set to"
+	if o := inc.row.Origin(); o != nil && o.Service == service {
+		verb = "origin confirmed:"
+	}
+	named := inc.row.named()
 	row := e.editIncident(inc)
-	row.SetOrigin = &OriginStatement{Service: service, At: e.meta.Now, By: actorOr(c.Actor), Note: c.Text}
-	e.note(inc, TimelineOrigin, c.Actor, withText(fmt.Sprintf("origin set to %s", e.short(service)), c.Text))
+	row.SetOrigin = &OriginStatement{Service: service, At: e.meta.Now, By: actorOr(c.Actor), Note: c.Text, Named: named}
+	e.note(inc, TimelineOrigin, c.Actor, withText(verb+" "+e.short(service), c.Text))
 	if inc.row.Status < StatusIdentified {
 		e.progress(inc, StatusIdentified, c.Actor, "")
 	}
+	if row.Archived { // its alerts are forgotten: there is nothing to judge it by
+		row.Origins, row.Unknown = saidFirst(row.Origins, e.origin(inc, service)), 0
+		e.sayWhoSetOrigin(inc)
+		return ""
+	}
 	e.judge(inc)
 	return ""
+}
+
+// named are the candidates that the evidence has, or had before somebody said otherwise.
+func (i *Incident) named() []topology.Ref {
+	if i.SetOrigin != nil {
+		return i.SetOrigin.Named
+	}
+	var named []topology.Ref
+	for k := range i.Origins {
+		named = append(named, i.Origins[k].Service)
+	}
+	return named
+}
+
+// saidFirst are the candidates once an operator has said that it was this one.
+func saidFirst(candidates []Origin, said Origin) []Origin {
+	out := []Origin{said}
+	for _, o := range candidates {
+		if o.Service == said.Service {
+			out[0] = o
+			out[0].Probability = 1
+			// What stands first in the reasons is what was said before, when something was.
+			out[0].Reasons = slices.DeleteFunc(slices.Clone(o.Reasons), func(r Reason) bool { return r.Term == TermSaid })
+			continue
+		}
+		o.Probability = 0
+		o.Reasons = slices.DeleteFunc(slices.Clone(o.Reasons), func(r Reason) bool { return r.Term == TermSaid })
+		out = append(out, o)
+	}
+	return out
+}
+
+// origin is the candidate that a service is by an operator's word alone.
+func (e *Engine) origin(inc *incident, service topology.Ref) Origin {
+	n := e.nodes.id(service)
+	return Origin{Service: service, Kind: e.nodes.kind(n), Owner: e.nodes.owner(n), Probability: 1, Silent: !inc.at(n)}
 }
 
 func (e *Engine) withdrawOrigin(inc *incident, c *Command) string {
@@ -115,10 +164,9 @@ func (e *Engine) sayWhoSetOrigin(inc *incident) {
 	if said == nil {
 		return
 	}
-	n := e.nodes.id(said.Service)
-	service := e.nodes.ref(n)
+	service := e.nodes.ref(e.nodes.id(said.Service))
 	if len(row.Origins) == 0 || row.Origins[0].Service != service {
-		row.Origins = []Origin{{Service: service, Kind: e.nodes.kind(n), Owner: e.nodes.owner(n), Probability: 1, Silent: !inc.at(n)}}
+		row.Origins = []Origin{e.origin(inc, service)}
 	}
 	o := &row.Origins[0]
 	o.Reasons = append([]Reason{{Term: TermSaid, Text: withText("set by "+said.By, said.Note), Weight: statedWeight}}, o.Reasons...)

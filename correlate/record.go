@@ -66,7 +66,7 @@ const (
 // the command long after its alerts were forgotten.
 func (k CommandKind) ofRecord() bool {
 	switch k {
-	case CommandAddNote, CommandSetSeverity, CommandSetStatus, CommandAssign, CommandAddUpdate, CommandLink:
+	case CommandAddNote, CommandSetOrigin, CommandSetSeverity, CommandSetStatus, CommandAssign, CommandAddUpdate, CommandLink:
 		return true
 	}
 	return false

@@ -68,6 +68,7 @@ func newApp(out, errs io.Writer, now func() time.Time, colour bool) *app {
 	a.addIntake()
 	a.addDoctor()
 	a.addAudit()
+	a.addStats()
 	a.command(a.cli.Command("version", "Print the version."), func(context.Context) error {
 		fmt.Fprintln(a.out, version.Print("hwctl"))
 		return nil

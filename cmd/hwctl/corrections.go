@@ -15,22 +15,37 @@ func (a *app) addIncidentsSetOrigin(cmd *kingpin.CmdClause) {
 	var withdraw bool
 	cmd.Arg("id", "Such as INC-41.").Required().StringVar(&req.Id)
 	cmd.Arg("service", "Where it began: NAME or NAMESPACE/NAME.").StringVar(&req.Service)
+	cmd.Flag("confirm", "It began where Headwater says. hwctl stats tells how often that was so.").BoolVar(&req.Confirm)
 	cmd.Flag("withdraw", "Take the word back: the evidence decides again.").BoolVar(&withdraw)
 	cmd.Flag("note", "What to say with it.").Short('m').StringVar(&req.Note)
 	actorFlag(cmd, &req.Actor)
 	etagFlag(cmd, &req.Etag)
 	a.command(cmd, func(ctx context.Context) error {
-		if withdraw != (req.GetService() == "") {
-			return usagef("give either the service or --withdraw")
+		done := "origin of " + req.GetId() + " set to " + req.GetService()
+		if !oneOf(req.GetService() != "", req.GetConfirm(), withdraw) {
+			return usagef("give either the service, --confirm or --withdraw")
 		}
-		done := "origin of " + req.GetId() + " left to the evidence"
-		if !withdraw {
-			done = "origin of " + req.GetId() + " set to " + req.GetService()
+		if withdraw {
+			done = "origin of " + req.GetId() + " left to the evidence"
+		}
+		if req.GetConfirm() {
+			done = "origin of " + req.GetId() + " confirmed"
 		}
 		return a.steer(ctx, done, func(ctx context.Context, client headwaterv1.IncidentServiceClient) (incidentAnswer, error) {
 			return client.SetIncidentOrigin(ctx, req)
 		})
 	})
+}
+
+// oneOf reports whether exactly one of several ways was chosen.
+func oneOf(ways ...bool) bool {
+	chosen := 0
+	for _, way := range ways {
+		if way {
+			chosen++
+		}
+	}
+	return chosen == 1
 }
 
 func (a *app) addIncidentsMerge(cmd *kingpin.CmdClause) {

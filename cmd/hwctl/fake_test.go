@@ -31,6 +31,7 @@ type fakeServer struct {
 	headwaterv1.UnimplementedLearningServiceServer
 	headwaterv1.UnimplementedSetupServiceServer
 	headwaterv1.UnimplementedAuditServiceServer
+	headwaterv1.UnimplementedStatsServiceServer
 
 	address string
 	// watch, when set, is the whole of WatchIncidents.
@@ -61,6 +62,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	headwaterv1.RegisterLearningServiceServer(s, f)
 	headwaterv1.RegisterSetupServiceServer(s, f)
 	headwaterv1.RegisterAuditServiceServer(s, f)
+	headwaterv1.RegisterStatsServiceServer(s, f)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -317,4 +319,12 @@ func (f *fakeServer) GetAudit(_ context.Context, req *headwaterv1.GetAuditReques
 		return canned("audit-broken", &headwaterv1.GetAuditResponse{})
 	}
 	return canned("audit", &headwaterv1.GetAuditResponse{})
+}
+
+func (f *fakeServer) GetStats(_ context.Context, req *headwaterv1.GetStatsRequest) (*headwaterv1.GetStatsResponse, error) {
+	answer, err := canned("stats", &headwaterv1.GetStatsResponse{})
+	if req.GetBy() == headwaterv1.StatsGrouping_STATS_GROUPING_UNSPECIFIED {
+		answer.Groups = nil
+	}
+	return answer, err
 }

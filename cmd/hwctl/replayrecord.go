@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/headwater-sre/headwater/correlate/replay"
 	headwaterv1 "github.com/headwater-sre/headwater/proto/headwater/v1"
@@ -21,9 +20,10 @@ import (
 
 // recorder turns a server's stream into a scenario file.
 type recorder struct {
-	app                *app
-	file               string // empty: standard output
-	since, until, name string
+	app  *app
+	file string // empty: standard output
+	name string
+	bounds
 }
 
 func (a *app) addRecord() {
@@ -36,8 +36,7 @@ func (a *app) addRecord() {
 
 // register adds the flags, each with a prefix.
 func (r *recorder) register(cmd *kingpin.CmdClause, prefix string) {
-	cmd.Flag(prefix+"since", "Record from then on: a time (RFC 3339), or how long ago (2h). Default: as far back as the stream reaches.").StringVar(&r.since)
-	cmd.Flag(prefix+"until", "Record up to then, in the same form. Default: now.").StringVar(&r.until)
+	r.bounds.register(cmd, prefix, "Record", "as far back as the stream reaches")
 	cmd.Flag(prefix+"name", "The scenario's name. Default: the file's.").StringVar(&r.name)
 }
 
@@ -57,21 +56,8 @@ func (r *recorder) request() (*headwaterv1.RecordScenarioRequest, error) {
 	if name == "" && r.file != "" {
 		name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(r.file), ".gz"), ".json")
 	}
-	req := &headwaterv1.RecordScenarioRequest{Name: name}
-	for _, bound := range []struct {
-		flag, text string
-		into       **timestamppb.Timestamp
-	}{{"since", r.since, &req.Since}, {"until", r.until, &req.Until}} {
-		if bound.text == "" {
-			continue
-		}
-		at, err := r.app.instant(bound.text)
-		if err != nil {
-			return nil, usagef("--%s: %w", bound.flag, err)
-		}
-		*bound.into = timestamppb.New(at)
-	}
-	return req, nil
+	since, until, err := r.read(r.app)
+	return &headwaterv1.RecordScenarioRequest{Name: name, Since: since, Until: until}, err
 }
 
 // receive writes the document to w as it comes.

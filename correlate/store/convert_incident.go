@@ -57,7 +57,7 @@ func incidentToProto(i *correlate.Incident) *storev1.Incident {
 		Kept:                  i.Kept,
 	}
 	if s := i.SetOrigin; s != nil {
-		out.SetOrigin = &storev1.OriginStatement{Service: refToProto(s.Service), AtUnixNano: timeToNano(s.At), By: s.By, Note: s.Note}
+		out.SetOrigin = &storev1.OriginStatement{Service: refToProto(s.Service), AtUnixNano: timeToNano(s.At), By: s.By, Note: s.Note, Named: each(s.Named, refToProto)}
 	}
 	if i.Ack != nil {
 		out.Ack = &storev1.Acknowledgement{AtUnixNano: timeToNano(i.Ack.At), By: i.Ack.By, Note: i.Ack.Note}
@@ -114,7 +114,7 @@ func incidentFromProto(i *storev1.Incident) *correlate.Incident {
 		Apart:           each(i.GetApart(), partingFromProto),
 	}
 	if s := i.GetSetOrigin(); s != nil {
-		out.SetOrigin = &correlate.OriginStatement{Service: refFromProto(s.GetService()), At: timeFromNano(s.GetAtUnixNano()), By: s.GetBy(), Note: s.GetNote()}
+		out.SetOrigin = &correlate.OriginStatement{Service: refFromProto(s.GetService()), At: timeFromNano(s.GetAtUnixNano()), By: s.GetBy(), Note: s.GetNote(), Named: each(s.GetNamed(), refFromProto)}
 	}
 	if a := i.GetAck(); a != nil {
 		out.Ack = &correlate.Acknowledgement{At: timeFromNano(a.GetAtUnixNano()), By: a.GetBy(), Note: a.GetNote()}

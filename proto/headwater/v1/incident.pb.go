@@ -1377,7 +1377,10 @@ type OriginStatement struct {
 	// Who said it.
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
 	// What they said with it; may be empty.
-	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// The candidates that the evidence had when somebody first said where the incident began, best
+	// first. Whether it had been right follows from them: see docs/stats.md.
+	Named         []*ServiceRef `protobuf:"bytes,5,rep,name=named,proto3" json:"named,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1438,6 +1441,13 @@ func (x *OriginStatement) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *OriginStatement) GetNamed() []*ServiceRef {
+	if x != nil {
+		return x.Named
+	}
+	return nil
 }
 
 // Parting keeps an incident and another apart: they are not divided anew as one.
@@ -3196,7 +3206,7 @@ type SetIncidentOriginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "INC-41". Required.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// "namespace/name" or "name". Empty: the word that stands is withdrawn.
+	// "namespace/name" or "name". Empty, without `confirm`: the word that stands is withdrawn.
 	Service string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
 	// Who says so. An authenticated user's name wins over it. Unset: "anonymous".
 	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -3204,7 +3214,10 @@ type SetIncidentOriginRequest struct {
 	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
 	// The incident must still have this `revision`, in decimal digits, as it was last read;
 	// else the call is ABORTED. Empty: it may have any.
-	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	// It began at the most probable candidate, as it stands: the word is for what Headwater had
+	// found. With `service` empty.
+	Confirm       bool `protobuf:"varint,6,opt,name=confirm,proto3" json:"confirm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3272,6 +3285,13 @@ func (x *SetIncidentOriginRequest) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *SetIncidentOriginRequest) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
 }
 
 // SetIncidentOriginResponse is the incident after the command.
@@ -4557,12 +4577,13 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x0fAcknowledgement\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04note\x18\x03 \x01(\tR\x04note\"\x9b\x01\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\"\xcb\x01\n" +
 	"\x0fOriginStatement\x122\n" +
 	"\aservice\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\aservice\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
 	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"g\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12.\n" +
+	"\x05named\x18\x05 \x03(\v2\x18.headwater.v1.ServiceRefR\x05named\"g\n" +
 	"\aParting\x12\x1a\n" +
 	"\bincident\x18\x01 \x01(\tR\bincident\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
@@ -4719,13 +4740,14 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x04etag\x18\x04 \x01(\tR\x04etag\"i\n" +
 	"\x17AddIncidentNoteResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\x82\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x9c\x01\n" +
 	"\x18SetIncidentOriginRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x14\n" +
 	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x12\n" +
 	"\x04note\x18\x04 \x01(\tR\x04note\x12\x12\n" +
-	"\x04etag\x18\x05 \x01(\tR\x04etag\"k\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\x12\x18\n" +
+	"\aconfirm\x18\x06 \x01(\bR\aconfirm\"k\n" +
 	"\x19SetIncidentOriginResponse\x122\n" +
 	"\bincident\x18\x01 \x01(\v2\x16.headwater.v1.IncidentR\bincident\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\"y\n" +
@@ -4989,100 +5011,101 @@ var file_headwater_v1_incident_proto_depIdxs = []int32{
 	55, // 18: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
 	56, // 19: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
 	55, // 20: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
-	55, // 21: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
-	55, // 22: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	5,  // 23: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
-	55, // 24: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
-	55, // 25: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
-	55, // 26: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
-	55, // 27: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
-	55, // 28: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
-	55, // 29: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
-	6,  // 30: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	55, // 31: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
-	21, // 32: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
-	0,  // 33: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	58, // 34: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	55, // 35: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	55, // 36: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	55, // 37: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	55, // 38: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	12, // 39: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
-	13, // 40: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	56, // 41: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
-	14, // 42: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
-	15, // 43: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
-	16, // 44: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
-	19, // 45: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
-	20, // 46: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
-	22, // 47: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	54, // 48: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	55, // 49: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
-	17, // 50: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
-	18, // 51: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
-	1,  // 52: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
-	7,  // 53: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
-	2,  // 54: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
-	8,  // 55: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
-	9,  // 56: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
-	10, // 57: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
-	2,  // 58: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
-	23, // 59: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
-	3,  // 60: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	23, // 61: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	3,  // 62: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	23, // 63: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	23, // 64: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
-	23, // 65: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
-	23, // 66: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	23, // 67: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
-	23, // 68: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
-	23, // 69: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
-	23, // 70: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
-	1,  // 71: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
-	23, // 72: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
-	2,  // 73: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
-	23, // 74: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
-	23, // 75: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
-	23, // 76: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
-	23, // 77: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
-	23, // 78: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
-	23, // 79: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
-	24, // 80: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	26, // 81: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	28, // 82: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	30, // 83: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	32, // 84: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	34, // 85: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	36, // 86: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
-	38, // 87: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
-	40, // 88: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
-	52, // 89: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
-	42, // 90: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
-	44, // 91: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
-	46, // 92: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
-	48, // 93: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
-	50, // 94: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
-	25, // 95: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	27, // 96: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	29, // 97: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	31, // 98: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	33, // 99: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	35, // 100: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	37, // 101: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
-	39, // 102: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
-	41, // 103: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
-	53, // 104: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
-	43, // 105: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
-	45, // 106: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
-	47, // 107: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
-	49, // 108: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
-	51, // 109: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
-	95, // [95:110] is the sub-list for method output_type
-	80, // [80:95] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	56, // 21: headwater.v1.OriginStatement.named:type_name -> headwater.v1.ServiceRef
+	55, // 22: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
+	55, // 23: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	5,  // 24: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
+	55, // 25: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
+	55, // 26: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
+	55, // 27: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
+	55, // 28: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
+	55, // 29: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
+	55, // 30: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	6,  // 31: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
+	55, // 32: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	21, // 33: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
+	0,  // 34: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
+	58, // 35: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	55, // 36: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	55, // 37: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	55, // 38: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	55, // 39: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	12, // 40: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
+	13, // 41: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
+	56, // 42: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	14, // 43: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
+	15, // 44: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
+	16, // 45: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
+	19, // 46: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
+	20, // 47: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
+	22, // 48: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
+	54, // 49: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	55, // 50: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	17, // 51: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
+	18, // 52: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
+	1,  // 53: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
+	7,  // 54: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
+	2,  // 55: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
+	8,  // 56: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
+	9,  // 57: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
+	10, // 58: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
+	2,  // 59: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
+	23, // 60: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
+	3,  // 61: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	23, // 62: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	3,  // 63: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	23, // 64: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	23, // 65: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
+	23, // 66: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
+	23, // 67: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
+	23, // 68: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
+	23, // 69: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
+	23, // 70: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
+	23, // 71: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
+	1,  // 72: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
+	23, // 73: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
+	2,  // 74: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
+	23, // 75: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
+	23, // 76: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
+	23, // 77: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
+	23, // 78: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
+	23, // 79: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
+	23, // 80: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
+	24, // 81: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	26, // 82: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	28, // 83: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	30, // 84: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	32, // 85: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	34, // 86: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	36, // 87: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
+	38, // 88: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
+	40, // 89: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
+	52, // 90: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
+	42, // 91: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
+	44, // 92: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
+	46, // 93: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
+	48, // 94: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
+	50, // 95: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
+	25, // 96: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	27, // 97: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	29, // 98: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	31, // 99: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	33, // 100: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	35, // 101: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	37, // 102: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
+	39, // 103: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
+	41, // 104: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
+	53, // 105: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
+	43, // 106: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
+	45, // 107: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
+	47, // 108: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
+	49, // 109: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
+	51, // 110: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
+	96, // [96:111] is the sub-list for method output_type
+	81, // [81:96] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }

@@ -76,11 +76,12 @@ type IncidentServiceClient interface {
 	// AddIncidentNote adds a line to the timeline, for 30 days after the end as well. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
 	// FAILED_PRECONDITION when it was merged or is history, UNAVAILABLE.
 	AddIncidentNote(ctx context.Context, in *AddIncidentNoteRequest, opts ...grpc.CallOption) (*AddIncidentNoteResponse, error)
-	// SetIncidentOrigin says where an incident began. The word leads the candidates from
-	// then on, whatever the evidence, until it is withdrawn; on-call's page is edited.
-	// Errors: NOT_FOUND; FAILED_PRECONDITION when the graph does not have the service and
-	// neither has the incident, when there is no word to withdraw, and as AcknowledgeIncident
-	// when the incident was merged or is history; UNAVAILABLE.
+	// SetIncidentOrigin says where an incident began, or confirms what Headwater found. The word
+	// leads the candidates from then on, whatever the evidence, until it is withdrawn; on-call's
+	// page is edited. It can be said for 30 days after the end, and withdrawn while it is open.
+	// Errors: NOT_FOUND; INVALID_ARGUMENT for `confirm` with a service; FAILED_PRECONDITION when
+	// the graph does not have the service and neither has the incident, when there is no word to
+	// withdraw or no candidate to confirm, and when it was merged or is history; ABORTED; UNAVAILABLE.
 	SetIncidentOrigin(ctx context.Context, in *SetIncidentOriginRequest, opts ...grpc.CallOption) (*SetIncidentOriginResponse, error)
 	// MergeIncidents makes one incident of two. The one that on-call was paged for goes on,
 	// of two equals the older one, whichever is named first; the answer holds it. Their
@@ -329,11 +330,12 @@ type IncidentServiceServer interface {
 	// AddIncidentNote adds a line to the timeline, for 30 days after the end as well. Errors: NOT_FOUND, INVALID_ARGUMENT for an empty note,
 	// FAILED_PRECONDITION when it was merged or is history, UNAVAILABLE.
 	AddIncidentNote(context.Context, *AddIncidentNoteRequest) (*AddIncidentNoteResponse, error)
-	// SetIncidentOrigin says where an incident began. The word leads the candidates from
-	// then on, whatever the evidence, until it is withdrawn; on-call's page is edited.
-	// Errors: NOT_FOUND; FAILED_PRECONDITION when the graph does not have the service and
-	// neither has the incident, when there is no word to withdraw, and as AcknowledgeIncident
-	// when the incident was merged or is history; UNAVAILABLE.
+	// SetIncidentOrigin says where an incident began, or confirms what Headwater found. The word
+	// leads the candidates from then on, whatever the evidence, until it is withdrawn; on-call's
+	// page is edited. It can be said for 30 days after the end, and withdrawn while it is open.
+	// Errors: NOT_FOUND; INVALID_ARGUMENT for `confirm` with a service; FAILED_PRECONDITION when
+	// the graph does not have the service and neither has the incident, when there is no word to
+	// withdraw or no candidate to confirm, and when it was merged or is history; ABORTED; UNAVAILABLE.
 	SetIncidentOrigin(context.Context, *SetIncidentOriginRequest) (*SetIncidentOriginResponse, error)
 	// MergeIncidents makes one incident of two. The one that on-call was paged for goes on,
 	// of two equals the older one, whichever is named first; the answer holds it. Their

@@ -1465,7 +1465,9 @@ type OriginStatement struct {
 	// Who said it.
 	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
 	// What they said with it. May be empty.
-	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	// The candidates that the evidence had when somebody first said so, best first.
+	Named         []*Ref `protobuf:"bytes,5,rep,name=named,proto3" json:"named,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1526,6 +1528,13 @@ func (x *OriginStatement) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *OriginStatement) GetNamed() []*Ref {
+	if x != nil {
+		return x.Named
+	}
+	return nil
 }
 
 // Origin is a candidate for the service at which a failure began.
@@ -2751,13 +2760,14 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\bincident\x18\x01 \x01(\tR\bincident\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
 	"atUnixNano\x12\x0e\n" +
-	"\x02by\x18\x03 \x01(\tR\x02by\"\x8a\x01\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\"\xb9\x01\n" +
 	"\x0fOriginStatement\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
 	"atUnixNano\x12\x0e\n" +
 	"\x02by\x18\x03 \x01(\tR\x02by\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xf8\x01\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12-\n" +
+	"\x05named\x18\x05 \x03(\v2\x17.headwater.store.v1.RefR\x05named\"\xf8\x01\n" +
 	"\x06Origin\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12\x14\n" +
@@ -2908,21 +2918,22 @@ var file_headwater_store_v1_store_proto_depIdxs = []int32{
 	7,  // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
 	8,  // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
 	23, // 17: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
-	23, // 18: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
-	12, // 19: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
-	23, // 20: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
-	23, // 21: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
-	23, // 22: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
-	23, // 23: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
-	23, // 24: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
-	18, // 25: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
-	23, // 26: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
-	21, // 27: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	23, // 18: headwater.store.v1.OriginStatement.named:type_name -> headwater.store.v1.Ref
+	23, // 19: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
+	12, // 20: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
+	23, // 21: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
+	23, // 22: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
+	23, // 23: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
+	23, // 24: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
+	23, // 25: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
+	18, // 26: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
+	23, // 27: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
+	21, // 28: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_store_proto_init() }
