@@ -15,6 +15,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/page"
 	"github.com/headwater-sre/headwater/correlate/settings"
+	"github.com/headwater-sre/headwater/correlate/store"
 	"github.com/headwater-sre/headwater/ingest/health/setup"
 	"github.com/headwater-sre/headwater/topology/discovery"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
@@ -37,7 +38,7 @@ type config struct {
 	probes setup.Setup
 
 	stream    streamConfig
-	retention time.Duration // negative: for ever
+	retention store.Retention // complete: nothing in it is 0
 
 	paging *page.Config
 	routes int
@@ -89,7 +90,7 @@ func loadConfig(path string) (*config, error) {
 func parseConfig(path string, data []byte) (*config, error) {
 	p := configParser{
 		Values: settings.NewValues(path),
-		c:      &config{path: path, environment: "default", settings: map[string]any{}},
+		c:      &config{path: path, environment: "default", retention: store.RetainAll(defaultRetention), settings: map[string]any{}},
 	}
 	probes := setup.NewReader(p.Values, p.c.dir())
 	p.engine = &settings.Engine{Values: p.Values, Warn: p.warn, Probes: probes.Fields()}

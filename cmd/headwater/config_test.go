@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/headwater-sre/headwater/correlate/settings"
+	"github.com/headwater-sre/headwater/correlate/store"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -31,7 +32,6 @@ func TestTheReferenceConfigurationIsTheDefault(t *testing.T) {
 	got.engine.Environment, want.engine.Environment = "", ""                        // set from the top level at the start
 	// What the bus and the store default to by themselves, in numbers.
 	want.stream = streamConfig{maxAge: 7 * 24 * time.Hour, maxBytes: 8 << 30, deadLetterMaxAge: 30 * 24 * time.Hour, deadLetterMaxBytes: 256 << 20}
-	want.retention = 90 * 24 * time.Hour
 	for _, c := range []*config{got, want} {
 		c.path, c.settings, c.engine.Resolver, c.engine.Classifier = "", nil, nil, nil
 	}
@@ -46,7 +46,7 @@ func TestTheReferenceNamesEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, section := range []string{"", "topology", "resolve", "health", "correlation", "stream"} {
+	for _, section := range []string{"", "topology", "resolve", "health", "correlation", "stream", "retention"} {
 		yaml := "surely_unknown_key: 1\n"
 		if section != "" {
 			yaml = section + ": {surely_unknown_key: 1}\n"
@@ -167,6 +167,22 @@ func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestRetentionIsOfAllKindsOrOfEach(t *testing.T) {
+	day := 24 * time.Hour
+	for text, want := range map[string]store.Retention{
+		"":                 store.RetainAll(90 * day),
+		"retention: 30d\n": store.RetainAll(30 * day),
+		"retention: 0s\n":  store.RetainAll(-1),
+		"retention: {incidents: 1y, alerts: 30d}\n":    {Incidents: 365 * day, Alerts: 30 * day, Pages: 365 * day, Changes: 365 * day, ActionItems: 365 * day},
+		"retention: {action_items: 0s, changes: 7d}\n": {Incidents: 90 * day, Alerts: 90 * day, Pages: 90 * day, Changes: 7 * day, ActionItems: -1},
+	} {
+		c, err := parseConfig("x.yaml", []byte(text))
+		if err != nil || c.retention != want {
+			t.Errorf("%q: %+v, %v", text, c.retention, err)
+		}
 	}
 }
 

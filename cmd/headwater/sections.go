@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/headwater-sre/headwater/correlate/store"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
@@ -90,13 +92,51 @@ func (p *configParser) age(into *time.Duration) func(*yaml.Node, string) {
 	}
 }
 
+// defaultRetention is how long history stays when nothing else is said.
+const defaultRetention = 90 * 24 * time.Hour
+
+// readRetention reads one duration for all kinds of history, or one for each kind.
 func (p *configParser) readRetention(n *yaml.Node, path string) {
-	v, ok := p.Duration(n, path)
-	if !ok {
+	r := &p.c.retention
+	if strictyaml.Target(n).Kind != yaml.MappingNode {
+		if d, ok := p.stay(n, path); ok {
+			*r = store.RetainAll(d)
+		}
 		return
 	}
-	p.c.retention = time.Duration(v)
-	if v == 0 {
-		p.c.retention = -1
+	var own store.Retention
+	kinds := []struct {
+		name string
+		own  *time.Duration
+		into *time.Duration
+	}{
+		{"incidents", &own.Incidents, &r.Incidents},
+		{"alerts", &own.Alerts, &r.Alerts},
+		{"pages", &own.Pages, &r.Pages},
+		{"changes", &own.Changes, &r.Changes},
+		{"action_items", &own.ActionItems, &r.ActionItems},
+	}
+	var fields []strictyaml.Field
+	for _, k := range kinds {
+		fields = append(fields, strictyaml.Field{Name: k.name, Read: func(n *yaml.Node, path string) { *k.own, _ = p.stay(n, path) }})
+	}
+	p.Mapping(n, path, fields)
+	for _, k := range kinds {
+		*k.into = cmp.Or(*k.own, own.Incidents, defaultRetention)
+	}
+	if outlast(r.Alerts, r.Incidents) || outlast(r.Pages, r.Incidents) {
+		p.Bad(n, path, "incidents go before their alerts or pages do; keep incidents at least as long as those")
 	}
 }
+
+// stay reads how long something is kept; negative: for ever.
+func (p *configParser) stay(n *yaml.Node, path string) (time.Duration, bool) {
+	v, ok := p.Duration(n, path)
+	if ok && v == 0 {
+		return -1, true
+	}
+	return time.Duration(v), ok
+}
+
+// outlast reports whether what is kept for a stays longer than what is kept for b.
+func outlast(a, b time.Duration) bool { return b >= 0 && (a < 0 || a > b) }

@@ -253,16 +253,17 @@ func (s *server) startWeb() error {
 
 func (s *server) openStore() error {
 	st, err := store.Open(store.Options{
-		Dir:              filepath.Join(s.o.storagePath, "incidents"),
-		HistoryRetention: s.config.retention,
-		Logger:           s.log.With("component", "store"),
-		Registerer:       s.registry,
+		Dir:        filepath.Join(s.o.storagePath, "incidents"),
+		Retention:  s.config.retention,
+		Logger:     s.log.With("component", "store"),
+		Registerer: s.registry,
 	})
 	if err != nil {
 		return fmt.Errorf("--storage.path=%s: %w", s.o.storagePath, err)
 	}
 	s.store = st
 	s.parts.onStop("store", func(ctx context.Context) error { return bounded(ctx, st.Close) })
+	s.parts.run("history", st.Run)
 	return nil
 }
 

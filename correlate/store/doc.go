@@ -20,7 +20,7 @@
 // wait for them, but for the moment in which a staged commit is carried out.
 //
 // Rows that the engine has archived become history: they are no longer part of
-// [Store.Load], stay readable, and expire after [Options.HistoryRetention].
+// [Store.Load], stay readable, and expire after [Options.Retention].
 //
 // Everything is safe for concurrent use. Commit and RecordDelivery exclude each
 // other. No call keeps what it was given, and what is returned belongs to the caller.

@@ -51,7 +51,7 @@ func seen(t *testing.T, s *Store) string {
 
 func TestHistoryExpiresAndThePresentDoesNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Open(Options{InMemory: true, HistoryRetention: 24 * time.Second})
+		s, err := Open(Options{InMemory: true, Retention: RetainAll(24 * time.Second)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func must(t *testing.T, err error) {
 
 func TestSweepRemovesWhatHasExpiredAndNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Open(Options{InMemory: true, HistoryRetention: time.Minute})
+		s, err := Open(Options{InMemory: true, Retention: RetainAll(time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func (s *Store) countExpired() (n int) {
 
 func TestHistoryForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Open(Options{InMemory: true, HistoryRetention: -1})
+		s, err := Open(Options{InMemory: true, Retention: RetainAll(-1)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,4 +221,91 @@ func TestActionItemsAreLiveUntilTheyAreArchived(t *testing.T) {
 	if _, _, err := s.ActionItem(t.Context(), "AI-3"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("one that there is not: %v", err)
 	}
+}
+
+func TestEachKindOfHistoryHasItsOwnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := RetainAll(time.Minute)
+		r.Alerts, r.Changes, r.Incidents = 20*time.Second, -1, 40*time.Second
+		s, err := Open(Options{InMemory: true, Retention: r})
+		must(t, err)
+		defer s.Close()
+		d := rowsAt(1, 1, 400<<10)
+		d[0].Pages = pageOf(d[0])
+		must(t, s.Commit(t.Context(), d, true))
+		must(t, s.RecordDelivery(t.Context(), d[0].Pages[0].Key(), nil, true, false))
+		must(t, s.Commit(t.Context(), archived(1), true))
+		for _, step := range []struct {
+			after time.Duration
+			want  string
+		}{
+			{19 * time.Second, "[INC-2 INC-1 r1 r2 new old of 1: old c2 c1 page 1]"},
+			{2 * time.Second, "[INC-2 INC-1 r1 r2 new c2 c1 page 1]"},
+			{20 * time.Second, "[INC-2 r2 new c2 c1 page 1]"},
+			{20 * time.Second, "[INC-2 r2 new c2 c1]"},
+		} {
+			time.Sleep(step.after)
+			if got := seen(t, s); got != step.want {
+				t.Errorf("%s later: %s, want %s", step.after, got, step.want)
+			}
+		}
+	})
+}
+
+// What was to stay for ever, or for long, goes when the retention of today has passed; what
+// is live, and what was to go earlier, is left alone.
+func TestAShorterRetentionHoldsForWhatIsThere(t *testing.T) {
+	for name, before := range map[string]Retention{"for ever": RetainAll(-1), "for long": RetainAll(24 * time.Hour)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, err := Open(Options{InMemory: true, Retention: before})
+				must(t, err)
+				defer s.Close()
+				d := rowsAt(1, 2, 400<<10)
+				second := &correlate.Page{Incident: *d[0].Incidents[0], Seq: 2, At: time.Now()}
+				other := &correlate.Page{Incident: *d[0].Incidents[1], Seq: 1, At: time.Now()}
+				d[0].Pages = append(pageOf(d[0]), second, other)
+				must(t, s.Commit(t.Context(), d, true))
+				for _, p := range []correlate.PageKey{d[0].Pages[0].Key(), other.Key()} { // the second is not done
+					must(t, s.RecordDelivery(t.Context(), p, nil, true, false))
+				}
+				must(t, s.Commit(t.Context(), archived(2), true))
+				all := seen(t, s)
+
+				s.opts.Retention = RetainAll(30 * time.Second)
+				for range 2 { // twice as good as once
+					_, err = s.shorten(t.Context())
+					must(t, err)
+				}
+				if got := seen(t, s); got != all {
+					t.Errorf("at once: %s\nwant     %s", got, all)
+				}
+				time.Sleep(31 * time.Second)
+				if got, want := seen(t, s), "[INC-2 r2 new c2 page 2]"; got != want {
+					t.Errorf("after 31 s: %s\nwant       %s", got, want)
+				}
+				if pages, err := s.Pages(t.Context(), "INC-2"); err != nil || len(pages) != 1 {
+					t.Errorf("pages of the live incident: %v, %v", pages, err)
+				}
+			})
+		})
+	}
+}
+
+func TestALongerRetentionLeavesOldEndsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(Options{InMemory: true, Retention: RetainAll(30 * time.Second)})
+		must(t, err)
+		defer s.Close()
+		must(t, s.Commit(t.Context(), rowsAt(1, 1, 10), true))
+		must(t, s.Commit(t.Context(), archived(1), true))
+		s.opts.Retention = RetainAll(time.Hour)
+		if n, err := s.shorten(t.Context()); n != 0 || err != nil {
+			t.Errorf("changed %d entries, %v", n, err)
+		}
+		time.Sleep(31 * time.Second)
+		if got := seen(t, s); got != "[INC-2 r2 new c2]" {
+			t.Errorf("after its end: %s", got)
+		}
+	})
 }

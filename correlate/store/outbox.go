@@ -88,7 +88,7 @@ func (s *Store) recordDelivery(key correlate.PageKey, deliveries []correlate.Del
 	defer s.mu.Unlock()
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
-	p := planner{batch: newBatch(&s.index), txn: txn, expires: s.expiry()}
+	p := planner{batch: newBatch(&s.index), txn: txn, expires: s.expiries()}
 	if err := p.delivery(key, deliveries, done, superseded); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -16,14 +15,14 @@ import (
 type planner struct {
 	*batch
 	txn     *badger.Txn // the state before
-	expires uint64      // when what is archived now expires
+	expires expiries    // when what is archived now expires
 }
 
 // plan says what to write for deltas. The caller holds mu.
 func (s *Store) plan(deltas []*correlate.Delta) (*batch, error) {
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
-	p := planner{batch: newBatch(&s.index), txn: txn, expires: s.expiry()}
+	p := planner{batch: newBatch(&s.index), txn: txn, expires: s.expiries()}
 	for _, d := range deltas {
 		if err := p.pages(d); err != nil {
 			return nil, err
@@ -51,14 +50,6 @@ func (s *Store) plan(deltas []*correlate.Delta) (*batch, error) {
 		}
 	}
 	return p.batch, p.putMessage(keyMeta, metaToProto(deltas[len(deltas)-1].Meta), 0)
-}
-
-// expiry is when a row that becomes history now is to go.
-func (s *Store) expiry() uint64 {
-	if s.opts.HistoryRetention < 0 {
-		return 0
-	}
-	return uint64(time.Now().Add(s.opts.HistoryRetention).Unix())
 }
 
 // What tells the kinds of rows apart among the keys already seen.
@@ -143,10 +134,10 @@ func (p *planner) alert(a *correlate.AlertState) error {
 			p.remove(live)
 		}
 		if is != "" {
-			p.mark(inTable(tableMember, []byte(is), suffix), tagArchived, p.expires)
+			p.mark(inTable(tableMember, []byte(is), suffix), tagArchived, p.expires.alerts)
 		}
 		p.after(func() { p.index.dropAlert(string(suffix)) })
-		return p.putMessage(history, alertToProto(a), p.expires)
+		return p.putMessage(history, alertToProto(a), p.expires.alerts)
 	}
 	if returned {
 		p.remove(history)
@@ -195,26 +186,26 @@ func (p *planner) incident(i *correlate.Incident) error {
 		return p.putMessage(live, incidentToProto(i), 0)
 	}
 	p.remove(live)
-	p.mark(inTable(tableRevision, revisionSuffix(i.Revision, i.Number)), tagArchived, p.expires)
+	p.mark(inTable(tableRevision, revisionSuffix(i.Revision, i.Number)), tagArchived, p.expires.incidents)
 	p.after(func() { p.index.dropIncident(i.Number) })
 	if err := p.expirePages(i.ID); err != nil {
 		return err
 	}
-	return p.putMessage(history, incidentToProto(i), p.expires)
+	return p.putMessage(history, incidentToProto(i), p.expires.incidents)
 }
 
 func (p *planner) change(c *correlate.ChangeState) error {
 	suffix := numberSuffix(c.Pos)
-	return p.aging(inTable(tableChange, suffix), inTable(tableChangeHistory, suffix), changeStateToProto(c), c.Archived)
+	return p.aging(inTable(tableChange, suffix), inTable(tableChangeHistory, suffix), changeStateToProto(c), c.Archived, p.expires.changes)
 }
 
 func (p *planner) action(a *correlate.ActionItem) error {
 	suffix := numberSuffix(a.Number)
-	return p.aging(inTable(tableAction, suffix), inTable(tableActionHistory, suffix), actionItemToProto(a), a.Archived)
+	return p.aging(inTable(tableAction, suffix), inTable(tableActionHistory, suffix), actionItemToProto(a), a.Archived, p.expires.actions)
 }
 
-// aging plans a row that no index points to and that is history once it is archived.
-func (p *planner) aging(live, history []byte, m message, archived bool) error {
+// aging plans a row that no index points to and that is history, with an end, once it is archived.
+func (p *planner) aging(live, history []byte, m message, archived bool, expires uint64) error {
 	if !archived {
 		if err := p.leaveHistory(live, history); err != nil {
 			return err
@@ -222,7 +213,7 @@ func (p *planner) aging(live, history []byte, m message, archived bool) error {
 		return p.other(live, m)
 	}
 	p.dropOther(live)
-	return p.putMessage(history, m, p.expires)
+	return p.putMessage(history, m, expires)
 }
 
 // leaveHistory makes sure that a row which is live from now on is in one table only.
@@ -317,6 +308,6 @@ func (p *planner) expirePage(suffix []byte, status *storev1.PageStatus) error {
 	if err != nil {
 		return fmt.Errorf("read page: %w", err)
 	}
-	p.put(key, value, p.expires)
-	return p.putMessage(inTable(tablePageStatus, suffix), status, p.expires)
+	p.put(key, value, p.expires.pages)
+	return p.putMessage(inTable(tablePageStatus, suffix), status, p.expires.pages)
 }

@@ -34,8 +34,9 @@ type Options struct {
 	Dir string
 	// InMemory keeps everything in memory and nothing after Close. Dir is not used.
 	InMemory bool
-	// HistoryRetention is how long archived rows stay readable. Default 90 days; negative: for ever.
-	HistoryRetention time.Duration
+	// Retention is how long archived rows stay readable. A shorter one than the database was
+	// used with holds for what is there already, see [Store.Run]; a longer one for what comes.
+	Retention Retention
 	// MinFreeBytes is the room below which commits are refused. It is what badger
 	// may need to put memory and merged tables on disk. Default 256 MiB.
 	MinFreeBytes uint64
@@ -50,9 +51,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.HistoryRetention == 0 {
-		o.HistoryRetention = defaultRetention
-	}
+	o.Retention = o.Retention.withDefaults()
 	if o.MinFreeBytes == 0 {
 		o.MinFreeBytes = defaultMinFreeBytes
 	}

@@ -14,11 +14,20 @@ const (
 	sweepBatch = 500
 )
 
-// Run gives back the space of expired history until ctx ends. A row that has
+// Run lets history go that was kept for longer than is wanted now, and gives back the
+// space of expired history until ctx ends. A row that has
 // expired is invisible at once, but badger drops it only when it merges the table
 // that the row is in, and nothing ever makes it merge old tables that no new key
 // falls into. Deleting the row does.
 func (s *Store) Run(ctx context.Context) error {
+	switch n, err := s.shorten(ctx); {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		s.log.Warn("history could not be given the retention that is configured, the next start tries again", "err", err)
+	case n > 0:
+		s.log.Info("history stays for a shorter time from now on", "rows", n)
+	}
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
