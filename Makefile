@@ -112,6 +112,10 @@ alertmanager: ## Build a real Alertmanager into .tmp/bin, for trying things out
 prometheus: ## Build a real Prometheus into .tmp/bin, for trying things out
 	bash .ci/prometheus .tmp/bin
 
+.PHONY: watching
+watching: ## Check and test the Prometheus rules and the Grafana dashboards in deploy/
+	@bash .ci/watching
+
 .PHONY: demo
 demo: ## Play a real outage into a real server, and show the page it sends
 	$(GO) run ./cmd/headwater demo
