@@ -397,7 +397,11 @@ func (e *Engine) applyToIncident(c *Command) string {
 	case inc.row.Archived && !c.Kind.ofRecord():
 		return fmt.Sprintf("%s ended more than %s ago: its record can be edited, no longer its alerts", c.Incident, roughly(e.cfg.ReopenWithin))
 	}
-	return carryOut(e, inc, c)
+	rejected := carryOut(e, inc, c)
+	if rejected == "" && c.Kind.tellsOthers() {
+		e.judgePaging(inc)
+	}
+	return rejected
 }
 
 // carriers carry out the commands about an incident. Each says why it did not; empty: it did.

@@ -129,7 +129,39 @@ func (e *Engine) changed(inc *incident) string {
 	if n := len(row.Services); n > p.SaidServices && n >= p.SaidServices+1+p.SaidServices/4 {
 		return fmt.Sprintf("%s hit, was %d", plural(n, "service"), p.SaidServices)
 	}
-	return e.goesOn(inc)
+	return cmp.Or(e.goesOn(inc), e.peopleSaid(inc))
+}
+
+// tellsOthers reports whether a command is of interest to everybody who has the page.
+func (k CommandKind) tellsOthers() bool {
+	switch k {
+	case CommandAcknowledge, CommandSetStatus, CommandAddUpdate:
+		return true
+	}
+	return false
+}
+
+// toldOthers are the entries that such commands leave.
+var toldOthers = []TimelineKind{TimelineAcked, TimelineStatus, TimelineUpdate, TimelinePublicUpdate}
+
+// peopleSaid tells of what people said and did since the latest page; empty when it is nothing.
+func (e *Engine) peopleSaid(inc *incident) string {
+	told := maxTime(inc.row.Paging.OpenedAt, inc.row.Paging.UpdatedAt)
+	text, more := "", 0
+	for i := len(inc.row.Timeline) - 1; i >= 0 && inc.row.Timeline[i].At.After(told); i-- {
+		t := &inc.row.Timeline[i]
+		switch {
+		case t.Actor == "" || !slices.Contains(toldOthers, t.Kind):
+		case text == "":
+			text = t.Actor + ": " + t.Text
+		default:
+			more++
+		}
+	}
+	if more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
 }
 
 const (

@@ -17,6 +17,7 @@ import (
 	"github.com/headwater-sre/headwater/correlate/settings"
 	"github.com/headwater-sre/headwater/correlate/store"
 	"github.com/headwater-sre/headwater/ingest/health/setup"
+	"github.com/headwater-sre/headwater/ingest/source"
 	"github.com/headwater-sre/headwater/topology/discovery"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
@@ -214,7 +215,11 @@ func (p *configParser) warn(n *yaml.Node, format string, args ...any) {
 
 // paging reads Alertmanager's sections with its own library, which reports one error.
 func (p *configParser) paging(data []byte, root *yaml.Node) {
-	paging, err := page.LoadConfig(data, p.c.dir())
+	var options []page.Option
+	if slices.ContainsFunc(p.c.signals.senders, func(s *source.Source) bool { return s.Kind == source.KindSlack }) {
+		options = append(options, page.WithButtons())
+	}
+	paging, err := page.LoadConfig(data, p.c.dir(), options...)
 	if err != nil {
 		if line, reason, ok := strictyaml.CutLine(lineFirst(err.Error())); ok {
 			p.Add(fmt.Errorf("%s:%d: %s", p.File, line, alertmanagerText(reason)))

@@ -14,7 +14,14 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/headwater-sre/headwater/correlate/page"
+	replies "github.com/headwater-sre/headwater/ingest/reply"
 )
+
+func TestTheButtonOfAPageIsTheOneThatIsUnderstood(t *testing.T) {
+	if page.AcknowledgeAction != replies.AcknowledgeAction {
+		t.Errorf("pages have the button %q, replies come from %q", page.AcknowledgeAction, replies.AcknowledgeAction)
+	}
+}
 
 // What somebody acknowledges at PagerDuty is found by the key that PagerDuty got with the page.
 func TestAnAcknowledgementFindsItsIncidentByTheKeyOfThePage(t *testing.T) {

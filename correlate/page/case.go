@@ -263,7 +263,7 @@ func (c *incidentCase) notify(hard context.Context, r *routing, in *integration,
 	inFlight := m.inFlight.WithLabelValues(in.integration)
 	inFlight.Inc()
 	said, thread := noticeContext(ctx, r, s)
-	retry, err := in.notify.Notify(said, newAlert(s.page(), s.opening, c.pager.base, c.pager.now()))
+	retry, err := in.notifierFor(s.page()).Notify(said, newAlert(s.page(), s.opening, c.pager.base, c.pager.now()))
 	for _, key := range s.closes {
 		if err == nil {
 			// After the new ring, so that there is none at no time. If it fails both go again, each under its key.
@@ -271,6 +271,9 @@ func (c *incidentCase) notify(hard context.Context, r *routing, in *integration,
 			ended, _ := noticeContext(ctx, r, old)
 			retry, err = in.notify.Notify(ended, newAlert(old.page(), s.opening, c.pager.base, c.pager.now()))
 		}
+	}
+	if err == nil {
+		retry, err = s.answerInThread(ctx, in)
 	}
 	inFlight.Dec()
 	m.duration.WithLabelValues(in.integration).Observe(time.Since(began).Seconds())
@@ -317,7 +320,7 @@ func (c *incidentCase) apply(res result) {
 	c.pager.report(res.to, errors.New(d.LastError), refused)
 	switch {
 	case !refused:
-		l.due = c.pager.now().Add(backoff(o.RetryMin, o.RetryMax, l.fails))
+		l.due = c.pager.now().Add(max(backoff(o.RetryMin, o.RetryMax, l.fails), askedToWait(res.err)))
 		m.delivered(res.to, resultRetry)
 	case c.age(res.leaf) >= o.GiveUpAfter && l.fails >= minRefusals:
 		*l = lane{}
@@ -339,6 +342,15 @@ func passes(res result) bool {
 	var reason *notify.ErrorWithReason
 	return res.retry || errors.Is(res.err, context.DeadlineExceeded) ||
 		errors.As(res.err, &reason) && reason.Reason == notify.RateLimitedReason
+}
+
+// askedToWait is how long the receiver wants to be left alone, as far as it is known; 0: it did not say.
+func askedToWait(err error) time.Duration {
+	var limited *rateLimitedError
+	if errors.As(err, &limited) {
+		return limited.after
+	}
+	return 0
 }
 
 // redacted takes the address out of an error: for some receivers it is the secret.

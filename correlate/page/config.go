@@ -36,6 +36,7 @@ type Config struct {
 	Warnings []string
 
 	alertmanager *amconfig.Config // nil: pages are logged only
+	buttons      bool             // see [WithButtons]
 	standIns     *StandIns        // nil: the receivers themselves
 }
 
@@ -45,12 +46,19 @@ var initMatchers = sync.OnceFunc(func() {
 	compat.InitFromFlags(slog.New(slog.DiscardHandler), featurecontrol.NoopFlags{})
 })
 
+// Option says what the sections do not.
+type Option func(*Config)
+
+// WithButtons gives messages in Slack a button that acknowledges, see [AcknowledgeAction]:
+// somebody takes what Slack posts when it is pressed.
+func WithButtons() Option { return func(c *Config) { c.buttons = true } }
+
 // LoadConfig reads [Sections] from a configuration file and ignores its other
 // keys. Relative template paths and http_config files are taken from baseDir.
 //
 // Without receivers and route, pages are logged only. With one receiver and no
 // route, it gets every page. Lines in errors are those of the file.
-func LoadConfig(yaml []byte, baseDir string) (*Config, error) {
+func LoadConfig(yaml []byte, baseDir string, options ...Option) (*Config, error) {
 	initMatchers()
 	text, present, err := selectSections(yaml, Sections)
 	if err != nil {
@@ -78,6 +86,9 @@ func LoadConfig(yaml []byte, baseDir string) (*Config, error) {
 		enrich(&am.Receivers[i])
 	}
 	c := &Config{alertmanager: am, Warnings: warnings(am)}
+	for _, o := range options {
+		o(c)
+	}
 	// Whether templates parse and clients can be made is only known by making them.
 	if _, err := newRouting(c, &url.URL{}, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, err

@@ -50,7 +50,8 @@
 // An integration that can edit what it showed gets every page. One that cannot
 // (chat and mail, which would only repeat themselves) gets the opening page, a
 // renewed opening and the resolve; the skipped updates are recorded with the
-// reason. Slack edits with `update_message: true`, Opsgenie with
+// reason. In Slack, below a message that is edited, a thread tells what is new and what
+// people did; an answer there is at least once like the page it goes with. Slack edits with `update_message: true`, Opsgenie with
 // `update_alerts: true`. A receiver decides otherwise by Alertmanager's own
 // `labels:`, with headwater_updates: always or never.
 //

@@ -109,6 +109,10 @@ func spread() *correlate.Page {
 	p.Incident.Status, p.Incident.Ack = correlate.StatusInvestigating, &correlate.Acknowledgement{At: began.Add(5 * time.Minute), By: "ada"}
 	p.Incident.Roles = []correlate.Role{{Name: correlate.RoleCommander, Who: "ada"}, {Name: correlate.RoleTechnicalLead, Who: "grace"}}
 	p.Incident.Muted = 2
+	p.Incident.Timeline = []correlate.TimelineEntry{
+		{At: began.Add(5 * time.Minute), Kind: correlate.TimelineAcked, Text: "acknowledged", Actor: "ada", Source: "slack"},
+		{At: began.Add(8 * time.Minute), Kind: correlate.TimelineUpdate, Text: "connections to mysql are used up; restarting shipping", Actor: "grace", Source: "hwctl"},
+	}
 	return p
 }
 
@@ -117,6 +121,7 @@ func over() *correlate.Page {
 	p := spread()
 	p.Seq, p.Kind, p.At = 3, correlate.PageResolve, began.Add(33*time.Minute)
 	p.Reason = "all 23 alerts ended 10 min ago"
+	p.Incident.Timeline = append(p.Incident.Timeline, correlate.TimelineEntry{At: began.Add(24 * time.Minute), Kind: correlate.TimelineStatus, Text: "mitigating, was investigating", Actor: "grace", Source: "hwctl"})
 	p.Incident.QuietSince, p.Incident.Firing, p.Incident.Muted = began.Add(23*time.Minute), 0, 0
 	for i := range p.Incident.Services {
 		p.Incident.Services[i].Firing = 0

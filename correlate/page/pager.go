@@ -123,15 +123,15 @@ func (p *Pager) prepare(c *Config) (*routing, error) {
 		return nil, err
 	}
 	for _, in := range r.targets {
-		in.slots = make(chan struct{}, slotsFor(in.integration, p.opts.PerIntegration))
+		in.slots = make(chan struct{}, slotsFor(in, p.opts.PerIntegration))
 	}
 	return r, nil
 }
 
-// slotsFor is how many attempts an integration stands at once: Telegram's
-// notifier writes to itself while it sends.
-func slotsFor(kind string, most int) int {
-	if kind == "telegram" {
+// slotsFor is how many attempts an integration stands at once: Telegram's notifier
+// writes to itself while it sends, and Slack takes about a message a second in a channel.
+func slotsFor(in *integration, most int) int {
+	if in.integration == "telegram" || in.threaded {
 		return 1
 	}
 	return most

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/headwater-sre/headwater/correlate"
 )
@@ -32,6 +33,8 @@ type send struct {
 	// thread is what the integration left when it sent the page that this one edits;
 	// empty when this one is to be seen as new.
 	thread string
+	// told is the time of the page that the target was sent before this one; zero: none.
+	told time.Time
 	// key is what the receiver folds by.
 	key string
 	// closes are the keys of earlier rings to be resolved once this page has arrived.
@@ -46,6 +49,7 @@ type standing struct {
 	// behind: an earlier page is not settled yet.
 	behind bool
 	thread string
+	told   time.Time // as in [send]
 	// opening as in [send].
 	opening *correlate.Incident
 	// rings are those that the target may still show, the latest last. One that was
@@ -94,7 +98,7 @@ func (s sheaf) plan(r rules, busy map[target]bool) []send {
 
 // sendTo says how the page goes to a target of which st is known.
 func (l *leaf) sendTo(t target, r rules, st *standing, opening *correlate.Incident) send {
-	to := send{leaf: l, to: t, kind: l.kindFor(t, r, st), opening: opening}
+	to := send{leaf: l, to: t, kind: l.kindFor(t, r, st), opening: opening, told: st.told}
 	if to.kind.Rings() {
 		to.opening = &l.Page.Incident
 	} else {
@@ -292,6 +296,9 @@ func (l *leaf) advance(r rules, at map[target]*standing) {
 		}
 		if d.Thread != "" {
 			st.thread = d.Thread
+		}
+		if !d.SentAt.IsZero() {
+			st.told = l.Page.At
 		}
 	}
 }

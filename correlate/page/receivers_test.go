@@ -54,7 +54,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		return
 	}
-	if strings.Contains(r.URL.Path, "slack-api") {
+	if strings.HasPrefix(r.URL.Path, "/api/chat.") {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"ok":true,"channel":"C024","ts":"1773457252.0001"}`)
 		return

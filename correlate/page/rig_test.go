@@ -156,6 +156,7 @@ func (r *rig) use(c *Config) {
 		if r.fakes[t.receiver] == nil {
 			r.fakes[t.receiver] = &fake{}
 		}
+		in.threads = nil // its own client
 		in.notify = notify.NewIntegration(r.fakes[t.receiver], sendResolved(in.notify.SendResolved()), t.integration, t.index, t.receiver)
 	}
 	r.install(c, routing)

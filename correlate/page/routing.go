@@ -43,6 +43,11 @@ type integration struct {
 	cannotEdit string
 	// threaded: it edits a message that it must be reminded of.
 	threaded bool
+	// threads answers below that message; nil: nobody does.
+	threads *slackThreads
+	// plain is notify without the button that acknowledges, for an incident that somebody
+	// has or that is over; nil: there is no button.
+	plain *notify.Integration
 	// folds: see [rules].
 	folds bool
 }
@@ -68,16 +73,70 @@ func newRouting(c *Config, externalURL *url.URL, logger *slog.Logger) (*routing,
 	}
 	r.root = dispatch.NewRoute(c.alertmanager.Route, nil)
 	for _, rc := range c.alertmanager.Receivers {
-		built, err := receiver.BuildReceiverIntegrations(rc, r.tmpl, logger.With("receiver", rc.Name), c.clientOptions(rc.Name)...)
-		if err != nil {
+		if err := r.build(c, rc, logger.With("receiver", rc.Name)); err != nil {
 			return nil, fmt.Errorf("receiver %q: %w", rc.Name, err)
-		}
-		r.of[rc.Name] = nil
-		for _, in := range built {
-			r.add(rc, in)
 		}
 	}
 	return r, nil
+}
+
+// build makes the integrations of a receiver.
+func (r *routing) build(c *Config, rc amconfig.Receiver, logger *slog.Logger) error {
+	options := c.clientOptions(rc.Name)
+	built, err := receiver.BuildReceiverIntegrations(rc, r.tmpl, logger, options...)
+	if err != nil {
+		return err
+	}
+	r.of[rc.Name] = nil
+	for _, in := range built {
+		r.add(rc, in)
+	}
+	for i, sc := range rc.SlackConfigs {
+		in := r.targets[target{rc.Name, "slack", i}]
+		if !in.threaded {
+			continue
+		}
+		if in.threads, err = newSlackThreads(sc, options...); err != nil {
+			return fmt.Errorf("slack_configs[%d]: %w", i, err)
+		}
+	}
+	if !c.buttons || len(rc.SlackConfigs) == 0 {
+		return nil
+	}
+	buttons, err := receiver.BuildReceiverIntegrations(withButton(rc), r.tmpl, logger, options...)
+	for _, in := range buttons {
+		if added := r.targets[target{rc.Name, in.Name(), in.Index()}]; in.Name() == "slack" {
+			plain := added.notify
+			added.notify, added.plain = in, &plain
+		}
+	}
+	return err
+}
+
+// withButton are a receiver's Slack integrations, with a button that acknowledges.
+func withButton(rc amconfig.Receiver) amconfig.Receiver {
+	only := amconfig.Receiver{Name: rc.Name, Labels: rc.Labels}
+	configs := make([]*amconfig.SlackConfig, len(rc.SlackConfigs))
+	for i, c := range rc.SlackConfigs {
+		with := *c
+		with.Actions = append(slices.Clip(slices.Clone(c.Actions)), &amconfig.SlackAction{
+			Type: "button", Text: "Acknowledge", Style: "primary", Name: AcknowledgeAction, Value: `{{ (headwater .).Incident }}`,
+		})
+		configs[i] = &with
+	}
+	only.SlackConfigs = configs
+	return only
+}
+
+// AcknowledgeAction is the name of the button that acknowledges; its value is the incident's id.
+const AcknowledgeAction = "headwater_acknowledge"
+
+// notifierFor is what takes the page: with the button that acknowledges while that is of use.
+func (in *integration) notifierFor(p *correlate.Page) *notify.Integration {
+	if in.plain != nil && (p.Kind == correlate.PageResolve || p.Kind == correlate.PageNotice || p.Incident.Ack != nil) {
+		return in.plain
+	}
+	return &in.notify
 }
 
 func (r *routing) add(rc amconfig.Receiver, in notify.Integration) {
