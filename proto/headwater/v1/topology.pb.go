@@ -2652,6 +2652,454 @@ func (x *DeleteTopologySourceResponse) GetRevision() uint64 {
 	return 0
 }
 
+// GetNeighborhoodRequest names what is to be drawn.
+type GetNeighborhoodRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "namespace/name", or "name" when that is unique in the graph. Empty: the whole graph.
+	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// Largest distance from the service, in dependencies of both directions, 1 to 5. 0 or
+	// unset: 1. Of the whole graph it has no meaning.
+	Depth int32 `protobuf:"varint,2,opt,name=depth,proto3" json:"depth,omitempty"`
+	// Whether dependencies point down, for narrow screens. Unset: to the right.
+	Down          bool `protobuf:"varint,3,opt,name=down,proto3" json:"down,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNeighborhoodRequest) Reset() {
+	*x = GetNeighborhoodRequest{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNeighborhoodRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNeighborhoodRequest) ProtoMessage() {}
+
+func (x *GetNeighborhoodRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNeighborhoodRequest.ProtoReflect.Descriptor instead.
+func (*GetNeighborhoodRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *GetNeighborhoodRequest) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *GetNeighborhoodRequest) GetDepth() int32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
+}
+
+func (x *GetNeighborhoodRequest) GetDown() bool {
+	if x != nil {
+		return x.Down
+	}
+	return false
+}
+
+// NeighborhoodPoint is a place in a picture: x grows to the right, y down, in CSS pixels.
+type NeighborhoodPoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From the left.
+	X float64 `protobuf:"fixed64,1,opt,name=x,proto3" json:"x,omitempty"`
+	// From the top.
+	Y             float64 `protobuf:"fixed64,2,opt,name=y,proto3" json:"y,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NeighborhoodPoint) Reset() {
+	*x = NeighborhoodPoint{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NeighborhoodPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NeighborhoodPoint) ProtoMessage() {}
+
+func (x *NeighborhoodPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NeighborhoodPoint.ProtoReflect.Descriptor instead.
+func (*NeighborhoodPoint) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *NeighborhoodPoint) GetX() float64 {
+	if x != nil {
+		return x.X
+	}
+	return 0
+}
+
+func (x *NeighborhoodPoint) GetY() float64 {
+	if x != nil {
+		return x.Y
+	}
+	return 0
+}
+
+// NeighborhoodNode is one service with its place.
+type NeighborhoodNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service.
+	Service *ServiceRef `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// Shortest name that means this service and no other.
+	ShortName string `protobuf:"bytes,2,opt,name=short_name,json=shortName,proto3" json:"short_name,omitempty"`
+	// Kind; UNSPECIFIED for an ordinary service.
+	Kind ServiceKind `protobuf:"varint,3,opt,name=kind,proto3,enum=headwater.v1.ServiceKind" json:"kind,omitempty"`
+	// Team that is called; empty when nobody is named.
+	Owner string `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Importance: 1 is the most critical; 0 is unset.
+	Tier int32 `protobuf:"varint,5,opt,name=tier,proto3" json:"tier,omitempty"`
+	// Dependencies between it and the service that was asked about. 0 for that one itself,
+	// and in the whole graph.
+	Distance int32 `protobuf:"varint,6,opt,name=distance,proto3" json:"distance,omitempty"`
+	// Left border of its box.
+	X float64 `protobuf:"fixed64,7,opt,name=x,proto3" json:"x,omitempty"`
+	// Upper border of its box.
+	Y float64 `protobuf:"fixed64,8,opt,name=y,proto3" json:"y,omitempty"`
+	// Width of its box.
+	Width float64 `protobuf:"fixed64,9,opt,name=width,proto3" json:"width,omitempty"`
+	// Height of its box, room for three lines of text.
+	Height        float64 `protobuf:"fixed64,10,opt,name=height,proto3" json:"height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NeighborhoodNode) Reset() {
+	*x = NeighborhoodNode{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NeighborhoodNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NeighborhoodNode) ProtoMessage() {}
+
+func (x *NeighborhoodNode) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NeighborhoodNode.ProtoReflect.Descriptor instead.
+func (*NeighborhoodNode) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *NeighborhoodNode) GetService() *ServiceRef {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+func (x *NeighborhoodNode) GetShortName() string {
+	if x != nil {
+		return x.ShortName
+	}
+	return ""
+}
+
+func (x *NeighborhoodNode) GetKind() ServiceKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ServiceKind_SERVICE_KIND_UNSPECIFIED
+}
+
+func (x *NeighborhoodNode) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *NeighborhoodNode) GetTier() int32 {
+	if x != nil {
+		return x.Tier
+	}
+	return 0
+}
+
+func (x *NeighborhoodNode) GetDistance() int32 {
+	if x != nil {
+		return x.Distance
+	}
+	return 0
+}
+
+func (x *NeighborhoodNode) GetX() float64 {
+	if x != nil {
+		return x.X
+	}
+	return 0
+}
+
+func (x *NeighborhoodNode) GetY() float64 {
+	if x != nil {
+		return x.Y
+	}
+	return 0
+}
+
+func (x *NeighborhoodNode) GetWidth() float64 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *NeighborhoodNode) GetHeight() float64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+// NeighborhoodEdge is one dependency with its way.
+type NeighborhoodEdge struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Index into `nodes` of the one that depends.
+	From int32 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	// Index into `nodes` of the one depended upon.
+	To int32 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	// How much it is needed.
+	Mode DependencyMode `protobuf:"varint,3,opt,name=mode,proto3,enum=headwater.v1.DependencyMode" json:"mode,omitempty"`
+	// Name of the redundancy group of the one that depends; empty: needed for itself.
+	RedundancyGroup string `protobuf:"bytes,4,opt,name=redundancy_group,json=redundancyGroup,proto3" json:"redundancy_group,omitempty"`
+	// Which sources know it.
+	Seen []*Sighting `protobuf:"bytes,5,rep,name=seen,proto3" json:"seen,omitempty"`
+	// Its way from border to border, a point wherever it turns.
+	Points        []*NeighborhoodPoint `protobuf:"bytes,6,rep,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NeighborhoodEdge) Reset() {
+	*x = NeighborhoodEdge{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NeighborhoodEdge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NeighborhoodEdge) ProtoMessage() {}
+
+func (x *NeighborhoodEdge) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NeighborhoodEdge.ProtoReflect.Descriptor instead.
+func (*NeighborhoodEdge) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *NeighborhoodEdge) GetFrom() int32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *NeighborhoodEdge) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *NeighborhoodEdge) GetMode() DependencyMode {
+	if x != nil {
+		return x.Mode
+	}
+	return DependencyMode_DEPENDENCY_MODE_UNSPECIFIED
+}
+
+func (x *NeighborhoodEdge) GetRedundancyGroup() string {
+	if x != nil {
+		return x.RedundancyGroup
+	}
+	return ""
+}
+
+func (x *NeighborhoodEdge) GetSeen() []*Sighting {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *NeighborhoodEdge) GetPoints() []*NeighborhoodPoint {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+// GetNeighborhoodResponse is services with their places.
+type GetNeighborhoodResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The services, nearest first; of the whole graph in its order. At most 300.
+	Nodes []*NeighborhoodNode `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// The dependencies between them.
+	Edges []*NeighborhoodEdge `protobuf:"bytes,2,rep,name=edges,proto3" json:"edges,omitempty"`
+	// Redundancy groups that these services own.
+	RedundancyGroups []*RedundancyGroup `protobuf:"bytes,3,rep,name=redundancy_groups,json=redundancyGroups,proto3" json:"redundancy_groups,omitempty"`
+	// Width of all that is drawn, which begins at 0.
+	Width float64 `protobuf:"fixed64,4,opt,name=width,proto3" json:"width,omitempty"`
+	// Height of all that is drawn, which begins at 0.
+	Height float64 `protobuf:"fixed64,5,opt,name=height,proto3" json:"height,omitempty"`
+	// Services that belong here and are not drawn, because there are too many.
+	OmittedServices int32 `protobuf:"varint,6,opt,name=omitted_services,json=omittedServices,proto3" json:"omitted_services,omitempty"`
+	// Version of the graph.
+	TopologyVersion string `protobuf:"bytes,7,opt,name=topology_version,json=topologyVersion,proto3" json:"topology_version,omitempty"`
+	// Stream position of the committed state that was read.
+	Revision      uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNeighborhoodResponse) Reset() {
+	*x = GetNeighborhoodResponse{}
+	mi := &file_headwater_v1_topology_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNeighborhoodResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNeighborhoodResponse) ProtoMessage() {}
+
+func (x *GetNeighborhoodResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_topology_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNeighborhoodResponse.ProtoReflect.Descriptor instead.
+func (*GetNeighborhoodResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_topology_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GetNeighborhoodResponse) GetNodes() []*NeighborhoodNode {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *GetNeighborhoodResponse) GetEdges() []*NeighborhoodEdge {
+	if x != nil {
+		return x.Edges
+	}
+	return nil
+}
+
+func (x *GetNeighborhoodResponse) GetRedundancyGroups() []*RedundancyGroup {
+	if x != nil {
+		return x.RedundancyGroups
+	}
+	return nil
+}
+
+func (x *GetNeighborhoodResponse) GetWidth() float64 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *GetNeighborhoodResponse) GetHeight() float64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *GetNeighborhoodResponse) GetOmittedServices() int32 {
+	if x != nil {
+		return x.OmittedServices
+	}
+	return 0
+}
+
+func (x *GetNeighborhoodResponse) GetTopologyVersion() string {
+	if x != nil {
+		return x.TopologyVersion
+	}
+	return ""
+}
+
+func (x *GetNeighborhoodResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_headwater_v1_topology_proto protoreflect.FileDescriptor
 
 const file_headwater_v1_topology_proto_rawDesc = "" +
@@ -2835,7 +3283,43 @@ const file_headwater_v1_topology_proto_rawDesc = "" +
 	"\x05actor\x18\x03 \x01(\tR\x05actor\"e\n" +
 	"\x1cDeleteTopologySourceResponse\x12)\n" +
 	"\x10topology_version\x18\x01 \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision*\xa3\x02\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\\\n" +
+	"\x16GetNeighborhoodRequest\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\x12\x14\n" +
+	"\x05depth\x18\x02 \x01(\x05R\x05depth\x12\x12\n" +
+	"\x04down\x18\x03 \x01(\bR\x04down\"/\n" +
+	"\x11NeighborhoodPoint\x12\f\n" +
+	"\x01x\x18\x01 \x01(\x01R\x01x\x12\f\n" +
+	"\x01y\x18\x02 \x01(\x01R\x01y\"\xa4\x02\n" +
+	"\x10NeighborhoodNode\x122\n" +
+	"\aservice\x18\x01 \x01(\v2\x18.headwater.v1.ServiceRefR\aservice\x12\x1d\n" +
+	"\n" +
+	"short_name\x18\x02 \x01(\tR\tshortName\x12-\n" +
+	"\x04kind\x18\x03 \x01(\x0e2\x19.headwater.v1.ServiceKindR\x04kind\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04tier\x18\x05 \x01(\x05R\x04tier\x12\x1a\n" +
+	"\bdistance\x18\x06 \x01(\x05R\bdistance\x12\f\n" +
+	"\x01x\x18\a \x01(\x01R\x01x\x12\f\n" +
+	"\x01y\x18\b \x01(\x01R\x01y\x12\x14\n" +
+	"\x05width\x18\t \x01(\x01R\x05width\x12\x16\n" +
+	"\x06height\x18\n" +
+	" \x01(\x01R\x06height\"\xf8\x01\n" +
+	"\x10NeighborhoodEdge\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x05R\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x05R\x02to\x120\n" +
+	"\x04mode\x18\x03 \x01(\x0e2\x1c.headwater.v1.DependencyModeR\x04mode\x12)\n" +
+	"\x10redundancy_group\x18\x04 \x01(\tR\x0fredundancyGroup\x12*\n" +
+	"\x04seen\x18\x05 \x03(\v2\x16.headwater.v1.SightingR\x04seen\x127\n" +
+	"\x06points\x18\x06 \x03(\v2\x1f.headwater.v1.NeighborhoodPointR\x06points\"\xf1\x02\n" +
+	"\x17GetNeighborhoodResponse\x124\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x1e.headwater.v1.NeighborhoodNodeR\x05nodes\x124\n" +
+	"\x05edges\x18\x02 \x03(\v2\x1e.headwater.v1.NeighborhoodEdgeR\x05edges\x12J\n" +
+	"\x11redundancy_groups\x18\x03 \x03(\v2\x1d.headwater.v1.RedundancyGroupR\x10redundancyGroups\x12\x14\n" +
+	"\x05width\x18\x04 \x01(\x01R\x05width\x12\x16\n" +
+	"\x06height\x18\x05 \x01(\x01R\x06height\x12)\n" +
+	"\x10omitted_services\x18\x06 \x01(\x05R\x0fomittedServices\x12)\n" +
+	"\x10topology_version\x18\a \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
+	"\brevision\x18\b \x01(\x04R\brevision*\xa3\x02\n" +
 	"\vServiceKind\x12\x1c\n" +
 	"\x18SERVICE_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15SERVICE_KIND_FRONTEND\x10\x01\x12\x14\n" +
@@ -2861,7 +3345,7 @@ const file_headwater_v1_topology_proto_rawDesc = "" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eEFFECT_AT_RISK\x10\x01\x12\x13\n" +
 	"\x0fEFFECT_DEGRADED\x10\x02\x12\x11\n" +
-	"\rEFFECT_BROKEN\x10\x032\xb1\b\n" +
+	"\rEFFECT_BROKEN\x10\x032\x91\t\n" +
 	"\x0fTopologyService\x12R\n" +
 	"\vGetTopology\x12 .headwater.v1.GetTopologyRequest\x1a!.headwater.v1.GetTopologyResponse\x12O\n" +
 	"\n" +
@@ -2869,7 +3353,8 @@ const file_headwater_v1_topology_proto_rawDesc = "" +
 	"\x0fGetDependencies\x12$.headwater.v1.GetDependenciesRequest\x1a%.headwater.v1.GetDependenciesResponse\x12X\n" +
 	"\rGetDependents\x12\".headwater.v1.GetDependentsRequest\x1a#.headwater.v1.GetDependentsResponse\x12O\n" +
 	"\n" +
-	"WhatBreaks\x12\x1f.headwater.v1.WhatBreaksRequest\x1a .headwater.v1.WhatBreaksResponse\x12j\n" +
+	"WhatBreaks\x12\x1f.headwater.v1.WhatBreaksRequest\x1a .headwater.v1.WhatBreaksResponse\x12^\n" +
+	"\x0fGetNeighborhood\x12$.headwater.v1.GetNeighborhoodRequest\x1a%.headwater.v1.GetNeighborhoodResponse\x12j\n" +
 	"\x13ListTopologySources\x12(.headwater.v1.ListTopologySourcesRequest\x1a).headwater.v1.ListTopologySourcesResponse\x12v\n" +
 	"\x17ListTopologySuggestions\x12,.headwater.v1.ListTopologySuggestionsRequest\x1a-.headwater.v1.ListTopologySuggestionsResponse\x12d\n" +
 	"\x11GetTopologySource\x12&.headwater.v1.GetTopologySourceRequest\x1a'.headwater.v1.GetTopologySourceResponse\x12U\n" +
@@ -2890,7 +3375,7 @@ func file_headwater_v1_topology_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_v1_topology_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_headwater_v1_topology_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_headwater_v1_topology_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_headwater_v1_topology_proto_goTypes = []any{
 	(ServiceKind)(0),                        // 0: headwater.v1.ServiceKind
 	(DependencyMode)(0),                     // 1: headwater.v1.DependencyMode
@@ -2929,31 +3414,36 @@ var file_headwater_v1_topology_proto_goTypes = []any{
 	(*ReplaceTopologyResponse)(nil),         // 34: headwater.v1.ReplaceTopologyResponse
 	(*DeleteTopologySourceRequest)(nil),     // 35: headwater.v1.DeleteTopologySourceRequest
 	(*DeleteTopologySourceResponse)(nil),    // 36: headwater.v1.DeleteTopologySourceResponse
-	nil,                                     // 37: headwater.v1.Service.LabelsEntry
-	nil,                                     // 38: headwater.v1.Service.LinksEntry
-	(*timestamppb.Timestamp)(nil),           // 39: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),             // 40: google.protobuf.Duration
+	(*GetNeighborhoodRequest)(nil),          // 37: headwater.v1.GetNeighborhoodRequest
+	(*NeighborhoodPoint)(nil),               // 38: headwater.v1.NeighborhoodPoint
+	(*NeighborhoodNode)(nil),                // 39: headwater.v1.NeighborhoodNode
+	(*NeighborhoodEdge)(nil),                // 40: headwater.v1.NeighborhoodEdge
+	(*GetNeighborhoodResponse)(nil),         // 41: headwater.v1.GetNeighborhoodResponse
+	nil,                                     // 42: headwater.v1.Service.LabelsEntry
+	nil,                                     // 43: headwater.v1.Service.LinksEntry
+	(*timestamppb.Timestamp)(nil),           // 44: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),             // 45: google.protobuf.Duration
 }
 var file_headwater_v1_topology_proto_depIdxs = []int32{
 	4,  // 0: headwater.v1.Service.ref:type_name -> headwater.v1.ServiceRef
 	0,  // 1: headwater.v1.Service.kind:type_name -> headwater.v1.ServiceKind
-	37, // 2: headwater.v1.Service.labels:type_name -> headwater.v1.Service.LabelsEntry
-	38, // 3: headwater.v1.Service.links:type_name -> headwater.v1.Service.LinksEntry
+	42, // 2: headwater.v1.Service.labels:type_name -> headwater.v1.Service.LabelsEntry
+	43, // 3: headwater.v1.Service.links:type_name -> headwater.v1.Service.LinksEntry
 	4,  // 4: headwater.v1.Service.cycle:type_name -> headwater.v1.ServiceRef
 	6,  // 5: headwater.v1.Service.seen:type_name -> headwater.v1.Sighting
-	39, // 6: headwater.v1.Sighting.first_seen:type_name -> google.protobuf.Timestamp
-	39, // 7: headwater.v1.Sighting.last_seen:type_name -> google.protobuf.Timestamp
+	44, // 6: headwater.v1.Sighting.first_seen:type_name -> google.protobuf.Timestamp
+	44, // 7: headwater.v1.Sighting.last_seen:type_name -> google.protobuf.Timestamp
 	4,  // 8: headwater.v1.Dependency.from:type_name -> headwater.v1.ServiceRef
 	4,  // 9: headwater.v1.Dependency.to:type_name -> headwater.v1.ServiceRef
 	1,  // 10: headwater.v1.Dependency.mode:type_name -> headwater.v1.DependencyMode
 	6,  // 11: headwater.v1.Dependency.seen:type_name -> headwater.v1.Sighting
 	4,  // 12: headwater.v1.RedundancyGroup.from:type_name -> headwater.v1.ServiceRef
 	4,  // 13: headwater.v1.RedundancyGroup.members:type_name -> headwater.v1.ServiceRef
-	40, // 14: headwater.v1.TopologySource.refresh_interval:type_name -> google.protobuf.Duration
-	40, // 15: headwater.v1.TopologySource.ttl:type_name -> google.protobuf.Duration
-	39, // 16: headwater.v1.TopologySource.attempted_at:type_name -> google.protobuf.Timestamp
-	39, // 17: headwater.v1.TopologySource.answered_at:type_name -> google.protobuf.Timestamp
-	39, // 18: headwater.v1.TopologySource.failing_since:type_name -> google.protobuf.Timestamp
+	45, // 14: headwater.v1.TopologySource.refresh_interval:type_name -> google.protobuf.Duration
+	45, // 15: headwater.v1.TopologySource.ttl:type_name -> google.protobuf.Duration
+	44, // 16: headwater.v1.TopologySource.attempted_at:type_name -> google.protobuf.Timestamp
+	44, // 17: headwater.v1.TopologySource.answered_at:type_name -> google.protobuf.Timestamp
+	44, // 18: headwater.v1.TopologySource.failing_since:type_name -> google.protobuf.Timestamp
 	2,  // 19: headwater.v1.TopologySuggestion.kind:type_name -> headwater.v1.TopologySuggestionKind
 	4,  // 20: headwater.v1.TopologySuggestion.services:type_name -> headwater.v1.ServiceRef
 	5,  // 21: headwater.v1.Topology.services:type_name -> headwater.v1.Service
@@ -2990,42 +3480,52 @@ var file_headwater_v1_topology_proto_depIdxs = []int32{
 	8,  // 52: headwater.v1.PushTopologyRequest.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
 	4,  // 53: headwater.v1.PushTopologyRequest.remove_services:type_name -> headwater.v1.ServiceRef
 	30, // 54: headwater.v1.PushTopologyRequest.remove_dependencies:type_name -> headwater.v1.DependencyEnds
-	40, // 55: headwater.v1.PushTopologyRequest.ttl:type_name -> google.protobuf.Duration
+	45, // 55: headwater.v1.PushTopologyRequest.ttl:type_name -> google.protobuf.Duration
 	9,  // 56: headwater.v1.PushTopologyResponse.source:type_name -> headwater.v1.TopologySource
 	10, // 57: headwater.v1.PushTopologyResponse.suggestions:type_name -> headwater.v1.TopologySuggestion
 	5,  // 58: headwater.v1.ReplaceTopologyRequest.services:type_name -> headwater.v1.Service
 	7,  // 59: headwater.v1.ReplaceTopologyRequest.dependencies:type_name -> headwater.v1.Dependency
 	8,  // 60: headwater.v1.ReplaceTopologyRequest.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
-	40, // 61: headwater.v1.ReplaceTopologyRequest.ttl:type_name -> google.protobuf.Duration
+	45, // 61: headwater.v1.ReplaceTopologyRequest.ttl:type_name -> google.protobuf.Duration
 	9,  // 62: headwater.v1.ReplaceTopologyResponse.source:type_name -> headwater.v1.TopologySource
 	10, // 63: headwater.v1.ReplaceTopologyResponse.suggestions:type_name -> headwater.v1.TopologySuggestion
-	14, // 64: headwater.v1.TopologyService.GetTopology:input_type -> headwater.v1.GetTopologyRequest
-	16, // 65: headwater.v1.TopologyService.GetService:input_type -> headwater.v1.GetServiceRequest
-	18, // 66: headwater.v1.TopologyService.GetDependencies:input_type -> headwater.v1.GetDependenciesRequest
-	20, // 67: headwater.v1.TopologyService.GetDependents:input_type -> headwater.v1.GetDependentsRequest
-	22, // 68: headwater.v1.TopologyService.WhatBreaks:input_type -> headwater.v1.WhatBreaksRequest
-	24, // 69: headwater.v1.TopologyService.ListTopologySources:input_type -> headwater.v1.ListTopologySourcesRequest
-	26, // 70: headwater.v1.TopologyService.ListTopologySuggestions:input_type -> headwater.v1.ListTopologySuggestionsRequest
-	28, // 71: headwater.v1.TopologyService.GetTopologySource:input_type -> headwater.v1.GetTopologySourceRequest
-	31, // 72: headwater.v1.TopologyService.PushTopology:input_type -> headwater.v1.PushTopologyRequest
-	33, // 73: headwater.v1.TopologyService.ReplaceTopology:input_type -> headwater.v1.ReplaceTopologyRequest
-	35, // 74: headwater.v1.TopologyService.DeleteTopologySource:input_type -> headwater.v1.DeleteTopologySourceRequest
-	15, // 75: headwater.v1.TopologyService.GetTopology:output_type -> headwater.v1.GetTopologyResponse
-	17, // 76: headwater.v1.TopologyService.GetService:output_type -> headwater.v1.GetServiceResponse
-	19, // 77: headwater.v1.TopologyService.GetDependencies:output_type -> headwater.v1.GetDependenciesResponse
-	21, // 78: headwater.v1.TopologyService.GetDependents:output_type -> headwater.v1.GetDependentsResponse
-	23, // 79: headwater.v1.TopologyService.WhatBreaks:output_type -> headwater.v1.WhatBreaksResponse
-	25, // 80: headwater.v1.TopologyService.ListTopologySources:output_type -> headwater.v1.ListTopologySourcesResponse
-	27, // 81: headwater.v1.TopologyService.ListTopologySuggestions:output_type -> headwater.v1.ListTopologySuggestionsResponse
-	29, // 82: headwater.v1.TopologyService.GetTopologySource:output_type -> headwater.v1.GetTopologySourceResponse
-	32, // 83: headwater.v1.TopologyService.PushTopology:output_type -> headwater.v1.PushTopologyResponse
-	34, // 84: headwater.v1.TopologyService.ReplaceTopology:output_type -> headwater.v1.ReplaceTopologyResponse
-	36, // 85: headwater.v1.TopologyService.DeleteTopologySource:output_type -> headwater.v1.DeleteTopologySourceResponse
-	75, // [75:86] is the sub-list for method output_type
-	64, // [64:75] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	4,  // 64: headwater.v1.NeighborhoodNode.service:type_name -> headwater.v1.ServiceRef
+	0,  // 65: headwater.v1.NeighborhoodNode.kind:type_name -> headwater.v1.ServiceKind
+	1,  // 66: headwater.v1.NeighborhoodEdge.mode:type_name -> headwater.v1.DependencyMode
+	6,  // 67: headwater.v1.NeighborhoodEdge.seen:type_name -> headwater.v1.Sighting
+	38, // 68: headwater.v1.NeighborhoodEdge.points:type_name -> headwater.v1.NeighborhoodPoint
+	39, // 69: headwater.v1.GetNeighborhoodResponse.nodes:type_name -> headwater.v1.NeighborhoodNode
+	40, // 70: headwater.v1.GetNeighborhoodResponse.edges:type_name -> headwater.v1.NeighborhoodEdge
+	8,  // 71: headwater.v1.GetNeighborhoodResponse.redundancy_groups:type_name -> headwater.v1.RedundancyGroup
+	14, // 72: headwater.v1.TopologyService.GetTopology:input_type -> headwater.v1.GetTopologyRequest
+	16, // 73: headwater.v1.TopologyService.GetService:input_type -> headwater.v1.GetServiceRequest
+	18, // 74: headwater.v1.TopologyService.GetDependencies:input_type -> headwater.v1.GetDependenciesRequest
+	20, // 75: headwater.v1.TopologyService.GetDependents:input_type -> headwater.v1.GetDependentsRequest
+	22, // 76: headwater.v1.TopologyService.WhatBreaks:input_type -> headwater.v1.WhatBreaksRequest
+	37, // 77: headwater.v1.TopologyService.GetNeighborhood:input_type -> headwater.v1.GetNeighborhoodRequest
+	24, // 78: headwater.v1.TopologyService.ListTopologySources:input_type -> headwater.v1.ListTopologySourcesRequest
+	26, // 79: headwater.v1.TopologyService.ListTopologySuggestions:input_type -> headwater.v1.ListTopologySuggestionsRequest
+	28, // 80: headwater.v1.TopologyService.GetTopologySource:input_type -> headwater.v1.GetTopologySourceRequest
+	31, // 81: headwater.v1.TopologyService.PushTopology:input_type -> headwater.v1.PushTopologyRequest
+	33, // 82: headwater.v1.TopologyService.ReplaceTopology:input_type -> headwater.v1.ReplaceTopologyRequest
+	35, // 83: headwater.v1.TopologyService.DeleteTopologySource:input_type -> headwater.v1.DeleteTopologySourceRequest
+	15, // 84: headwater.v1.TopologyService.GetTopology:output_type -> headwater.v1.GetTopologyResponse
+	17, // 85: headwater.v1.TopologyService.GetService:output_type -> headwater.v1.GetServiceResponse
+	19, // 86: headwater.v1.TopologyService.GetDependencies:output_type -> headwater.v1.GetDependenciesResponse
+	21, // 87: headwater.v1.TopologyService.GetDependents:output_type -> headwater.v1.GetDependentsResponse
+	23, // 88: headwater.v1.TopologyService.WhatBreaks:output_type -> headwater.v1.WhatBreaksResponse
+	41, // 89: headwater.v1.TopologyService.GetNeighborhood:output_type -> headwater.v1.GetNeighborhoodResponse
+	25, // 90: headwater.v1.TopologyService.ListTopologySources:output_type -> headwater.v1.ListTopologySourcesResponse
+	27, // 91: headwater.v1.TopologyService.ListTopologySuggestions:output_type -> headwater.v1.ListTopologySuggestionsResponse
+	29, // 92: headwater.v1.TopologyService.GetTopologySource:output_type -> headwater.v1.GetTopologySourceResponse
+	32, // 93: headwater.v1.TopologyService.PushTopology:output_type -> headwater.v1.PushTopologyResponse
+	34, // 94: headwater.v1.TopologyService.ReplaceTopology:output_type -> headwater.v1.ReplaceTopologyResponse
+	36, // 95: headwater.v1.TopologyService.DeleteTopologySource:output_type -> headwater.v1.DeleteTopologySourceResponse
+	84, // [84:96] is the sub-list for method output_type
+	72, // [72:84] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_topology_proto_init() }
@@ -3040,7 +3540,7 @@ func file_headwater_v1_topology_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_topology_proto_rawDesc), len(file_headwater_v1_topology_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   35,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,7 @@ const (
 	TopologyService_GetDependencies_FullMethodName         = "/headwater.v1.TopologyService/GetDependencies"
 	TopologyService_GetDependents_FullMethodName           = "/headwater.v1.TopologyService/GetDependents"
 	TopologyService_WhatBreaks_FullMethodName              = "/headwater.v1.TopologyService/WhatBreaks"
+	TopologyService_GetNeighborhood_FullMethodName         = "/headwater.v1.TopologyService/GetNeighborhood"
 	TopologyService_ListTopologySources_FullMethodName     = "/headwater.v1.TopologyService/ListTopologySources"
 	TopologyService_ListTopologySuggestions_FullMethodName = "/headwater.v1.TopologyService/ListTopologySuggestions"
 	TopologyService_GetTopologySource_FullMethodName       = "/headwater.v1.TopologyService/GetTopologySource"
@@ -59,6 +60,9 @@ type TopologyServiceClient interface {
 	// WhatBreaks returns what the failure of some services does to all others. Errors:
 	// INVALID_ARGUMENT when none is named, NOT_FOUND as GetService.
 	WhatBreaks(ctx context.Context, in *WhatBreaksRequest, opts ...grpc.CallOption) (*WhatBreaksResponse, error)
+	// GetNeighborhood returns a service with what is around it, or the whole graph, laid out.
+	// Errors: as GetService; INVALID_ARGUMENT for a depth beyond 5.
+	GetNeighborhood(ctx context.Context, in *GetNeighborhoodRequest, opts ...grpc.CallOption) (*GetNeighborhoodResponse, error)
 	// ListTopologySources returns how it is with every source, highest first: where two
 	// differ, the higher one wins.
 	ListTopologySources(ctx context.Context, in *ListTopologySourcesRequest, opts ...grpc.CallOption) (*ListTopologySourcesResponse, error)
@@ -132,6 +136,16 @@ func (c *topologyServiceClient) WhatBreaks(ctx context.Context, in *WhatBreaksRe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(WhatBreaksResponse)
 	err := c.cc.Invoke(ctx, TopologyService_WhatBreaks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *topologyServiceClient) GetNeighborhood(ctx context.Context, in *GetNeighborhoodRequest, opts ...grpc.CallOption) (*GetNeighborhoodResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetNeighborhoodResponse)
+	err := c.cc.Invoke(ctx, TopologyService_GetNeighborhood_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +234,9 @@ type TopologyServiceServer interface {
 	// WhatBreaks returns what the failure of some services does to all others. Errors:
 	// INVALID_ARGUMENT when none is named, NOT_FOUND as GetService.
 	WhatBreaks(context.Context, *WhatBreaksRequest) (*WhatBreaksResponse, error)
+	// GetNeighborhood returns a service with what is around it, or the whole graph, laid out.
+	// Errors: as GetService; INVALID_ARGUMENT for a depth beyond 5.
+	GetNeighborhood(context.Context, *GetNeighborhoodRequest) (*GetNeighborhoodResponse, error)
 	// ListTopologySources returns how it is with every source, highest first: where two
 	// differ, the higher one wins.
 	ListTopologySources(context.Context, *ListTopologySourcesRequest) (*ListTopologySourcesResponse, error)
@@ -263,6 +280,9 @@ func (UnimplementedTopologyServiceServer) GetDependents(context.Context, *GetDep
 }
 func (UnimplementedTopologyServiceServer) WhatBreaks(context.Context, *WhatBreaksRequest) (*WhatBreaksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method WhatBreaks not implemented")
+}
+func (UnimplementedTopologyServiceServer) GetNeighborhood(context.Context, *GetNeighborhoodRequest) (*GetNeighborhoodResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetNeighborhood not implemented")
 }
 func (UnimplementedTopologyServiceServer) ListTopologySources(context.Context, *ListTopologySourcesRequest) (*ListTopologySourcesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTopologySources not implemented")
@@ -389,6 +409,24 @@ func _TopologyService_WhatBreaks_Handler(srv interface{}, ctx context.Context, d
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(TopologyServiceServer).WhatBreaks(ctx, req.(*WhatBreaksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TopologyService_GetNeighborhood_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetNeighborhoodRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopologyServiceServer).GetNeighborhood(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopologyService_GetNeighborhood_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopologyServiceServer).GetNeighborhood(ctx, req.(*GetNeighborhoodRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -527,6 +565,10 @@ var TopologyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "WhatBreaks",
 			Handler:    _TopologyService_WhatBreaks_Handler,
+		},
+		{
+			MethodName: "GetNeighborhood",
+			Handler:    _TopologyService_GetNeighborhood_Handler,
 		},
 		{
 			MethodName: "ListTopologySources",
