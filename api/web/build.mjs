@@ -52,7 +52,11 @@ const built = (entry, kind) => {
   if (!found) throw new Error(`${entry} was not built`);
   return basename(found);
 };
+// What the first view needs is asked for at once, and not when main has been read.
+const main = Object.entries(outputs).find(([, o]) => o.entryPoint === "src/main.tsx")[1];
+const preloads = main.imports.filter((i) => i.kind === "import-statement").map((i) => `<link rel="modulepreload" href="ui/assets/${basename(i.path)}">\n`);
 const page = readFileSync("src/index.html", "utf8")
+  .replace("{preloads}", preloads.join(""))
   .replace("{theme}", built("src/theme.ts"))
   .replace("{main}", built("src/main.tsx"))
   .replace("{style}", built("src/main.tsx", "css"))

@@ -107,18 +107,20 @@ function because(o: Origin): string {
   return o.reasons[0] ? `but ${o.reasons[0].text}` : "";
 }
 
-// heaviest is the weight whose bar fills its half.
-const heaviest = 6;
+// leastHeaviest is the weight whose bar fills its half when no other is heavier: small
+// weights are to look small.
+const leastHeaviest = 3;
 
 export function Reasons({ of }: { of: Reason[] }) {
   if (of.length === 0) return null;
+  const heaviest = Math.max(leastHeaviest, ...of.map((r) => Math.abs(r.weight)));
   return (
     <ul class="reasons">
       {of.map((r) => (
         <li key={r.term + r.text} class={r.weight < 0 ? "against" : "for"}>
           <svg viewBox="-50 0 100 10" preserveAspectRatio="none" aria-hidden="true">
             <rect class="axis" x="-.4" width=".8" height="10" />
-            <rect class="weight" x={r.weight < 0 ? Math.max(-50, (r.weight / heaviest) * 50) : 0} y="2" width={Math.min(50, (Math.abs(r.weight) / heaviest) * 50)} height="6" />
+            <rect class="weight" x={r.weight < 0 ? (r.weight / heaviest) * 50 : 0} y="2" width={(Math.abs(r.weight) / heaviest) * 50} height="6" />
           </svg>
           <span class="figure">{(r.weight < 0 ? "−" : "+") + Math.abs(r.weight).toFixed(1)}</span>
           <span class="text">

@@ -3,6 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import { CommandDialog, type Command } from "./actions";
 import { AlertsSection } from "./alerts";
 import { get } from "./api";
+import { CascadeSection } from "./cascade";
 import { offered } from "./commands";
 import { Evidence } from "./evidence";
 import { incidents } from "./live";
@@ -33,7 +34,7 @@ export function IncidentView({ id }: { id: string }) {
       </main>
     );
   }
-  return <IncidentPage of={incident} alerts={alerts.data?.alerts ?? []} moreAlerts={alerts.data?.more ?? false} {...(full.error ? { trouble: full.error } : {})} />;
+  return <IncidentPage of={incident} alerts={alerts.data?.alerts ?? []} moreAlerts={alerts.data?.more ?? false} tick={tick} {...(full.error ? { trouble: full.error } : {})} />;
 }
 
 // useRevisionTick changes with the incident's revision, and not more often than need be.
@@ -63,7 +64,7 @@ async function allAlerts(id: string, signal: AbortSignal): Promise<{ alerts: Ale
   return { alerts: r.alerts, more: r.next_page_token !== "" };
 }
 
-export function IncidentPage({ of: i, alerts, moreAlerts, trouble }: { of: Incident; alerts: Alert[]; moreAlerts: boolean; trouble?: Error }) {
+export function IncidentPage({ of: i, alerts, moreAlerts, tick, trouble }: { of: Incident; alerts: Alert[]; moreAlerts: boolean; tick: number; trouble?: Error }) {
   const [service, pickService] = useState("");
   const [command, setCommand] = useState<{ command: Command; seen: Incident }>();
   const begin = (c: Command) => setCommand({ command: c, seen: i });
@@ -74,12 +75,13 @@ export function IncidentPage({ of: i, alerts, moreAlerts, trouble }: { of: Incid
   });
   return (
     <main id="main" class={`incident${isOpen(i) ? "" : " over"}`}>
-      <Head of={i} />
+      <IncidentHead of={i} />
       <Actions of={i} begin={begin} />
       {trouble && <Trouble what="What you see is not the latest" error={trouble} />}
       <div class="columns">
         <div class="main-column">
           <Evidence of={i} />
+          <CascadeSection of={i} alerts={alerts} tick={tick} service={service} pick={pickService} />
           <Timeline of={i} />
           <AlertsSection alerts={alerts} more={moreAlerts} incident={i} service={service} pickService={pickService} />
         </div>
@@ -100,7 +102,8 @@ export function IncidentPage({ of: i, alerts, moreAlerts, trouble }: { of: Incid
 const offeredNamed = (i: Incident, name: string) => offered(i).find((c) => c.name === name);
 const acknowledgeOf = (i: Incident) => offeredNamed(i, "Acknowledge");
 
-function Head({ of: i }: { of: Incident }) {
+// IncidentHead is what one reads first.
+export function IncidentHead({ of: i, heading: Heading = "h1" }: { of: Incident; heading?: "h1" | "h3" }) {
   const { what, rest } = headline(i);
   const origin = best(i);
   const end = endedAt(i);
@@ -112,7 +115,7 @@ function Head({ of: i }: { of: Incident }) {
         <Standing of={i} />
         <Holder of={i} />
       </p>
-      <h1>{what}</h1>
+      <Heading class="headline">{what}</Heading>
       {rest.length > 0 && <p class="rest">{rest.join(" · ")}</p>}
       <p class="circumstances">
         <span>

@@ -301,6 +301,13 @@ export interface DetachIncidentAlertsResponse {
   revision: string;
 }
 
+export interface DurationStats {
+  count: string;
+  mean: string;
+  median: string;
+  p95: string;
+}
+
 export type Effect =
   | "EFFECT_UNSPECIFIED"
   | "EFFECT_AT_RISK"
@@ -377,6 +384,13 @@ export interface FindingSnippet {
   placeholders: boolean;
 }
 
+export interface FlappingAlert {
+  alert_name: string;
+  service: string;
+  fingerprint: string;
+  firings: string;
+}
+
 export interface GetActionItemResponse {
   action_item?: ActionItem;
   revision: string;
@@ -431,12 +445,37 @@ export interface GetIncidentResponse {
   revision: string;
 }
 
+export interface GetNeighborhoodResponse {
+  nodes: NeighborhoodNode[];
+  edges: NeighborhoodEdge[];
+  redundancy_groups: RedundancyGroup[];
+  width: number;
+  height: number;
+  omitted_services: number;
+  topology_version: string;
+  revision: string;
+}
+
 export interface GetServiceResponse {
   service?: Service;
   dependencies: Dependency[];
   dependents: Dependency[];
   redundancy_groups: RedundancyGroup[];
   topology_version: string;
+  revision: string;
+}
+
+export interface GetStatsResponse {
+  since?: string;
+  until?: string;
+  time_zone: string;
+  total?: Stats;
+  groups: StatsGroup[];
+  pages_by_week: WeekPages[];
+  receivers: ReceiverStats[];
+  origins: OriginCount[];
+  flapping: FlappingAlert[];
+  notes: string[];
   revision: string;
 }
 
@@ -685,6 +724,33 @@ export interface MergeIncidentsResponse {
   revision: string;
 }
 
+export interface NeighborhoodEdge {
+  from: number;
+  to: number;
+  mode: DependencyMode;
+  redundancy_group: string;
+  seen: Sighting[];
+  points: NeighborhoodPoint[];
+}
+
+export interface NeighborhoodNode {
+  service?: ServiceRef;
+  short_name: string;
+  kind: ServiceKind;
+  owner: string;
+  tier: number;
+  distance: number;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface NeighborhoodPoint {
+  x: number;
+  y: number;
+}
+
 export interface Origin {
   service?: ServiceRef;
   kind: ServiceKind;
@@ -695,11 +761,18 @@ export interface Origin {
   silence_cost: number;
 }
 
+export interface OriginCount {
+  service: string;
+  incidents: string;
+  lasted: string;
+}
+
 export interface OriginStatement {
   service?: ServiceRef;
   at?: string;
   actor: string;
   note: string;
+  named: ServiceRef[];
 }
 
 export interface Page {
@@ -763,6 +836,14 @@ export interface Reason {
   text: string;
   weight: number;
   term: Term;
+}
+
+export interface ReceiverStats {
+  receiver: string;
+  integration: string;
+  sent: string;
+  failed_attempts: string;
+  undelivered: string;
 }
 
 export interface RecordScenarioResponse {
@@ -870,6 +951,11 @@ export type Severity =
   | "SEVERITY_ERROR"
   | "SEVERITY_CRITICAL";
 
+export interface SeverityCount {
+  severity: IncidentSeverity;
+  incidents: string;
+}
+
 export interface SeverityStatement {
   severity: IncidentSeverity;
   at?: string;
@@ -890,6 +976,35 @@ export interface SplitIncidentResponse {
   split_incident?: Incident;
   revision: string;
 }
+
+export interface Stats {
+  alerts: string;
+  alerts_worth_a_page: string;
+  incidents: string;
+  severities: SeverityCount[];
+  pages: string;
+  pages_at_night: string;
+  noise_reduction: number;
+  time_to_detect?: DurationStats;
+  time_to_page?: DurationStats;
+  time_to_acknowledge?: DurationStats;
+  time_to_mitigate?: DurationStats;
+  time_to_resolve?: DurationStats;
+  origins_said: string;
+  origins_first: string;
+  origins_top3: string;
+}
+
+export interface StatsGroup {
+  name: string;
+  stats?: Stats;
+}
+
+export type StatsGrouping =
+  | "STATS_GROUPING_UNSPECIFIED"
+  | "STATS_GROUPING_TEAM"
+  | "STATS_GROUPING_SERVICE"
+  | "STATS_GROUPING_WEEK";
 
 export type Term =
   | "TERM_UNSPECIFIED"
@@ -978,6 +1093,12 @@ export interface WatchIncidentsResponse {
   incidents: Incident[];
   removed_ids: string[];
   heartbeat: boolean;
+}
+
+export interface WeekPages {
+  week: string;
+  team: string;
+  pages: string;
 }
 
 export interface WhatBreaksResponse {

@@ -92,7 +92,7 @@ export const isOpen = (i: wire.Incident) => i.state === "INCIDENT_STATE_OPEN";
 // headline is the incident's line in its parts, without the tag that a badge shows: what
 // broke, the symptom, the reach.
 export function headline(i: wire.Incident): { what: string; rest: string[] } {
-  const [what = "", ...rest] = i.headline.replace(/^\[[A-Z]+\] /, "").split(" · ");
+  const [what = "", ...rest] = i.headline.replace(/^\[[A-Z0-9]+\] /, "").split(" · ");
   return { what, rest };
 }
 
