@@ -70,6 +70,7 @@ func run(args []string, out, errs io.Writer) int {
 	serve := registerServe(cli)
 	check := registerCheck(cli)
 	demo := registerDemo(cli)
+	rehearse := registerRehearse(cli)
 
 	command, err := cli.Parse(args)
 	if finished >= 0 {
@@ -87,6 +88,11 @@ func run(args []string, out, errs io.Writer) int {
 			_ = logging.Level.Set("error") // the story is what is to be seen
 		}
 		return demo.run(out, errs, promslog.New(logging))
+	case rehearse.command.FullCommand():
+		if !logSet {
+			_ = logging.Level.Set("error") // the transcript is what is to be seen
+		}
+		return rehearse.run(out, errs, promslog.New(logging))
 	default:
 		return serve.run(errs, promslog.New(logging))
 	}

@@ -132,7 +132,9 @@ func (s *server) startReconciler() error {
 	if err := s.reconciler.Apply(s.config.reconciliation()); err != nil {
 		return err
 	}
-	s.parts.run("reconciliation", s.reconciler.Run)
+	if s.o.simulated == nil {
+		s.parts.run("reconciliation", s.reconciler.Run)
+	}
 	return nil
 }
 

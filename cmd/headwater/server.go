@@ -46,6 +46,8 @@ type serverOptions struct {
 	reload <-chan os.Signal
 	// source replaces the stream as the engine sees it. The demo has a clock of its own.
 	source func(driver.Source) driver.Source
+	// simulated, unless nil, is a rehearsal's time, by which the server goes.
+	simulated *simulated
 }
 
 // server is one Headwater from start to stop.
@@ -303,14 +305,18 @@ func (s *server) openBus(ctx context.Context) error {
 
 func (s *server) startPager() error {
 	log := s.log.With("component", "page")
-	pager, err := page.New(page.Options{
+	o := page.Options{
 		Config:        s.config.paging,
 		Outbox:        s.store,
 		ExternalURL:   s.externals,
 		Logger:        log,
 		Registerer:    s.registry,
 		ShutdownGrace: pageGrace,
-	})
+	}
+	if sim := s.o.simulated; sim != nil {
+		o.Clock, o.ReadPause, o.Outbox = sim.clock, time.Millisecond, &simulatedOutbox{s.store, sim}
+	}
+	pager, err := page.New(o)
 	if err != nil {
 		return err
 	}
@@ -332,9 +338,13 @@ func (s *server) startEngine(ctx context.Context) error {
 	if s.o.source != nil {
 		source = s.o.source(source)
 	}
+	sim := s.o.simulated
+	if sim != nil {
+		source = &simulatedSource{source, sim}
+	}
 	log := s.log.With("component", "engine")
 	engine, err := newEngineRunner(driver.Options{
-		Config: s.config.engine, Source: source, Store: s.store,
+		Config: s.config.engine, Source: source, Store: s.store, Paced: sim != nil,
 		Quarantine: s.quarantine, Logger: log, Registerer: s.registry,
 	}, log)
 	if err != nil {
