@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -63,7 +64,9 @@ func TestUpgradeOpensWhatAnEarlierVersionLeft(t *testing.T) {
 // goesOn ends everything that still fires, and wants each incident to take its way to the end.
 func goesOn(t *testing.T, h *headwater, hook *collector, before *account) {
 	held, ending := before.incidentOf(t, cellHeld), before.incidentOf(t, cellEnding)
-	h.fire(t, cellHeld, "api") // its hold is reckoned anew, by the shorter one that is set now
+	// With another alert of the same time its hold is reckoned anew, by the shorter one that is set now.
+	began := h.await(t, cellHeld, func(*pb.Incident) error { return nil }).GetStartedAt().AsTime()
+	h.fireAt(t, cellHeld, "api", began.Add(time.Second))
 	eventually(t, "the held incident is paged and the one whose alerts had ended is resolved", patience, func() error {
 		got := hook.kinds()
 		for _, want := range []string{held + " open", ending + " resolved"} {

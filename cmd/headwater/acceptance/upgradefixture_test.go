@@ -52,9 +52,9 @@ func upgradeTopology() string {
 
 // The paces at which incidents move.
 const (
-	brief   = "{hold: 200ms, hold_confident: 200ms, settle: 100ms, close_after: 200ms, reopen_within: 200ms}"
-	quick   = "{hold: 200ms, hold_confident: 200ms, settle: 100ms, close_after: 200ms, reopen_within: 10y}"
-	waiting = "{hold: 10y, hold_confident: 10y, settle: 100ms, close_after: 10y, reopen_within: 10y}"
+	brief   = "{hold: 200ms, hold_confident: 200ms, settle: 100ms, close_after: 200ms, reopen_within: 200ms, chronic_after: 10y}"
+	quick   = "{hold: 200ms, hold_confident: 200ms, settle: 100ms, close_after: 200ms, reopen_within: 10y, chronic_after: 10y}"
+	waiting = "{hold: 10y, hold_confident: 10y, settle: 100ms, close_after: 10y, reopen_within: 10y, chronic_after: 10y}"
 )
 
 func upgradeConfig(pace, hook string) string {
@@ -205,10 +205,15 @@ func (c *people) do(_ any, err error) {
 // fire has a service of a cell alert, and returns the alert.
 func (h *headwater) fire(t testing.TB, cell, service string) notified {
 	t.Helper()
+	return h.fireAt(t, cell, service, time.Now())
+}
+
+func (h *headwater) fireAt(t testing.TB, cell, service string, at time.Time) notified {
+	t.Helper()
 	labels := map[string]string{"alertname": "HighErrorRate", "service": service, "namespace": cell, "severity": "critical"}
 	n := notified{
 		Status: firing, Labels: labels, Annotations: map[string]string{"summary": "requests to " + service + " fail"},
-		StartsAt: time.Now().UTC().Truncate(time.Millisecond), Fingerprint: fingerprint(labels),
+		StartsAt: at.UTC().Truncate(time.Millisecond), Fingerprint: fingerprint(labels),
 	}
 	h.tell(t, "/webhook/alertmanager", webhook(cell, []notified{n}))
 	return n
