@@ -43,7 +43,7 @@ func incidentToProto(i *correlate.Incident) *pb.Incident {
 		Merged:             i.Merged,
 		Acknowledgement:    ackToProto(i.Ack),
 		Timeline:           mapped(i.Timeline, timelineToProto),
-		Paging:             pagingToProto(i.Paging),
+		Paging:             pagingToProto(i),
 		Runbooks:           i.Runbooks,
 		Environment:        i.Environment,
 		TopologyVersion:    i.TopologyVersion,
@@ -52,6 +52,7 @@ func incidentToProto(i *correlate.Incident) *pb.Incident {
 		Revision:           i.Revision,
 		ResolvedBy:         i.ResolvedBy,
 		QuietSince:         timeToProto(i.QuietSince),
+		CloseAt:            timeToProto(i.CloseAt),
 		SetOrigin:          originStatementToProto(i.SetOrigin),
 		SplitFrom:          i.SplitFrom,
 		Apart:              mapped(i.Apart, partingToProto),
@@ -168,7 +169,8 @@ func timelineToProto(e correlate.TimelineEntry) *pb.TimelineEntry {
 	return &pb.TimelineEntry{At: timeToProto(e.At), Kind: pb.TimelineKind(e.Kind) + 1, Text: e.Text, Actor: e.Actor, Source: e.Source}
 }
 
-func pagingToProto(p correlate.Paging) *pb.Paging {
+func pagingToProto(i *correlate.Incident) *pb.Paging {
+	p := &i.Paging
 	return &pb.Paging{
 		DueAt:       timeToProto(p.DueAt),
 		OpenedAt:    timeToProto(p.OpenedAt),
@@ -177,7 +179,24 @@ func pagingToProto(p correlate.Paging) *pb.Paging {
 		Opens:       int32(p.Opens),
 		Seq:         p.Seq,
 		UpdateDueAt: timeToProto(p.UpdateDueAt),
+		Hold:        holdToProto(p.Hold),
+		Rings:       int32(p.Rings),
+		RangAt:      timeToProto(p.RangAt),
+		Reminders:   int32(p.Reminders),
+		CallDueAt:   timeToProto(p.CallDueAt),
+		Escalated:   mapped(i.Escalated, escalatedToProto),
 	}
+}
+
+func holdToProto(h correlate.Hold) *pb.Hold {
+	if h.Kind == correlate.HoldNone {
+		return nil
+	}
+	return &pb.Hold{Kind: pb.HoldKind(h.Kind), Text: h.Text, Until: timeToProto(h.Until)}
+}
+
+func escalatedToProto(s correlate.EscalatedStep) *pb.EscalatedStep {
+	return &pb.EscalatedStep{Step: s.Step, At: timeToProto(s.At)}
 }
 
 func pageToProto(e *correlate.OutboxEntry) *pb.Page {

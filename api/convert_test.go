@@ -37,6 +37,10 @@ var conversions = []struct {
 			"Paging.SaidOrigin":   "Page.headline shows what was said",
 			"Paging.SaidSeverity": "as above",
 			"Paging.SaidServices": "as above",
+			"Paging.RangSev":      "the reason of the next ring says from what to what",
+			"Paging.NamedSev":     "as above",
+			"Paging.RangServices": "as above",
+			"Paging.RangOwner":    "as above",
 		},
 	},
 	{
@@ -207,6 +211,13 @@ func TestEnumsAreNamedAlike(t *testing.T) {
 	check(pb.ActionPriority(0).Descriptor(), "ACTION_PRIORITY_", 1, priority, domain(0, priority))
 	page := func(i int) string { return strings.TrimSuffix(correlate.PageKind(i).String(), "d") } // "resolved" is a resolve
 	check(pb.PageKind(0).Descriptor(), "PAGE_KIND_", 1, page, domain(0, page))
+	hold := func(i int) string {
+		if i == 0 {
+			return "unspecified"
+		}
+		return correlate.HoldKind(i).String()
+	}
+	check(pb.HoldKind(0).Descriptor(), "HOLD_KIND_", 0, hold, domain(0, hold))
 	role := func(i int) string { return cascade.Role(i).String() }
 	check(pb.CascadeRole(0).Descriptor(), "CASCADE_ROLE_", 1, role, domain(0, role))
 	link := func(i int) string { return cascade.Link(i).String() }

@@ -22,8 +22,12 @@ type Config struct {
 	Hold time.Duration
 	// HoldConfident is the hold when the leading origin is at least ConfidentAt. Default 10 s.
 	HoldConfident time.Duration
+	// HoldCritical is the hold of an incident of [Sev1]. Default 10 s.
+	HoldCritical time.Duration
 	// ConfidentAt is a probability, 0..1. Default 0.8.
 	ConfidentAt float64
+	// Policy is how on-call is paged beyond the first page.
+	Policy Policy
 	// PageSeverities may page. Default: warning, error and critical.
 	PageSeverities []Severity
 	// Settle is how long a new alert waits for its companions before it is placed. Default 1 s.
@@ -73,6 +77,7 @@ func (c Config) WithDefaults() Config {
 	}
 	def(&c.Hold, 30*time.Second)
 	def(&c.HoldConfident, 10*time.Second)
+	def(&c.HoldCritical, 10*time.Second)
 	def(&c.Settle, time.Second)
 	def(&c.CloseAfter, 10*time.Minute)
 	def(&c.ReopenWithin, 30*time.Minute)
@@ -83,6 +88,7 @@ func (c Config) WithDefaults() Config {
 	num(&c.MaxOrigins, 10)
 	num(&c.MaxPageAlerts, 20)
 	num(&c.MaxTimeline, 500)
+	c.Policy = c.Policy.withDefaults()
 	return c
 }
 
@@ -97,6 +103,8 @@ func (c Config) Validate() error {
 	check(c.Hold < 0, "correlation.hold: must not be negative")
 	check(c.HoldConfident < 0, "correlation.hold_confident: must not be negative")
 	check(c.Hold > 0 && c.HoldConfident > c.Hold, "correlation.hold_confident: must not be longer than correlation.hold")
+	check(c.HoldCritical < 0, "correlation.hold_critical: must not be negative")
+	check(c.Hold > 0 && c.HoldCritical > c.Hold, "correlation.hold_critical: must not be longer than correlation.hold")
 	check(c.ConfidentAt < 0 || c.ConfidentAt > 1, "correlation.confident_at: want a probability between 0 and 1")
 	check(c.Settle < 0, "correlation.settle: must not be negative")
 	check(c.Settle > 30*time.Second, "correlation.settle: longer than 30s would delay every page")
@@ -107,7 +115,7 @@ func (c Config) Validate() error {
 	check(c.FailureThreshold < 0, "health.failure_threshold: must not be negative")
 	check(c.SuccessThreshold < 0, "health.success_threshold: must not be negative")
 	check(c.HealthTTL < 0, "health.ttl: must not be negative")
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Policy.validate())...)
 }
 
 func (c *Config) pages(s Severity) bool {

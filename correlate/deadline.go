@@ -12,6 +12,7 @@ const (
 	dueExpiry  dueKind = iota // an alert that nobody confirmed ends
 	dueForget                 // a health check that nobody reports is forgotten
 	duePage                   // an opening page
+	dueCall                   // a page rings again, or somebody else is called: whoever has it gets the edit with it
 	dueUpdate                 // an update page
 	dueReview                 // an incident is judged anew, since a part of it recovered
 	dueClose                  // an incident ends
@@ -140,10 +141,15 @@ func (e *Engine) deadlineOf(inc *incident, kind dueKind) time.Time {
 		return row.Paging.DueAt
 	case kind == dueUpdate && row.State == IncidentOpen:
 		return row.Paging.UpdateDueAt
+	case kind == dueCall && row.State == IncidentOpen:
+		return row.Paging.CallDueAt
 	case kind == dueReview && row.State == IncidentOpen:
 		return row.ReviewAt
 	case kind == dueClose && row.State == IncidentOpen && !row.QuietSince.IsZero():
-		return row.QuietSince.Add(e.cfg.CloseAfter)
+		if row.CloseAt.IsZero() { // of a version without
+			return row.QuietSince.Add(e.cfg.CloseAfter)
+		}
+		return row.CloseAt
 	case kind == dueArchive && row.State == IncidentResolved:
 		return row.ResolvedAt.Add(e.cfg.ReopenWithin)
 	}
@@ -152,7 +158,7 @@ func (e *Engine) deadlineOf(inc *incident, kind dueKind) time.Time {
 
 // scheduleIncident reminds of everything that is due in inc. Reminders may repeat, but not at once.
 func (e *Engine) scheduleIncident(inc *incident) {
-	for _, kind := range [...]dueKind{duePage, dueUpdate, dueReview, dueClose, dueArchive} {
+	for _, kind := range [...]dueKind{duePage, dueUpdate, dueCall, dueReview, dueClose, dueArchive} {
 		if at := e.deadlineOf(inc, kind); !at.IsZero() && !at.Equal(inc.reminded[kind]) {
 			inc.reminded[kind] = at
 			e.due.push(due{at: at, kind: kind, incident: inc.row.ID, number: inc.row.Number})
@@ -221,6 +227,8 @@ func (e *Engine) fire(d *due) {
 		e.openingDue(e.incidents[d.incident])
 	case dueUpdate:
 		e.updateDue(e.incidents[d.incident])
+	case dueCall:
+		e.callDue(e.incidents[d.incident])
 	case dueReview:
 		e.review(e.incidents[d.incident])
 	case dueClose:

@@ -262,7 +262,31 @@ type Acknowledgement struct {
 	Note string
 }
 
-// Paging is what has been decided about an incident's page.
+// HoldKind is why a page waits.
+type HoldKind uint8
+
+// The kinds of holds.
+const (
+	HoldNone       HoldKind = iota // nothing waits
+	HoldCompanions                 // the opening page waits for what else fails, see [Config.Hold]
+	HoldSettling                   // the resolve waits: what ended may come back
+	HoldRecheck                    // the resolve waits: a health check of a service that was hit fails still
+)
+
+var holdNames = [...]string{"none", "companions", "settling", "recheck"}
+
+// String returns the lower-case name.
+func (k HoldKind) String() string { return nameOf(holdNames[:], int(k)) }
+
+// Hold is what keeps an incident's next page back: the opening page, or the resolve.
+type Hold struct {
+	Kind HoldKind
+	Text string // why, in words
+	// Until is when it is looked at again, and at the latest ends if nothing else happens.
+	Until time.Time
+}
+
+// Paging is what has been decided about an incident's page. Two are compared with ==.
 type Paging struct {
 	// DueAt is when the opening page leaves at the latest; zero when nothing in the incident is page-worthy or it has left.
 	DueAt time.Time
@@ -278,6 +302,21 @@ type Paging struct {
 	SaidOrigin   topology.Ref
 	SaidSeverity Severity
 	SaidServices int
+	// Hold is why on-call has no page yet, or still has one; its kind is [HoldNone] when nothing waits.
+	Hold Hold
+	// Rings counts the pages that rang, see [Page.Ring]; 0 also in rows from before there were rings.
+	Rings int
+	// RangAt is when it last rang at all who have it; RangSev and RangServices are how bad it was then,
+	// RangOwner whose it was when it last rang at all, and NamedSev how bad then.
+	RangAt            time.Time
+	RangSev, NamedSev Sev
+	RangServices      int
+	RangOwner         string
+	// Reminders counts the reminders since the latest opening page.
+	Reminders int
+	// CallDueAt is when it rings next if nothing changes: a named change, a reminder, a step
+	// of the escalation; zero: never.
+	CallDueAt time.Time
 }
 
 // Incident is one failure and all that it set off.
@@ -307,6 +346,9 @@ type Incident struct {
 	ResolvedBy string
 	// QuietSince is when its last firing alert ended; zero while one fires.
 	QuietSince time.Time
+	// CloseAt is when it ends if nothing of it fires again; zero while something fires, and in
+	// rows from before there was a settling period of its own.
+	CloseAt time.Time
 	// ReviewAt is when it is judged anew because a part of it recovered; zero: nothing is due.
 	// ReviewedUntil is the end up to which that was done.
 	ReviewAt, ReviewedUntil time.Time
@@ -341,6 +383,8 @@ type Incident struct {
 	Ack       *Acknowledgement
 	Timeline  []TimelineEntry
 	Paging    Paging
+	// Escalated are the steps of the escalation that were taken since the latest opening page, in their order.
+	Escalated []EscalatedStep
 	// Runbooks are links from the alerts' annotations and the origin's service, without repeats.
 	Runbooks []string
 	// Labels and annotations for routing a page: environment, namespace, owner, tier … see [Incident.RouteLabels].
@@ -358,6 +402,11 @@ func (i *Incident) Origin() *Origin {
 		return nil
 	}
 	return &i.Origins[0]
+}
+
+// Attended reports whether somebody has it: it was acknowledged, or people said how far they are.
+func (i *Incident) Attended() bool {
+	return i.Ack != nil || i.Status >= StatusInvestigating && i.Status <= StatusMitigating
 }
 
 // RouteLabels are the labels that a `route:` may match on: incident, severity (of its

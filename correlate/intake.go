@@ -176,6 +176,7 @@ func (e *Engine) admit(it *item) {
 		}
 		e.setFate(it, FatePending, "waits for its companions")
 		e.reopenFor(it)
+		e.rejoin(it)
 		if it.inc == nil {
 			e.pending = append(e.pending, it)
 		}
@@ -397,11 +398,11 @@ func (e *Engine) applyToIncident(c *Command) string {
 	case inc.row.Archived && !c.Kind.ofRecord():
 		return fmt.Sprintf("%s ended more than %s ago: its record can be edited, no longer its alerts", c.Incident, roughly(e.cfg.ReopenWithin))
 	}
-	rejected := carryOut(e, inc, c)
-	if rejected == "" && c.Kind.tellsOthers() {
-		e.judgePaging(inc)
+	refusal := carryOut(e, inc, c)
+	if refusal == "" {
+		e.judgePaging(inc) // what people do ends reminders, is progress, and may be worth an edit
 	}
-	return rejected
+	return refusal
 }
 
 // carriers carry out the commands about an incident. Each says why it did not; empty: it did.
@@ -427,7 +428,6 @@ func (e *Engine) acknowledge(inc *incident, c *Command) string {
 	row := e.editIncident(inc)
 	row.Ack = &Acknowledgement{At: e.meta.Now, By: actorOr(c.Actor), Note: c.Text}
 	e.note(inc, TimelineAcked, c.Actor, withText("acknowledged", c.Text))
-	e.judgePaging(inc)
 	return ""
 }
 

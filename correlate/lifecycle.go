@@ -37,6 +37,7 @@ func (e *Engine) recount(inc *incident) {
 	if row.Firing == 0 {
 		row.QuietSince = minTime(last, e.meta.Now)
 	}
+	e.planClose(inc)
 	e.planReview(inc, firing)
 	e.judgePaging(inc)
 	e.scheduleIncident(inc)
@@ -49,18 +50,12 @@ func minTime(a, b time.Time) time.Time {
 	return a
 }
 
-// closeQuiet ends an incident whose last alert ended long enough ago.
-func (e *Engine) closeQuiet(inc *incident) {
-	text := fmt.Sprintf("all %s ended %s ago", plural(inc.row.Alerts, "alert"), roughly(e.meta.Now.Sub(inc.row.QuietSince)))
-	e.note(inc, TimelineEnded, "", text)
-	e.closeIncident(inc, text)
-}
-
 func (e *Engine) closeIncident(inc *incident, why string) {
 	row := e.editIncident(inc)
 	row.State, row.ResolvedAt, row.Status = IncidentResolved, e.meta.Now, StatusResolved
 	e.resolvePage(inc, why)
-	row.Paging.DueAt, row.Paging.UpdateDueAt, row.Unsettled = time.Time{}, time.Time{}, false
+	row.Paging.endWaits()
+	row.CloseAt, row.Unsettled = time.Time{}, false
 	for _, it := range inc.items {
 		if !it.edge() && e.evidence(it) {
 			e.live[it.node]--

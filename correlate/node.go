@@ -138,6 +138,14 @@ func (s *nodeSpace) owner(n nodeID) string {
 	return ""
 }
 
+// label is the value of a label of n in the graph; empty when it has none.
+func (s *nodeSpace) label(n nodeID, name string) string {
+	if s.known(n) {
+		return s.graph.Service(topology.NodeID(n)).Labels[name]
+	}
+	return ""
+}
+
 func (s *nodeSpace) out(n nodeID) []topology.Edge {
 	if s.known(n) {
 		return s.graph.Out(topology.NodeID(n))

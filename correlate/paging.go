@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headwater-sre/headwater/topology"
 )
 
 // This file decides when on-call hears of an incident: one opening page after a
-// bounded hold, edits while it grows, one resolve. Nothing else pages.
+// bounded hold, edits while it grows, one resolve. What rings again is in call.go.
 
 // updateEvery is the shortest time between two pages of one incident.
 const updateEvery = 30 * time.Second
@@ -31,11 +32,11 @@ func (e *Engine) judgePaging(inc *incident) {
 	p := inc.row.Paging
 	switch {
 	case p.open():
-		p.UpdateDueAt = e.updateAt(inc)
+		p.UpdateDueAt, p.CallDueAt, p.Hold = e.updateAt(inc), e.callAt(inc), e.resolveHold(inc)
 	case inc.row.Ack != nil:
-		p.DueAt = time.Time{}
+		p.DueAt, p.Hold = time.Time{}, Hold{}
 	default:
-		p.DueAt = e.openingAt(inc)
+		p.DueAt, p.Hold = e.openingAt(inc)
 	}
 	if p != inc.row.Paging {
 		e.editIncident(inc).Paging = p
@@ -49,9 +50,10 @@ func (e *Engine) judgePaging(inc *incident) {
 // open reports whether on-call has a page of the incident that was not resolved.
 func (p *Paging) open() bool { return p.Opens > 0 && p.ResolvedAt.IsZero() }
 
-// openingAt is when the opening page leaves: the hold counts from the first
-// page-worthy alert, and is shorter when the origin is all but certain.
-func (e *Engine) openingAt(inc *incident) time.Time {
+// openingAt is when the opening page leaves, and what holds it until then: the hold counts
+// from the first page-worthy alert, and is shorter when the origin is all but certain or
+// the incident is of [Sev1]. Zero: nothing is worth a page.
+func (e *Engine) openingAt(inc *incident) (time.Time, Hold) {
 	var first time.Time
 	for _, it := range inc.items {
 		if !e.worthy(it) || !e.news(inc, it) {
@@ -66,21 +68,32 @@ func (e *Engine) openingAt(inc *incident) time.Time {
 		}
 	}
 	if first.IsZero() {
-		return first
+		return first, Hold{}
 	}
+	at := maxTime(first.Add(e.holdOf(inc)), e.meta.Now)
+	return at, Hold{Kind: HoldCompanions, Until: at, Text: "waits for what else fails"}
+}
+
+// holdOf is the longest time from the first page-worthy alert to the page.
+func (e *Engine) holdOf(inc *incident) time.Duration {
 	hold := e.cfg.Hold
-	if o := inc.row.Origin(); o != nil && o.Probability >= e.cfg.ConfidentAt && len(inc.row.Services) > 1 {
-		hold = e.cfg.HoldConfident
+	if e.certain(inc) {
+		hold = min(hold, e.cfg.HoldConfident)
 	}
-	at := first.Add(hold)
-	if at.Before(e.meta.Now) {
-		return e.meta.Now
+	if inc.row.Sev == Sev1 {
+		hold = min(hold, e.cfg.HoldCritical)
 	}
-	return at
+	return hold
+}
+
+// certain: the origin of what hit several services is all but known.
+func (e *Engine) certain(inc *incident) bool {
+	o := inc.row.Origin()
+	return o != nil && o.Probability >= e.cfg.ConfidentAt && len(inc.row.Services) > 1
 }
 
 // news: an incident that on-call already saw end rings again only for something
-// that it did not hold before, or for something critical.
+// that it did not hold before, or for something critical that does not flap.
 func (e *Engine) news(inc *incident, it *item) bool {
 	if inc.row.Paging.Opens == 0 {
 		return true
@@ -88,7 +101,7 @@ func (e *Engine) news(inc *incident, it *item) bool {
 	if it.state.FirstSeen.Before(inc.row.Paging.ResolvedAt) {
 		return false // on-call knew of it when it was said to be over
 	}
-	return it.prev == nil || it.prev.inc != inc || it.state.Severity == SeverityCritical
+	return it.prev == nil || it.prev.inc != inc || it.state.Severity == SeverityCritical && !e.flapper(it)
 }
 
 // updateAt is when the next update leaves; zero when there is nothing worth an edit.
@@ -111,6 +124,21 @@ func maxTime(a, b time.Time) time.Time {
 func (e *Engine) changed(inc *incident) string {
 	row := inc.row
 	p := &row.Paging
+	if news := e.originNews(row); news != "" {
+		return news
+	}
+	if row.Severity > p.SaidSeverity {
+		return fmt.Sprintf("severity rose from %s to %s", p.SaidSeverity, row.Severity)
+	}
+	if n := len(row.Services); n > p.SaidServices && n >= p.SaidServices+1+p.SaidServices/4 {
+		return fmt.Sprintf("%s hit, was %d", plural(n, "service"), p.SaidServices)
+	}
+	return cmp.Or(e.goesOn(inc), e.peopleSaid(inc))
+}
+
+// originNews says that another origin leads than the one that on-call was told; empty when none does.
+func (e *Engine) originNews(row *Incident) string {
+	p := &row.Paging
 	if o := row.Origin(); o != nil && o.Service != p.SaidOrigin && o.Probability >= newOriginLead*row.probabilityOf(p.SaidOrigin) {
 		switch was := e.short(p.SaidOrigin); {
 		case row.originSet():
@@ -123,25 +151,10 @@ func (e *Engine) changed(inc *incident) string {
 			return fmt.Sprintf("the best guess is now %s, was %s", e.short(o.Service), was)
 		}
 	}
-	if row.Severity > p.SaidSeverity {
-		return fmt.Sprintf("severity rose from %s to %s", p.SaidSeverity, row.Severity)
-	}
-	if n := len(row.Services); n > p.SaidServices && n >= p.SaidServices+1+p.SaidServices/4 {
-		return fmt.Sprintf("%s hit, was %d", plural(n, "service"), p.SaidServices)
-	}
-	return cmp.Or(e.goesOn(inc), e.peopleSaid(inc))
+	return ""
 }
 
-// tellsOthers reports whether a command is of interest to everybody who has the page.
-func (k CommandKind) tellsOthers() bool {
-	switch k {
-	case CommandAcknowledge, CommandSetStatus, CommandAddUpdate:
-		return true
-	}
-	return false
-}
-
-// toldOthers are the entries that such commands leave.
+// toldOthers are the entries by people that are of interest to everybody who has the page.
 var toldOthers = []TimelineKind{TimelineAcked, TimelineStatus, TimelineUpdate, TimelinePublicUpdate}
 
 // peopleSaid tells of what people said and did since the latest page; empty when it is nothing.
@@ -214,7 +227,7 @@ func (e *Engine) openingDue(inc *incident) {
 	if !e.meta.SettleAt.IsZero() {
 		e.settle()
 	}
-	if inc.row.State != IncidentOpen || !inc.row.Paging.DueAt.Equal(e.openingAt(inc)) {
+	if at, _ := e.openingAt(inc); inc.row.State != IncidentOpen || !inc.row.Paging.DueAt.Equal(at) {
 		e.judgePaging(inc) // merged away, ended, or judged otherwise just now
 		if inc.row.State != IncidentOpen || inc.row.Paging.DueAt.After(e.meta.Now) || inc.row.Paging.DueAt.IsZero() {
 			return
@@ -222,23 +235,22 @@ func (e *Engine) openingDue(inc *incident) {
 	}
 	row := e.editIncident(inc)
 	again := row.Paging.Opens > 0
-	row.Paging.DueAt = time.Time{}
+	row.Paging.endWaits()
 	row.Paging.Opens++
 	row.Paging.OpenedAt, row.Paging.ResolvedAt = e.meta.Now, time.Time{} // both may fall on one moment
+	row.Paging.Reminders, row.Escalated = 0, nil
 	why := fmt.Sprintf("opened %s ago, nobody paged yet", roughly(e.meta.Now.Sub(row.OpenedAt)))
-	if o := row.Origin(); o != nil && o.Probability >= e.cfg.ConfidentAt && len(row.Services) > 1 {
-		why = "the origin is all but certain"
-	}
-	if again {
+	switch {
+	case again:
 		why = "came back after it had ended"
+	case e.certain(inc):
+		why = "the origin is all but certain"
 	}
 	for _, it := range inc.items {
 		e.editAlert(it).Opening = true
 	}
-	e.page(inc, PageOpen, why)
-	for _, it := range inc.sorted() {
-		e.judgeFate(inc, it)
-	}
+	e.page(inc, &Page{Kind: PageOpen, Reason: why})
+	e.judgePaging(inc)
 }
 
 func (e *Engine) updateDue(inc *incident) {
@@ -248,8 +260,7 @@ func (e *Engine) updateDue(inc *incident) {
 	if why == "" {
 		return
 	}
-	row.Paging.UpdatedAt = e.meta.Now
-	e.page(inc, PageUpdate, why)
+	e.page(inc, &Page{Kind: PageUpdate, Reason: why})
 }
 
 // resolvePage tells on-call that it is over, if on-call was told that it began.
@@ -257,24 +268,70 @@ func (e *Engine) resolvePage(inc *incident, why string) {
 	if !inc.row.Paging.open() {
 		return
 	}
-	e.editIncident(inc).Paging.ResolvedAt = e.meta.Now
-	e.page(inc, PageResolve, why)
+	row := e.editIncident(inc)
+	row.Paging.endWaits()
+	row.Paging.ResolvedAt = e.meta.Now
+	e.page(inc, &Page{Kind: PageResolve, Reason: why})
 }
 
-func (e *Engine) page(inc *incident, kind PageKind, why string) {
+// page decides a page, of which kind, reason and addressees are given, and writes down why.
+func (e *Engine) page(inc *incident, p *Page) {
+	e.relink(inc)
 	row := e.editIncident(inc)
 	row.Paging.Seq++
-	row.Paging.SaidSeverity, row.Paging.SaidServices = row.Severity, len(row.Services)
-	row.Paging.SaidOrigin = topology.Ref{}
-	if o := row.Origin(); o != nil {
-		row.Paging.SaidOrigin = o.Service
+	p.At = e.meta.Now
+	if !p.Kind.Aside() {
+		row.Paging.SaidSeverity, row.Paging.SaidServices = row.Severity, len(row.Services)
+		row.Paging.SaidOrigin = topology.Ref{}
+		if o := row.Origin(); o != nil {
+			row.Paging.SaidOrigin = o.Service
+		}
 	}
-	e.note(inc, TimelinePage, "", fmt.Sprintf("page (%s): %s", kind, why))
-	e.relink(inc)
-	e.step.pages = append(e.step.pages, &Page{
-		Incident: *row, Seq: row.Paging.Seq, Kind: kind, At: e.meta.Now, Reason: why, Alerts: e.quoted(inc),
-	})
+	if p.Kind == PageUpdate || p.Kind == PageRing || p.Kind == PageEscalate {
+		row.Paging.UpdatedAt = e.meta.Now // what rings some is an edit to the others
+	}
+	if p.Kind.Rings() {
+		p.Ring = row.countRing(p)
+	}
+	what := p.Kind.String()
+	if len(p.To) > 0 {
+		what += " to " + strings.Join(p.To, ", ")
+	}
+	e.note(inc, TimelinePage, "", fmt.Sprintf("page (%s): %s", what, p.Reason))
+	p.Incident, p.Seq, p.Alerts = *row, row.Paging.Seq, e.quoted(inc)
+	e.step.pages = append(e.step.pages, p)
 	e.scheduleIncident(inc)
+}
+
+// countRing counts a page that rings and remembers what it told whom.
+func (i *Incident) countRing(page *Page) int {
+	p := &i.Paging
+	// An incident of a version without rings has opening pages that were not counted.
+	before := p.Opens
+	if page.Kind == PageOpen {
+		before--
+	}
+	p.Rings = max(p.Rings, before) + 1
+	if len(page.To) == 0 {
+		p.NamedSev, p.RangOwner = i.Sev, i.owner()
+		if !page.Newcomers {
+			p.RangAt, p.RangSev, p.RangServices = page.At, i.Sev, len(i.Services)
+		}
+	}
+	return p.Rings
+}
+
+// owner is who is called for the leading candidate; empty when nobody is named.
+func (i *Incident) owner() string {
+	if o := i.Origin(); o != nil {
+		return o.Owner
+	}
+	return ""
+}
+
+// endWaits takes back everything that was due.
+func (p *Paging) endWaits() {
+	p.DueAt, p.UpdateDueAt, p.CallDueAt, p.Hold = time.Time{}, time.Time{}, time.Time{}, Hold{}
 }
 
 // quoted are the alerts that the page shows: the origin's first, then firing before

@@ -65,8 +65,19 @@ func ledgerOf(t require, cfg correlate.Config, inputs []correlate.Input) *correl
 // expiring is a configuration under which alerts also end for want of news.
 var expiring = correlate.Config{StaleAfter: 7 * time.Minute}
 
+// watchful is a configuration under which on-call is reminded, and others are called.
+var watchful = correlate.Config{StaleAfter: 40 * time.Minute, Policy: correlate.Policy{
+	RingSpacing: 2 * time.Minute, Reminder: 4 * time.Minute,
+	Escalation: []correlate.EscalationPolicy{{Steps: []correlate.EscalationStep{
+		{After: 3 * time.Minute, When: correlate.EscalateUnacknowledged, To: []string{"secondary"}},
+		{After: 5 * time.Minute, When: correlate.EscalateNoProgress, To: []string{"lead"}},
+		{When: correlate.EscalateCriticalFunction, To: []string{"duty manager"}},
+		{After: 20 * time.Minute, To: []string{"management"}},
+	}}},
+}}
+
 func drawConfig(t *rapid.T) correlate.Config {
-	return rapid.SampledFrom([]correlate.Config{{}, expiring, {Hold: 2 * time.Minute, Settle: 3 * time.Second, Linker: twoLinks{}}}).Draw(t, "config")
+	return rapid.SampledFrom([]correlate.Config{{}, expiring, watchful, {Hold: 2 * time.Minute, Settle: 3 * time.Second, Linker: twoLinks{}}}).Draw(t, "config")
 }
 
 func TestTheSameInputsGiveTheSameDeltas(t *testing.T) {
@@ -88,7 +99,7 @@ func TestAnEngineRestoredAtAnyCutGoesOnAsIfNothingHadHappened(t *testing.T) {
 }
 
 func TestCorrectionsAndWhatWasLearnedSurviveARestoreAtAnyCut(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) { checkRestored(t, correlate.Config{}, drawCorrections(t)) })
+	rapid.Check(t, func(t *rapid.T) { checkRestored(t, drawConfig(t), drawCorrections(t)) })
 }
 
 func checkRestored(t *rapid.T, cfg correlate.Config, inputs []correlate.Input) {
@@ -280,7 +291,7 @@ func TestThePromisesHoldAfterEveryStep(t *testing.T) {
 }
 
 func TestThePromisesHoldWhateverOperatorsDo(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) { promisesHold(t, correlate.Config{}, drawCorrections(t)) })
+	rapid.Check(t, func(t *rapid.T) { promisesHold(t, drawConfig(t), drawCorrections(t)) })
 }
 
 func FuzzStep(f *testing.F) {

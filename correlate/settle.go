@@ -319,7 +319,7 @@ func (e *Engine) mergeInto(gone, into *incident, actor, why string) {
 	e.note(gone, TimelineMerged, actor, withText(text, why))
 	row.State, row.MergedInto, row.Firing, row.Unsettled = IncidentMerged, into.row.ID, 0, false
 	row.ResolvedAt, row.Archived = e.meta.Now, true
-	row.Paging.DueAt, row.Paging.UpdateDueAt = time.Time{}, time.Time{}
+	row.Paging.endWaits()
 	if actor != "" {
 		text += " by " + actor
 	}

@@ -138,7 +138,7 @@ func (c *config) restartNeeded(next *config) []string {
 
 // engineDiffers reports whether next asks for another engine than c.
 func (c *config) engineDiffers(next *config) bool {
-	for _, name := range []string{settings.SectionResolve, settings.SectionCorrelation, settings.SectionLinks} {
+	for _, name := range []string{settings.SectionResolve, settings.SectionCorrelation, settings.SectionPaging, settings.SectionLinks} {
 		if !reflect.DeepEqual(c.settings[name], next.settings[name]) {
 			return true
 		}
@@ -229,6 +229,7 @@ func (p *configParser) paging(data []byte, root *yaml.Node) {
 		return
 	}
 	p.c.paging = paging
+	p.engine.CheckReceivers(paging.Receivers())
 	if root == nil || paging.LogOnly() {
 		return
 	}

@@ -46,7 +46,7 @@ func TestTheReferenceNamesEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, section := range []string{"", "topology", "resolve", "health", "correlation", "stream", "retention"} {
+	for _, section := range []string{"", "topology", "resolve", "health", "correlation", "paging", "stream", "retention"} {
 		yaml := "surely_unknown_key: 1\n"
 		if section != "" {
 			yaml = section + ": {surely_unknown_key: 1}\n"

@@ -348,15 +348,20 @@ func entry(kind, who, text string) string {
 }
 
 func (a *app) tellPages(i *headwaterv1.Incident) {
-	if len(i.GetPages()) == 0 {
-		if due := i.GetPaging().GetDueAt(); due != nil {
-			fmt.Fprintf(a.out, "\nPages\n  the first is due at %s\n", when(due))
-		}
+	waits := pageWaits(i.GetPaging())
+	if len(i.GetPages())+len(waits) == 0 {
 		return
 	}
 	fmt.Fprintln(a.out, "\nPages")
+	for _, text := range waits {
+		fmt.Fprintln(a.out, "  "+text)
+	}
 	for _, p := range i.GetPages() {
-		fmt.Fprintf(a.out, "  %s  %s: %s\n", a.moment(p.GetAt()), enumWord(p.GetKind(), "PAGE_KIND_"), clean(p.GetReason()))
+		to := ""
+		if len(p.GetTo()) > 0 {
+			to = " to " + clean(strings.Join(p.GetTo(), ", "))
+		}
+		fmt.Fprintf(a.out, "  %s  %s%s: %s\n", a.moment(p.GetAt()), enumWord(p.GetKind(), "PAGE_KIND_"), to, clean(p.GetReason()))
 		if p.GetSuperseded() {
 			fmt.Fprintln(a.out, "            made needless by a later page")
 		}
@@ -364,6 +369,21 @@ func (a *app) tellPages(i *headwaterv1.Incident) {
 			fmt.Fprintf(a.out, "            %s\n", deliveryWord(d))
 		}
 	}
+}
+
+// pageWaits says what is due, and what waits for what.
+func pageWaits(p *headwaterv1.Paging) []string {
+	var out []string
+	if due := p.GetDueAt(); due != nil {
+		out = append(out, "the next opening page is due at "+when(due))
+	}
+	if due := p.GetCallDueAt(); due != nil {
+		out = append(out, "rings next at "+when(due)+" if nothing changes")
+	}
+	if h := p.GetHold(); h != nil {
+		out = append(out, fmt.Sprintf("held until %s: %s", when(h.GetUntil()), clean(h.GetText())))
+	}
+	return out
 }
 
 func deliveryWord(d *headwaterv1.Delivery) string {

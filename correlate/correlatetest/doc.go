@@ -64,6 +64,9 @@
 //	restart                                  the engine is restored from its stored rows
 //	tick                                     nothing but time
 //	config hold=30s settle=1s close_after=10m reopen_within=30m stale_after=0s page=critical,error
+//	config hold_critical=10s reminder=15m reminders=3 ring_spacing=5m
+//	escalation [matcher …]                   the steps indented below it, such as:
+//	  [after 10m] [unacknowledged|no_progress|critical_function|always] to <receiver> …
 //	show INC-1 [exact]                       candidates, way, services; exact: with numbers
 //	show fates                               what became of each alert
 //	show learned                             what closed incidents taught
@@ -77,7 +80,7 @@
 // "in INC-1" may end each want that is about one incident; without, there must be
 // only one that is open, or only one at all.
 //
-//	want one page | no page | pages 2 [updates <=5] [resolves 1]
+//	want one page | no page | pages 2 [updates <=5] [rings 1] [escalations 1] [resolves 1]
 //	want incidents 2 | open 1 | quiet         quiet: nothing is due any more
 //	want origin <service> [silent|alerting] [high|medium|low]
 //	want first page origin <service> …       what the opening page said; last page: the latest

@@ -27,6 +27,7 @@ type Ledger struct {
 	actions  map[uint64]*correlate.ActionItem
 	snapshot correlate.Snapshot // Topology only
 	problems []string
+	fresh    []*correlate.Page // since the latest Check
 }
 
 // NewLedger returns an empty ledger.
@@ -90,27 +91,41 @@ func (l *Ledger) problem(format string, args ...any) {
 	l.problems = append(l.problems, fmt.Sprintf(format, args...))
 }
 
-// addPage insists on numbers without gaps and on the order open, update …, resolve.
+// addPage insists on numbers without gaps, on the order open, update or ring …, resolve, and
+// on a number of its own for each ring.
 func (l *Ledger) addPage(p *correlate.Page) {
 	id := p.Incident.ID
 	before := l.Pages[id]
 	if p.Seq != uint64(len(before))+1 {
 		l.problem("%s: page %d follows page %d", id, p.Seq, len(before))
 	}
-	open := len(before) > 0 && before[len(before)-1].Kind != correlate.PageResolve
-	if p.Kind != correlate.PageOpen && !open {
+	open := l.Open(id)
+	if p.Kind != correlate.PageOpen && !p.Kind.Aside() && !open {
 		l.problem("%s: page %d (%s) although none is open", id, p.Seq, p.Kind)
 	}
 	if p.Kind == correlate.PageOpen && open {
 		l.problem("%s: page %d opens what is open", id, p.Seq)
 	}
+	if rings := p.Incident.Paging.Rings; p.Kind.Rings() && p.Ring != rings || !p.Kind.Rings() && p.Ring != 0 {
+		l.problem("%s: page %d (%s) is ring %d of %d", id, p.Seq, p.Kind, p.Ring, rings)
+	}
+	for _, earlier := range before {
+		if p.Ring > 0 && earlier.Ring == p.Ring {
+			l.problem("%s: pages %d and %d are both ring %d", id, earlier.Seq, p.Seq, p.Ring)
+		}
+	}
 	l.Pages[id] = append(before, p)
+	l.fresh = append(l.fresh, p)
 }
 
 // Open reports whether on-call holds a page of the incident that was not resolved.
 func (l *Ledger) Open(id string) bool {
-	pages := l.Pages[id]
-	return len(pages) > 0 && pages[len(pages)-1].Kind != correlate.PageResolve
+	for _, p := range slices.Backward(l.Pages[id]) {
+		if !p.Kind.Aside() {
+			return p.Kind != correlate.PageResolve
+		}
+	}
+	return false
 }
 
 // Count is how many pages of a kind there were, over all incidents.
@@ -203,6 +218,7 @@ func (l *Ledger) Check(cfg correlate.Config, next time.Time, due bool) []string 
 	if due && !next.After(l.Meta.Now) {
 		add("at %s a deadline of %s is still to be met", stamp(l.Meta.Now), stamp(next))
 	}
+	l.checkPages(cfg, add)
 	counts := map[string]*count{}
 	bonds := map[uint64]string{}
 	for _, a := range l.sortedAlerts() {

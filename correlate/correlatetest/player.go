@@ -71,7 +71,7 @@ type act struct {
 	sub  []string
 }
 
-var untimed = map[string]bool{"want": true, "show": true, "config": true}
+var untimed = map[string]bool{"want": true, "show": true, "config": true, "escalation": true}
 
 func (p *player) play(b *block) error {
 	var timed []act
@@ -160,8 +160,11 @@ func (p *player) do(a act) error {
 	if a.at.Before(p.now) {
 		return fmt.Errorf("%s is in the past: the story has reached %s", a.at.Sub(beginning), p.now.Sub(beginning))
 	}
-	if a.args[0] == "config" {
+	switch a.args[0] {
+	case "config":
 		return p.configure(a.args[1:])
+	case "escalation":
+		return p.escalate(a.args[1:], a.sub)
 	}
 	if err := p.start(); err != nil {
 		return err
@@ -325,6 +328,7 @@ func (p *player) configure(args []string) error {
 	for name, d := range map[string]*time.Duration{
 		"hold": &p.cfg.Hold, "hold_confident": &p.cfg.HoldConfident, "settle": &p.cfg.Settle, "close_after": &p.cfg.CloseAfter,
 		"reopen_within": &p.cfg.ReopenWithin, "stale_after": &p.cfg.StaleAfter, "chronic_after": &p.cfg.ChronicAfter,
+		"hold_critical": &p.cfg.HoldCritical, "reminder": &p.cfg.Policy.Reminder, "ring_spacing": &p.cfg.Policy.RingSpacing,
 	} {
 		v, err := takeDuration(opts, name)
 		if err != nil {
@@ -339,6 +343,9 @@ func (p *player) configure(args []string) error {
 			p.cfg.PageSeverities = append(p.cfg.PageSeverities, correlate.ParseSeverity(name))
 		}
 		delete(opts, "page")
+	}
+	if err := p.configureReminders(opts); err != nil {
+		return err
 	}
 	if len(opts) > 0 {
 		return fmt.Errorf("unknown settings %v", opts)

@@ -173,6 +173,18 @@ func (s *screen) page(page *correlate.Page) {
 		s.print(page.At, "update %s: %s", i.ID, page.Reason)
 	case correlate.PageResolve:
 		s.print(page.At, "resolve %s", i.ID)
+	case correlate.PageRing:
+		who := ""
+		if page.Newcomers {
+			who = " for newcomers"
+		}
+		s.print(page.At, "RING %s%s: %s", i.ID, who, page.Reason)
+	case correlate.PageEscalate:
+		s.print(page.At, "ESCALATE %s to %s: %s", i.ID, strings.Join(page.To, ", "), page.Reason)
+	case correlate.PageNotice:
+		s.print(page.At, "notice %s to %s: %s", i.ID, strings.Join(page.To, ", "), page.Reason)
+	case correlate.PagePublicUpdate:
+		s.print(page.At, "public %s: %s", i.ID, page.Reason)
 	}
 }
 

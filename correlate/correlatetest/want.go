@@ -82,11 +82,13 @@ func (q *question) pages() error {
 	if err := q.number(q.ledger.Count(correlate.PageOpen), q.args[0], "opening pages"); err != nil {
 		return err
 	}
-	kinds := map[string]correlate.PageKind{"updates": correlate.PageUpdate, "resolves": correlate.PageResolve}
+	kinds := map[string]correlate.PageKind{
+		"updates": correlate.PageUpdate, "resolves": correlate.PageResolve, "rings": correlate.PageRing, "escalations": correlate.PageEscalate,
+	}
 	for i := 1; i+1 < len(q.args); i += 2 {
 		kind, ok := kinds[q.args[i]]
 		if !ok {
-			return fmt.Errorf("want %s: updates or resolves, not %q", q.text, q.args[i])
+			return fmt.Errorf("want %s: updates, rings, escalations or resolves, not %q", q.text, q.args[i])
 		}
 		if err := q.number(q.ledger.Count(kind), q.args[i+1], q.args[i]); err != nil {
 			return err

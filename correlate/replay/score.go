@@ -112,7 +112,7 @@ type scorer struct {
 	dominant map[string]string // incident to the fault that most of its own alerts belong to; "" for noise
 	finalDom map[string]string // the same of all alerts it holds in the end
 	opens    map[string][]sentPage
-	sent     map[string][]sentPage // opening pages and updates by final incident
+	sent     map[string][]sentPage // opening pages and what followed them but the resolve, by final incident
 
 	duplicates, unknown int
 }
@@ -241,7 +241,7 @@ func (sc *scorer) collectPages() {
 			case "open":
 				sc.opens[sc.dominant[i.ID]] = append(sc.opens[sc.dominant[i.ID]], page)
 				sc.sent[final] = append(sc.sent[final], page)
-			case "update":
+			case "update", "ring", "escalate":
 				sc.sent[final] = append(sc.sent[final], page)
 			}
 		}

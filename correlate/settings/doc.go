@@ -1,5 +1,5 @@
 // Package settings reads what a configuration file, headwater.yaml, says about the
-// engine: the sections resolve, health, correlation and links. The server reads them with
+// engine: the sections resolve, health, correlation, paging and links. The server reads them with
 // the rest of the file, a replay reads them alone, and both get the same engine.
 //
 // Errors are those of topology/strictyaml: all of a file at once, each as

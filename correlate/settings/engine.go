@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -30,8 +31,9 @@ type Engine struct {
 	// those of [ProbeKeys]. Nil: they are passed over, for the engine is told results.
 	Probes []strictyaml.Field
 
-	relabel []*relabel.Config
-	classes []correlate.ClassRule
+	relabel   []*relabel.Config
+	receivers []reference // that the policy names
+	classes   []correlate.ClassRule
 }
 
 // The names of the sections.
@@ -39,6 +41,7 @@ const (
 	SectionResolve     = "resolve"
 	SectionHealth      = "health"
 	SectionCorrelation = "correlation"
+	SectionPaging      = "paging"
 )
 
 // Sections are the top-level keys that Engine reads.
@@ -47,6 +50,7 @@ func (e *Engine) Sections() []strictyaml.Field {
 		{Name: SectionResolve, Read: e.readResolve},
 		{Name: SectionHealth, Read: e.readHealth},
 		{Name: SectionCorrelation, Read: e.readCorrelation},
+		{Name: SectionPaging, Read: e.readPaging},
 		{Name: SectionLinks, Read: e.readLinks},
 	}
 }
@@ -92,6 +96,7 @@ func (e *Engine) readCorrelation(n *yaml.Node, path string) {
 	e.Mapping(n, path, []strictyaml.Field{
 		{Name: "hold", Read: e.wait(&c.Hold)},
 		{Name: "hold_confident", Read: e.wait(&c.HoldConfident)},
+		{Name: "hold_critical", Read: e.wait(&c.HoldCritical)},
 		{Name: "confident_at", Read: func(n *yaml.Node, path string) { c.ConfidentAt = e.Probability(n, path) }},
 		{Name: "page_severities", Read: func(n *yaml.Node, path string) { e.readSeverities(n, path) }},
 		{Name: "settle", Read: e.wait(&c.Settle)},
@@ -197,11 +202,12 @@ func syntaxOf(err error) string {
 func (e *Engine) Complete(root *yaml.Node) {
 	c := &e.Config
 	c.Classifier = correlate.NewClassifier(e.classes...)
-	switch {
-	case c.Hold > 0 && c.HoldConfident == 0:
-		c.HoldConfident = min(c.Hold, defaultHoldConfident)
-	case c.Hold == 0 && c.HoldConfident > 0:
+	if c.Hold == 0 && c.HoldConfident+c.HoldCritical > 0 {
 		c.Hold = defaultHold // to be compared with
+	}
+	if c.Hold > 0 {
+		c.HoldConfident = cmp.Or(c.HoldConfident, min(c.Hold, defaultShortHold))
+		c.HoldCritical = cmp.Or(c.HoldCritical, min(c.Hold, defaultShortHold))
 	}
 	resolver, err := topology.NewResolver(topology.ResolverConfig{Relabel: e.relabel})
 	if err != nil {
@@ -216,10 +222,10 @@ func (e *Engine) Complete(root *yaml.Node) {
 	}
 }
 
-// The engine's defaults. A shorter hold shortens the other.
+// The engine's defaults. A shorter hold shortens the others.
 const (
-	defaultHold          = 30 * time.Second
-	defaultHoldConfident = 10 * time.Second
+	defaultHold      = 30 * time.Second
+	defaultShortHold = 10 * time.Second
 )
 
 // ErrorLines are the single errors of a joined one.

@@ -34,6 +34,8 @@ func incidentToProto(i *correlate.Incident) *storev1.Incident {
 		Merged:                i.Merged,
 		Timeline:              each(i.Timeline, timelineToProto),
 		Paging:                pagingToProto(i.Paging),
+		Escalated:             each(i.Escalated, escalatedToProto),
+		CloseAtUnixNano:       timeToNano(i.CloseAt),
 		Runbooks:              i.Runbooks,
 		Environment:           i.Environment,
 		TopologyVersion:       i.TopologyVersion,
@@ -99,6 +101,8 @@ func incidentFromProto(i *storev1.Incident) *correlate.Incident {
 		Links:           each(i.GetLinks(), linkFromProto),
 		Kept:            i.GetKept(),
 		Paging:          pagingFromProto(i.GetPaging()),
+		Escalated:       each(i.GetEscalated(), escalatedFromProto),
+		CloseAt:         timeFromNano(i.GetCloseAtUnixNano()),
 		Runbooks:        i.GetRunbooks(),
 		Environment:     i.GetEnvironment(),
 		TopologyVersion: i.GetTopologyVersion(),
@@ -245,6 +249,15 @@ func pagingToProto(p correlate.Paging) *storev1.Paging {
 		SaidOrigin:          refToProto(p.SaidOrigin),
 		SaidSeverity:        uint32(p.SaidSeverity),
 		SaidServices:        int64(p.SaidServices),
+		Hold:                holdToProto(p.Hold),
+		Rings:               int64(p.Rings),
+		RangAtUnixNano:      timeToNano(p.RangAt),
+		RangSev:             uint32(p.RangSev),
+		NamedSev:            uint32(p.NamedSev),
+		RangServices:        int64(p.RangServices),
+		RangOwner:           p.RangOwner,
+		Reminders:           int64(p.Reminders),
+		CallDueAtUnixNano:   timeToNano(p.CallDueAt),
 	}
 }
 
@@ -260,5 +273,33 @@ func pagingFromProto(p *storev1.Paging) correlate.Paging {
 		SaidOrigin:   refFromProto(p.GetSaidOrigin()),
 		SaidSeverity: correlate.Severity(p.GetSaidSeverity()),
 		SaidServices: int(p.GetSaidServices()),
+		Hold:         holdFromProto(p.GetHold()),
+		Rings:        int(p.GetRings()),
+		RangAt:       timeFromNano(p.GetRangAtUnixNano()),
+		RangSev:      correlate.Sev(p.GetRangSev()),
+		NamedSev:     correlate.Sev(p.GetNamedSev()),
+		RangServices: int(p.GetRangServices()),
+		RangOwner:    p.GetRangOwner(),
+		Reminders:    int(p.GetReminders()),
+		CallDueAt:    timeFromNano(p.GetCallDueAtUnixNano()),
 	}
+}
+
+func holdToProto(h correlate.Hold) *storev1.Hold {
+	if h == (correlate.Hold{}) {
+		return nil
+	}
+	return &storev1.Hold{Kind: uint32(h.Kind), Text: h.Text, UntilUnixNano: timeToNano(h.Until)}
+}
+
+func holdFromProto(h *storev1.Hold) correlate.Hold {
+	return correlate.Hold{Kind: correlate.HoldKind(h.GetKind()), Text: h.GetText(), Until: timeFromNano(h.GetUntilUnixNano())}
+}
+
+func escalatedToProto(e correlate.EscalatedStep) *storev1.EscalatedStep {
+	return &storev1.EscalatedStep{Step: e.Step, AtUnixNano: timeToNano(e.At)}
+}
+
+func escalatedFromProto(e *storev1.EscalatedStep) correlate.EscalatedStep {
+	return correlate.EscalatedStep{Step: e.GetStep(), At: timeFromNano(e.GetAtUnixNano())}
 }

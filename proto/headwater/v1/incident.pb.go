@@ -467,6 +467,63 @@ func (TimelineKind) EnumDescriptor() ([]byte, []int) {
 	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{5}
 }
 
+// HoldKind is why a page waits.
+type HoldKind int32
+
+const (
+	// Not used in answers: nothing waits.
+	HoldKind_HOLD_KIND_UNSPECIFIED HoldKind = 0
+	// The opening page waits for what else fails.
+	HoldKind_HOLD_KIND_COMPANIONS HoldKind = 1
+	// The resolve waits: what ended may come back.
+	HoldKind_HOLD_KIND_SETTLING HoldKind = 2
+	// The resolve waits: a health check of a service that was hit fails still.
+	HoldKind_HOLD_KIND_RECHECK HoldKind = 3
+)
+
+// Enum value maps for HoldKind.
+var (
+	HoldKind_name = map[int32]string{
+		0: "HOLD_KIND_UNSPECIFIED",
+		1: "HOLD_KIND_COMPANIONS",
+		2: "HOLD_KIND_SETTLING",
+		3: "HOLD_KIND_RECHECK",
+	}
+	HoldKind_value = map[string]int32{
+		"HOLD_KIND_UNSPECIFIED": 0,
+		"HOLD_KIND_COMPANIONS":  1,
+		"HOLD_KIND_SETTLING":    2,
+		"HOLD_KIND_RECHECK":     3,
+	}
+)
+
+func (x HoldKind) Enum() *HoldKind {
+	p := new(HoldKind)
+	*p = x
+	return p
+}
+
+func (x HoldKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HoldKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_headwater_v1_incident_proto_enumTypes[6].Descriptor()
+}
+
+func (HoldKind) Type() protoreflect.EnumType {
+	return &file_headwater_v1_incident_proto_enumTypes[6]
+}
+
+func (x HoldKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HoldKind.Descriptor instead.
+func (HoldKind) EnumDescriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{6}
+}
+
 // PageKind is what a page tells its receiver.
 type PageKind int32
 
@@ -524,11 +581,11 @@ func (x PageKind) String() string {
 }
 
 func (PageKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headwater_v1_incident_proto_enumTypes[6].Descriptor()
+	return file_headwater_v1_incident_proto_enumTypes[7].Descriptor()
 }
 
 func (PageKind) Type() protoreflect.EnumType {
-	return &file_headwater_v1_incident_proto_enumTypes[6]
+	return &file_headwater_v1_incident_proto_enumTypes[7]
 }
 
 func (x PageKind) Number() protoreflect.EnumNumber {
@@ -537,7 +594,7 @@ func (x PageKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PageKind.Descriptor instead.
 func (PageKind) EnumDescriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{6}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{7}
 }
 
 // SeverityStatement is an operator's word about how bad an incident is.
@@ -1597,6 +1654,125 @@ func (x *TimelineEntry) GetSource() string {
 	return ""
 }
 
+// Hold is what keeps an incident's next page back: the opening page, or the resolve.
+type Hold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why.
+	Kind HoldKind `protobuf:"varint,1,opt,name=kind,proto3,enum=headwater.v1.HoldKind" json:"kind,omitempty"`
+	// Why, in words.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// When it ends at the latest, or is looked at again.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Hold) GetKind() HoldKind {
+	if x != nil {
+		return x.Kind
+	}
+	return HoldKind_HOLD_KIND_UNSPECIFIED
+}
+
+func (x *Hold) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Hold) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// EscalatedStep is a step of the escalation that was taken.
+type EscalatedStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Condition, time and receivers.
+	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// When it was taken.
+	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EscalatedStep) Reset() {
+	*x = EscalatedStep{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EscalatedStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EscalatedStep) ProtoMessage() {}
+
+func (x *EscalatedStep) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EscalatedStep.ProtoReflect.Descriptor instead.
+func (*EscalatedStep) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *EscalatedStep) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *EscalatedStep) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // Paging is what has been decided about an incident's pages.
 type Paging struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1608,19 +1784,31 @@ type Paging struct {
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// When the latest resolve was decided; unset: none was.
 	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
-	// Opening pages: 1, and 1 more for each time that it rang again; 0: none yet.
+	// Opening pages: 1, and 1 more for each time that it came back; 0: none yet.
 	Opens int32 `protobuf:"varint,5,opt,name=opens,proto3" json:"opens,omitempty"`
 	// Pages of all kinds together.
 	Seq uint64 `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
 	// When a change worth telling is told; unset: there is nothing new to tell.
-	UpdateDueAt   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_due_at,json=updateDueAt,proto3" json:"update_due_at,omitempty"`
+	UpdateDueAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_due_at,json=updateDueAt,proto3" json:"update_due_at,omitempty"`
+	// Why on-call has no page yet, or still has one; unset when nothing waits.
+	Hold *Hold `protobuf:"bytes,8,opt,name=hold,proto3" json:"hold,omitempty"`
+	// Pages that rang: opening pages, named changes, reminders and steps of the escalation.
+	Rings int32 `protobuf:"varint,9,opt,name=rings,proto3" json:"rings,omitempty"`
+	// When it last rang at all who have it; unset: never.
+	RangAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=rang_at,json=rangAt,proto3" json:"rang_at,omitempty"`
+	// Reminders since the latest opening page.
+	Reminders int32 `protobuf:"varint,11,opt,name=reminders,proto3" json:"reminders,omitempty"`
+	// When it rings next if nothing changes; unset: never.
+	CallDueAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=call_due_at,json=callDueAt,proto3" json:"call_due_at,omitempty"`
+	// Steps of the escalation that were taken since the latest opening page, in their order.
+	Escalated     []*EscalatedStep `protobuf:"bytes,13,rep,name=escalated,proto3" json:"escalated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[13]
+	mi := &file_headwater_v1_incident_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1820,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[13]
+	mi := &file_headwater_v1_incident_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1833,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{13}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Paging) GetDueAt() *timestamppb.Timestamp {
@@ -1697,6 +1885,48 @@ func (x *Paging) GetUpdateDueAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Paging) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+func (x *Paging) GetRings() int32 {
+	if x != nil {
+		return x.Rings
+	}
+	return 0
+}
+
+func (x *Paging) GetRangAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RangAt
+	}
+	return nil
+}
+
+func (x *Paging) GetReminders() int32 {
+	if x != nil {
+		return x.Reminders
+	}
+	return 0
+}
+
+func (x *Paging) GetCallDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CallDueAt
+	}
+	return nil
+}
+
+func (x *Paging) GetEscalated() []*EscalatedStep {
+	if x != nil {
+		return x.Escalated
+	}
+	return nil
+}
+
 // Delivery is how far one page has come at one integration of one receiver.
 type Delivery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1725,7 +1955,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[14]
+	mi := &file_headwater_v1_incident_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1967,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[14]
+	mi := &file_headwater_v1_incident_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1980,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{14}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Delivery) GetReceiver() string {
@@ -1847,7 +2077,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[15]
+	mi := &file_headwater_v1_incident_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +2089,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[15]
+	mi := &file_headwater_v1_incident_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +2102,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{15}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Page) GetSeq() uint64 {
@@ -2049,14 +2279,16 @@ type Incident struct {
 	// Where people look, oldest first.
 	Links []*IncidentLink `protobuf:"bytes,45,rep,name=links,proto3" json:"links,omitempty"`
 	// What people may set its status to; see SetIncidentStatus.
-	NextStatuses  []IncidentStatus `protobuf:"varint,46,rep,packed,name=next_statuses,json=nextStatuses,proto3,enum=headwater.v1.IncidentStatus" json:"next_statuses,omitempty"`
+	NextStatuses []IncidentStatus `protobuf:"varint,46,rep,packed,name=next_statuses,json=nextStatuses,proto3,enum=headwater.v1.IncidentStatus" json:"next_statuses,omitempty"`
+	// When it ends if nothing of it fires again; unset while something fires.
+	CloseAt       *timestamppb.Timestamp `protobuf:"bytes,47,opt,name=close_at,json=closeAt,proto3" json:"close_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
 	*x = Incident{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[16]
+	mi := &file_headwater_v1_incident_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2300,7 @@ func (x *Incident) String() string {
 func (*Incident) ProtoMessage() {}
 
 func (x *Incident) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[16]
+	mi := &file_headwater_v1_incident_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2313,7 @@ func (x *Incident) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Incident.ProtoReflect.Descriptor instead.
 func (*Incident) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{16}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Incident) GetId() string {
@@ -2406,6 +2638,13 @@ func (x *Incident) GetNextStatuses() []IncidentStatus {
 	return nil
 }
 
+func (x *Incident) GetCloseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CloseAt
+	}
+	return nil
+}
+
 // GetIncidentRequest names one incident.
 type GetIncidentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2417,7 +2656,7 @@ type GetIncidentRequest struct {
 
 func (x *GetIncidentRequest) Reset() {
 	*x = GetIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[17]
+	mi := &file_headwater_v1_incident_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2668,7 @@ func (x *GetIncidentRequest) String() string {
 func (*GetIncidentRequest) ProtoMessage() {}
 
 func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[17]
+	mi := &file_headwater_v1_incident_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +2681,7 @@ func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentRequest.ProtoReflect.Descriptor instead.
 func (*GetIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{17}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetIncidentRequest) GetId() string {
@@ -2465,7 +2704,7 @@ type GetIncidentResponse struct {
 
 func (x *GetIncidentResponse) Reset() {
 	*x = GetIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	mi := &file_headwater_v1_incident_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +2716,7 @@ func (x *GetIncidentResponse) String() string {
 func (*GetIncidentResponse) ProtoMessage() {}
 
 func (x *GetIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	mi := &file_headwater_v1_incident_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +2729,7 @@ func (x *GetIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentResponse.ProtoReflect.Descriptor instead.
 func (*GetIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{18}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetIncidentResponse) GetIncident() *Incident {
@@ -2547,7 +2786,7 @@ type ListIncidentsRequest struct {
 
 func (x *ListIncidentsRequest) Reset() {
 	*x = ListIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	mi := &file_headwater_v1_incident_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2798,7 @@ func (x *ListIncidentsRequest) String() string {
 func (*ListIncidentsRequest) ProtoMessage() {}
 
 func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	mi := &file_headwater_v1_incident_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2811,7 @@ func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*ListIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{19}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListIncidentsRequest) GetPageSize() int32 {
@@ -2625,7 +2864,7 @@ type ListIncidentsResponse struct {
 
 func (x *ListIncidentsResponse) Reset() {
 	*x = ListIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	mi := &file_headwater_v1_incident_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2637,7 +2876,7 @@ func (x *ListIncidentsResponse) String() string {
 func (*ListIncidentsResponse) ProtoMessage() {}
 
 func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	mi := &file_headwater_v1_incident_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2650,7 +2889,7 @@ func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*ListIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{20}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListIncidentsResponse) GetIncidents() []*Incident {
@@ -2690,7 +2929,7 @@ type WatchIncidentsRequest struct {
 
 func (x *WatchIncidentsRequest) Reset() {
 	*x = WatchIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[21]
+	mi := &file_headwater_v1_incident_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2702,7 +2941,7 @@ func (x *WatchIncidentsRequest) String() string {
 func (*WatchIncidentsRequest) ProtoMessage() {}
 
 func (x *WatchIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[21]
+	mi := &file_headwater_v1_incident_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2715,7 +2954,7 @@ func (x *WatchIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*WatchIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{21}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WatchIncidentsRequest) GetRevision() uint64 {
@@ -2758,7 +2997,7 @@ type WatchIncidentsResponse struct {
 
 func (x *WatchIncidentsResponse) Reset() {
 	*x = WatchIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[22]
+	mi := &file_headwater_v1_incident_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2770,7 +3009,7 @@ func (x *WatchIncidentsResponse) String() string {
 func (*WatchIncidentsResponse) ProtoMessage() {}
 
 func (x *WatchIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[22]
+	mi := &file_headwater_v1_incident_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2783,7 +3022,7 @@ func (x *WatchIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*WatchIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{22}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WatchIncidentsResponse) GetRevision() uint64 {
@@ -2832,7 +3071,7 @@ type AcknowledgeIncidentRequest struct {
 
 func (x *AcknowledgeIncidentRequest) Reset() {
 	*x = AcknowledgeIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[23]
+	mi := &file_headwater_v1_incident_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2844,7 +3083,7 @@ func (x *AcknowledgeIncidentRequest) String() string {
 func (*AcknowledgeIncidentRequest) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[23]
+	mi := &file_headwater_v1_incident_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2857,7 +3096,7 @@ func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{23}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AcknowledgeIncidentRequest) GetId() string {
@@ -2901,7 +3140,7 @@ type AcknowledgeIncidentResponse struct {
 
 func (x *AcknowledgeIncidentResponse) Reset() {
 	*x = AcknowledgeIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[24]
+	mi := &file_headwater_v1_incident_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2913,7 +3152,7 @@ func (x *AcknowledgeIncidentResponse) String() string {
 func (*AcknowledgeIncidentResponse) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[24]
+	mi := &file_headwater_v1_incident_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2926,7 +3165,7 @@ func (x *AcknowledgeIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{24}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AcknowledgeIncidentResponse) GetIncident() *Incident {
@@ -2961,7 +3200,7 @@ type ResolveIncidentRequest struct {
 
 func (x *ResolveIncidentRequest) Reset() {
 	*x = ResolveIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[25]
+	mi := &file_headwater_v1_incident_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2973,7 +3212,7 @@ func (x *ResolveIncidentRequest) String() string {
 func (*ResolveIncidentRequest) ProtoMessage() {}
 
 func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[25]
+	mi := &file_headwater_v1_incident_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2986,7 +3225,7 @@ func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentRequest.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{25}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ResolveIncidentRequest) GetId() string {
@@ -3030,7 +3269,7 @@ type ResolveIncidentResponse struct {
 
 func (x *ResolveIncidentResponse) Reset() {
 	*x = ResolveIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[26]
+	mi := &file_headwater_v1_incident_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3042,7 +3281,7 @@ func (x *ResolveIncidentResponse) String() string {
 func (*ResolveIncidentResponse) ProtoMessage() {}
 
 func (x *ResolveIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[26]
+	mi := &file_headwater_v1_incident_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3055,7 +3294,7 @@ func (x *ResolveIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentResponse.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{26}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ResolveIncidentResponse) GetIncident() *Incident {
@@ -3090,7 +3329,7 @@ type AddIncidentNoteRequest struct {
 
 func (x *AddIncidentNoteRequest) Reset() {
 	*x = AddIncidentNoteRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[27]
+	mi := &file_headwater_v1_incident_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3341,7 @@ func (x *AddIncidentNoteRequest) String() string {
 func (*AddIncidentNoteRequest) ProtoMessage() {}
 
 func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[27]
+	mi := &file_headwater_v1_incident_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3354,7 @@ func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentNoteRequest.ProtoReflect.Descriptor instead.
 func (*AddIncidentNoteRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{27}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AddIncidentNoteRequest) GetId() string {
@@ -3159,7 +3398,7 @@ type AddIncidentNoteResponse struct {
 
 func (x *AddIncidentNoteResponse) Reset() {
 	*x = AddIncidentNoteResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[28]
+	mi := &file_headwater_v1_incident_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3171,7 +3410,7 @@ func (x *AddIncidentNoteResponse) String() string {
 func (*AddIncidentNoteResponse) ProtoMessage() {}
 
 func (x *AddIncidentNoteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[28]
+	mi := &file_headwater_v1_incident_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3184,7 +3423,7 @@ func (x *AddIncidentNoteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentNoteResponse.ProtoReflect.Descriptor instead.
 func (*AddIncidentNoteResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{28}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AddIncidentNoteResponse) GetIncident() *Incident {
@@ -3224,7 +3463,7 @@ type SetIncidentOriginRequest struct {
 
 func (x *SetIncidentOriginRequest) Reset() {
 	*x = SetIncidentOriginRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[29]
+	mi := &file_headwater_v1_incident_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3236,7 +3475,7 @@ func (x *SetIncidentOriginRequest) String() string {
 func (*SetIncidentOriginRequest) ProtoMessage() {}
 
 func (x *SetIncidentOriginRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[29]
+	mi := &file_headwater_v1_incident_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3249,7 +3488,7 @@ func (x *SetIncidentOriginRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentOriginRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentOriginRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{29}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetIncidentOriginRequest) GetId() string {
@@ -3307,7 +3546,7 @@ type SetIncidentOriginResponse struct {
 
 func (x *SetIncidentOriginResponse) Reset() {
 	*x = SetIncidentOriginResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[30]
+	mi := &file_headwater_v1_incident_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3319,7 +3558,7 @@ func (x *SetIncidentOriginResponse) String() string {
 func (*SetIncidentOriginResponse) ProtoMessage() {}
 
 func (x *SetIncidentOriginResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[30]
+	mi := &file_headwater_v1_incident_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3332,7 +3571,7 @@ func (x *SetIncidentOriginResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentOriginResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentOriginResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{30}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetIncidentOriginResponse) GetIncident() *Incident {
@@ -3369,7 +3608,7 @@ type MergeIncidentsRequest struct {
 
 func (x *MergeIncidentsRequest) Reset() {
 	*x = MergeIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[31]
+	mi := &file_headwater_v1_incident_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3381,7 +3620,7 @@ func (x *MergeIncidentsRequest) String() string {
 func (*MergeIncidentsRequest) ProtoMessage() {}
 
 func (x *MergeIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[31]
+	mi := &file_headwater_v1_incident_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3394,7 +3633,7 @@ func (x *MergeIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*MergeIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{31}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MergeIncidentsRequest) GetId() string {
@@ -3445,7 +3684,7 @@ type MergeIncidentsResponse struct {
 
 func (x *MergeIncidentsResponse) Reset() {
 	*x = MergeIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[32]
+	mi := &file_headwater_v1_incident_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3457,7 +3696,7 @@ func (x *MergeIncidentsResponse) String() string {
 func (*MergeIncidentsResponse) ProtoMessage() {}
 
 func (x *MergeIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[32]
+	mi := &file_headwater_v1_incident_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3470,7 +3709,7 @@ func (x *MergeIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*MergeIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{32}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *MergeIncidentsResponse) GetIncident() *Incident {
@@ -3510,7 +3749,7 @@ type SplitIncidentRequest struct {
 
 func (x *SplitIncidentRequest) Reset() {
 	*x = SplitIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[33]
+	mi := &file_headwater_v1_incident_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3522,7 +3761,7 @@ func (x *SplitIncidentRequest) String() string {
 func (*SplitIncidentRequest) ProtoMessage() {}
 
 func (x *SplitIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[33]
+	mi := &file_headwater_v1_incident_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3535,7 +3774,7 @@ func (x *SplitIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitIncidentRequest.ProtoReflect.Descriptor instead.
 func (*SplitIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{33}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SplitIncidentRequest) GetId() string {
@@ -3595,7 +3834,7 @@ type SplitIncidentResponse struct {
 
 func (x *SplitIncidentResponse) Reset() {
 	*x = SplitIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[34]
+	mi := &file_headwater_v1_incident_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3607,7 +3846,7 @@ func (x *SplitIncidentResponse) String() string {
 func (*SplitIncidentResponse) ProtoMessage() {}
 
 func (x *SplitIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[34]
+	mi := &file_headwater_v1_incident_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3620,7 +3859,7 @@ func (x *SplitIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitIncidentResponse.ProtoReflect.Descriptor instead.
 func (*SplitIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{34}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SplitIncidentResponse) GetIncident() *Incident {
@@ -3664,7 +3903,7 @@ type SetIncidentSeverityRequest struct {
 
 func (x *SetIncidentSeverityRequest) Reset() {
 	*x = SetIncidentSeverityRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[35]
+	mi := &file_headwater_v1_incident_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3676,7 +3915,7 @@ func (x *SetIncidentSeverityRequest) String() string {
 func (*SetIncidentSeverityRequest) ProtoMessage() {}
 
 func (x *SetIncidentSeverityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[35]
+	mi := &file_headwater_v1_incident_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3689,7 +3928,7 @@ func (x *SetIncidentSeverityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentSeverityRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentSeverityRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{35}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SetIncidentSeverityRequest) GetId() string {
@@ -3740,7 +3979,7 @@ type SetIncidentSeverityResponse struct {
 
 func (x *SetIncidentSeverityResponse) Reset() {
 	*x = SetIncidentSeverityResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[36]
+	mi := &file_headwater_v1_incident_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3752,7 +3991,7 @@ func (x *SetIncidentSeverityResponse) String() string {
 func (*SetIncidentSeverityResponse) ProtoMessage() {}
 
 func (x *SetIncidentSeverityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[36]
+	mi := &file_headwater_v1_incident_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3765,7 +4004,7 @@ func (x *SetIncidentSeverityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentSeverityResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentSeverityResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{36}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SetIncidentSeverityResponse) GetIncident() *Incident {
@@ -3802,7 +4041,7 @@ type SetIncidentStatusRequest struct {
 
 func (x *SetIncidentStatusRequest) Reset() {
 	*x = SetIncidentStatusRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[37]
+	mi := &file_headwater_v1_incident_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3814,7 +4053,7 @@ func (x *SetIncidentStatusRequest) String() string {
 func (*SetIncidentStatusRequest) ProtoMessage() {}
 
 func (x *SetIncidentStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[37]
+	mi := &file_headwater_v1_incident_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3827,7 +4066,7 @@ func (x *SetIncidentStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentStatusRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentStatusRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{37}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SetIncidentStatusRequest) GetId() string {
@@ -3878,7 +4117,7 @@ type SetIncidentStatusResponse struct {
 
 func (x *SetIncidentStatusResponse) Reset() {
 	*x = SetIncidentStatusResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[38]
+	mi := &file_headwater_v1_incident_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3890,7 +4129,7 @@ func (x *SetIncidentStatusResponse) String() string {
 func (*SetIncidentStatusResponse) ProtoMessage() {}
 
 func (x *SetIncidentStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[38]
+	mi := &file_headwater_v1_incident_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3903,7 +4142,7 @@ func (x *SetIncidentStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentStatusResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentStatusResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{38}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetIncidentStatusResponse) GetIncident() *Incident {
@@ -3943,7 +4182,7 @@ type AssignIncidentRoleRequest struct {
 
 func (x *AssignIncidentRoleRequest) Reset() {
 	*x = AssignIncidentRoleRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[39]
+	mi := &file_headwater_v1_incident_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3955,7 +4194,7 @@ func (x *AssignIncidentRoleRequest) String() string {
 func (*AssignIncidentRoleRequest) ProtoMessage() {}
 
 func (x *AssignIncidentRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[39]
+	mi := &file_headwater_v1_incident_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3968,7 +4207,7 @@ func (x *AssignIncidentRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignIncidentRoleRequest.ProtoReflect.Descriptor instead.
 func (*AssignIncidentRoleRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{39}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AssignIncidentRoleRequest) GetId() string {
@@ -4026,7 +4265,7 @@ type AssignIncidentRoleResponse struct {
 
 func (x *AssignIncidentRoleResponse) Reset() {
 	*x = AssignIncidentRoleResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[40]
+	mi := &file_headwater_v1_incident_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4038,7 +4277,7 @@ func (x *AssignIncidentRoleResponse) String() string {
 func (*AssignIncidentRoleResponse) ProtoMessage() {}
 
 func (x *AssignIncidentRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[40]
+	mi := &file_headwater_v1_incident_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4051,7 +4290,7 @@ func (x *AssignIncidentRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignIncidentRoleResponse.ProtoReflect.Descriptor instead.
 func (*AssignIncidentRoleResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{40}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AssignIncidentRoleResponse) GetIncident() *Incident {
@@ -4088,7 +4327,7 @@ type AddIncidentUpdateRequest struct {
 
 func (x *AddIncidentUpdateRequest) Reset() {
 	*x = AddIncidentUpdateRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[41]
+	mi := &file_headwater_v1_incident_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4100,7 +4339,7 @@ func (x *AddIncidentUpdateRequest) String() string {
 func (*AddIncidentUpdateRequest) ProtoMessage() {}
 
 func (x *AddIncidentUpdateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[41]
+	mi := &file_headwater_v1_incident_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4113,7 +4352,7 @@ func (x *AddIncidentUpdateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentUpdateRequest.ProtoReflect.Descriptor instead.
 func (*AddIncidentUpdateRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{41}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AddIncidentUpdateRequest) GetId() string {
@@ -4164,7 +4403,7 @@ type AddIncidentUpdateResponse struct {
 
 func (x *AddIncidentUpdateResponse) Reset() {
 	*x = AddIncidentUpdateResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[42]
+	mi := &file_headwater_v1_incident_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4176,7 +4415,7 @@ func (x *AddIncidentUpdateResponse) String() string {
 func (*AddIncidentUpdateResponse) ProtoMessage() {}
 
 func (x *AddIncidentUpdateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[42]
+	mi := &file_headwater_v1_incident_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4189,7 +4428,7 @@ func (x *AddIncidentUpdateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentUpdateResponse.ProtoReflect.Descriptor instead.
 func (*AddIncidentUpdateResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{42}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AddIncidentUpdateResponse) GetIncident() *Incident {
@@ -4230,7 +4469,7 @@ type SetIncidentLinkRequest struct {
 
 func (x *SetIncidentLinkRequest) Reset() {
 	*x = SetIncidentLinkRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[43]
+	mi := &file_headwater_v1_incident_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4242,7 +4481,7 @@ func (x *SetIncidentLinkRequest) String() string {
 func (*SetIncidentLinkRequest) ProtoMessage() {}
 
 func (x *SetIncidentLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[43]
+	mi := &file_headwater_v1_incident_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4255,7 +4494,7 @@ func (x *SetIncidentLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentLinkRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentLinkRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{43}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SetIncidentLinkRequest) GetId() string {
@@ -4313,7 +4552,7 @@ type SetIncidentLinkResponse struct {
 
 func (x *SetIncidentLinkResponse) Reset() {
 	*x = SetIncidentLinkResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[44]
+	mi := &file_headwater_v1_incident_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4325,7 +4564,7 @@ func (x *SetIncidentLinkResponse) String() string {
 func (*SetIncidentLinkResponse) ProtoMessage() {}
 
 func (x *SetIncidentLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[44]
+	mi := &file_headwater_v1_incident_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4338,7 +4577,7 @@ func (x *SetIncidentLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentLinkResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentLinkResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{44}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetIncidentLinkResponse) GetIncident() *Incident {
@@ -4378,7 +4617,7 @@ type DetachIncidentAlertsRequest struct {
 
 func (x *DetachIncidentAlertsRequest) Reset() {
 	*x = DetachIncidentAlertsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[45]
+	mi := &file_headwater_v1_incident_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4390,7 +4629,7 @@ func (x *DetachIncidentAlertsRequest) String() string {
 func (*DetachIncidentAlertsRequest) ProtoMessage() {}
 
 func (x *DetachIncidentAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[45]
+	mi := &file_headwater_v1_incident_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4403,7 +4642,7 @@ func (x *DetachIncidentAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetachIncidentAlertsRequest.ProtoReflect.Descriptor instead.
 func (*DetachIncidentAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{45}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *DetachIncidentAlertsRequest) GetId() string {
@@ -4463,7 +4702,7 @@ type DetachIncidentAlertsResponse struct {
 
 func (x *DetachIncidentAlertsResponse) Reset() {
 	*x = DetachIncidentAlertsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[46]
+	mi := &file_headwater_v1_incident_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4475,7 +4714,7 @@ func (x *DetachIncidentAlertsResponse) String() string {
 func (*DetachIncidentAlertsResponse) ProtoMessage() {}
 
 func (x *DetachIncidentAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[46]
+	mi := &file_headwater_v1_incident_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4488,7 +4727,7 @@ func (x *DetachIncidentAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetachIncidentAlertsResponse.ProtoReflect.Descriptor instead.
 func (*DetachIncidentAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{46}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *DetachIncidentAlertsResponse) GetIncident() *Incident {
@@ -4593,7 +4832,14 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.headwater.v1.TimelineKindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x14\n" +
 	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x16\n" +
-	"\x06source\x18\x05 \x01(\tR\x06source\"\xd4\x02\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\"x\n" +
+	"\x04Hold\x12*\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x16.headwater.v1.HoldKindR\x04kind\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"O\n" +
+	"\rEscalatedStep\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xdc\x04\n" +
 	"\x06Paging\x121\n" +
 	"\x06due_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x127\n" +
 	"\topened_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x129\n" +
@@ -4603,7 +4849,14 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"resolvedAt\x12\x14\n" +
 	"\x05opens\x18\x05 \x01(\x05R\x05opens\x12\x10\n" +
 	"\x03seq\x18\x06 \x01(\x04R\x03seq\x12>\n" +
-	"\rupdate_due_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vupdateDueAt\"\x94\x02\n" +
+	"\rupdate_due_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vupdateDueAt\x12&\n" +
+	"\x04hold\x18\b \x01(\v2\x12.headwater.v1.HoldR\x04hold\x12\x14\n" +
+	"\x05rings\x18\t \x01(\x05R\x05rings\x123\n" +
+	"\arang_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x06rangAt\x12\x1c\n" +
+	"\treminders\x18\v \x01(\x05R\treminders\x12:\n" +
+	"\vcall_due_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tcallDueAt\x129\n" +
+	"\tescalated\x18\r \x03(\v2\x1b.headwater.v1.EscalatedStepR\tescalated\"\x94\x02\n" +
 	"\bDelivery\x12\x1a\n" +
 	"\breceiver\x18\x01 \x01(\tR\breceiver\x12 \n" +
 	"\vintegration\x18\x02 \x01(\tR\vintegration\x12\x14\n" +
@@ -4631,7 +4884,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x02to\x18\t \x03(\tR\x02to\x12\x12\n" +
 	"\x04ring\x18\n" +
 	" \x01(\x05R\x04ring\x12\x1c\n" +
-	"\tnewcomers\x18\v \x01(\bR\tnewcomers\"\xd9\x10\n" +
+	"\tnewcomers\x18\v \x01(\bR\tnewcomers\"\x90\x11\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x121\n" +
@@ -4687,7 +4940,8 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x06closed\x18+ \x01(\v2\x15.headwater.v1.ClosureR\x06closed\x120\n" +
 	"\x05roles\x18, \x03(\v2\x1a.headwater.v1.IncidentRoleR\x05roles\x120\n" +
 	"\x05links\x18- \x03(\v2\x1a.headwater.v1.IncidentLinkR\x05links\x12A\n" +
-	"\rnext_statuses\x18. \x03(\x0e2\x1c.headwater.v1.IncidentStatusR\fnextStatuses\x1a>\n" +
+	"\rnext_statuses\x18. \x03(\x0e2\x1c.headwater.v1.IncidentStatusR\fnextStatuses\x125\n" +
+	"\bclose_at\x18/ \x01(\v2\x1a.google.protobuf.TimestampR\acloseAt\x1a>\n" +
 	"\x10RouteLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +
@@ -4886,7 +5140,12 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x1bTIMELINE_KIND_PUBLIC_UPDATE\x10\x10\x12\x16\n" +
 	"\x12TIMELINE_KIND_LINK\x10\x11\x12\x18\n" +
 	"\x14TIMELINE_KIND_CLOSED\x10\x12\x12\x1d\n" +
-	"\x19TIMELINE_KIND_ACTION_ITEM\x10\x13*\xc5\x01\n" +
+	"\x19TIMELINE_KIND_ACTION_ITEM\x10\x13*n\n" +
+	"\bHoldKind\x12\x19\n" +
+	"\x15HOLD_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14HOLD_KIND_COMPANIONS\x10\x01\x12\x16\n" +
+	"\x12HOLD_KIND_SETTLING\x10\x02\x12\x15\n" +
+	"\x11HOLD_KIND_RECHECK\x10\x03*\xc5\x01\n" +
 	"\bPageKind\x12\x19\n" +
 	"\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePAGE_KIND_OPEN\x10\x01\x12\x14\n" +
@@ -4925,8 +5184,8 @@ func file_headwater_v1_incident_proto_rawDescGZIP() []byte {
 	return file_headwater_v1_incident_proto_rawDescData
 }
 
-var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_headwater_v1_incident_proto_goTypes = []any{
 	(IncidentState)(0),                   // 0: headwater.v1.IncidentState
 	(IncidentSeverity)(0),                // 1: headwater.v1.IncidentSeverity
@@ -4934,178 +5193,189 @@ var file_headwater_v1_incident_proto_goTypes = []any{
 	(IncidentView)(0),                    // 3: headwater.v1.IncidentView
 	(Term)(0),                            // 4: headwater.v1.Term
 	(TimelineKind)(0),                    // 5: headwater.v1.TimelineKind
-	(PageKind)(0),                        // 6: headwater.v1.PageKind
-	(*SeverityStatement)(nil),            // 7: headwater.v1.SeverityStatement
-	(*Closure)(nil),                      // 8: headwater.v1.Closure
-	(*IncidentRole)(nil),                 // 9: headwater.v1.IncidentRole
-	(*IncidentLink)(nil),                 // 10: headwater.v1.IncidentLink
-	(*Reason)(nil),                       // 11: headwater.v1.Reason
-	(*Origin)(nil),                       // 12: headwater.v1.Origin
-	(*ServiceImpact)(nil),                // 13: headwater.v1.ServiceImpact
-	(*PathEdge)(nil),                     // 14: headwater.v1.PathEdge
-	(*Change)(nil),                       // 15: headwater.v1.Change
-	(*Acknowledgement)(nil),              // 16: headwater.v1.Acknowledgement
-	(*OriginStatement)(nil),              // 17: headwater.v1.OriginStatement
-	(*Parting)(nil),                      // 18: headwater.v1.Parting
-	(*TimelineEntry)(nil),                // 19: headwater.v1.TimelineEntry
-	(*Paging)(nil),                       // 20: headwater.v1.Paging
-	(*Delivery)(nil),                     // 21: headwater.v1.Delivery
-	(*Page)(nil),                         // 22: headwater.v1.Page
-	(*Incident)(nil),                     // 23: headwater.v1.Incident
-	(*GetIncidentRequest)(nil),           // 24: headwater.v1.GetIncidentRequest
-	(*GetIncidentResponse)(nil),          // 25: headwater.v1.GetIncidentResponse
-	(*ListIncidentsRequest)(nil),         // 26: headwater.v1.ListIncidentsRequest
-	(*ListIncidentsResponse)(nil),        // 27: headwater.v1.ListIncidentsResponse
-	(*WatchIncidentsRequest)(nil),        // 28: headwater.v1.WatchIncidentsRequest
-	(*WatchIncidentsResponse)(nil),       // 29: headwater.v1.WatchIncidentsResponse
-	(*AcknowledgeIncidentRequest)(nil),   // 30: headwater.v1.AcknowledgeIncidentRequest
-	(*AcknowledgeIncidentResponse)(nil),  // 31: headwater.v1.AcknowledgeIncidentResponse
-	(*ResolveIncidentRequest)(nil),       // 32: headwater.v1.ResolveIncidentRequest
-	(*ResolveIncidentResponse)(nil),      // 33: headwater.v1.ResolveIncidentResponse
-	(*AddIncidentNoteRequest)(nil),       // 34: headwater.v1.AddIncidentNoteRequest
-	(*AddIncidentNoteResponse)(nil),      // 35: headwater.v1.AddIncidentNoteResponse
-	(*SetIncidentOriginRequest)(nil),     // 36: headwater.v1.SetIncidentOriginRequest
-	(*SetIncidentOriginResponse)(nil),    // 37: headwater.v1.SetIncidentOriginResponse
-	(*MergeIncidentsRequest)(nil),        // 38: headwater.v1.MergeIncidentsRequest
-	(*MergeIncidentsResponse)(nil),       // 39: headwater.v1.MergeIncidentsResponse
-	(*SplitIncidentRequest)(nil),         // 40: headwater.v1.SplitIncidentRequest
-	(*SplitIncidentResponse)(nil),        // 41: headwater.v1.SplitIncidentResponse
-	(*SetIncidentSeverityRequest)(nil),   // 42: headwater.v1.SetIncidentSeverityRequest
-	(*SetIncidentSeverityResponse)(nil),  // 43: headwater.v1.SetIncidentSeverityResponse
-	(*SetIncidentStatusRequest)(nil),     // 44: headwater.v1.SetIncidentStatusRequest
-	(*SetIncidentStatusResponse)(nil),    // 45: headwater.v1.SetIncidentStatusResponse
-	(*AssignIncidentRoleRequest)(nil),    // 46: headwater.v1.AssignIncidentRoleRequest
-	(*AssignIncidentRoleResponse)(nil),   // 47: headwater.v1.AssignIncidentRoleResponse
-	(*AddIncidentUpdateRequest)(nil),     // 48: headwater.v1.AddIncidentUpdateRequest
-	(*AddIncidentUpdateResponse)(nil),    // 49: headwater.v1.AddIncidentUpdateResponse
-	(*SetIncidentLinkRequest)(nil),       // 50: headwater.v1.SetIncidentLinkRequest
-	(*SetIncidentLinkResponse)(nil),      // 51: headwater.v1.SetIncidentLinkResponse
-	(*DetachIncidentAlertsRequest)(nil),  // 52: headwater.v1.DetachIncidentAlertsRequest
-	(*DetachIncidentAlertsResponse)(nil), // 53: headwater.v1.DetachIncidentAlertsResponse
-	nil,                                  // 54: headwater.v1.Incident.RouteLabelsEntry
-	(*timestamppb.Timestamp)(nil),        // 55: google.protobuf.Timestamp
-	(*ServiceRef)(nil),                   // 56: headwater.v1.ServiceRef
-	(ServiceKind)(0),                     // 57: headwater.v1.ServiceKind
-	(Severity)(0),                        // 58: headwater.v1.Severity
-	(*durationpb.Duration)(nil),          // 59: google.protobuf.Duration
+	(HoldKind)(0),                        // 6: headwater.v1.HoldKind
+	(PageKind)(0),                        // 7: headwater.v1.PageKind
+	(*SeverityStatement)(nil),            // 8: headwater.v1.SeverityStatement
+	(*Closure)(nil),                      // 9: headwater.v1.Closure
+	(*IncidentRole)(nil),                 // 10: headwater.v1.IncidentRole
+	(*IncidentLink)(nil),                 // 11: headwater.v1.IncidentLink
+	(*Reason)(nil),                       // 12: headwater.v1.Reason
+	(*Origin)(nil),                       // 13: headwater.v1.Origin
+	(*ServiceImpact)(nil),                // 14: headwater.v1.ServiceImpact
+	(*PathEdge)(nil),                     // 15: headwater.v1.PathEdge
+	(*Change)(nil),                       // 16: headwater.v1.Change
+	(*Acknowledgement)(nil),              // 17: headwater.v1.Acknowledgement
+	(*OriginStatement)(nil),              // 18: headwater.v1.OriginStatement
+	(*Parting)(nil),                      // 19: headwater.v1.Parting
+	(*TimelineEntry)(nil),                // 20: headwater.v1.TimelineEntry
+	(*Hold)(nil),                         // 21: headwater.v1.Hold
+	(*EscalatedStep)(nil),                // 22: headwater.v1.EscalatedStep
+	(*Paging)(nil),                       // 23: headwater.v1.Paging
+	(*Delivery)(nil),                     // 24: headwater.v1.Delivery
+	(*Page)(nil),                         // 25: headwater.v1.Page
+	(*Incident)(nil),                     // 26: headwater.v1.Incident
+	(*GetIncidentRequest)(nil),           // 27: headwater.v1.GetIncidentRequest
+	(*GetIncidentResponse)(nil),          // 28: headwater.v1.GetIncidentResponse
+	(*ListIncidentsRequest)(nil),         // 29: headwater.v1.ListIncidentsRequest
+	(*ListIncidentsResponse)(nil),        // 30: headwater.v1.ListIncidentsResponse
+	(*WatchIncidentsRequest)(nil),        // 31: headwater.v1.WatchIncidentsRequest
+	(*WatchIncidentsResponse)(nil),       // 32: headwater.v1.WatchIncidentsResponse
+	(*AcknowledgeIncidentRequest)(nil),   // 33: headwater.v1.AcknowledgeIncidentRequest
+	(*AcknowledgeIncidentResponse)(nil),  // 34: headwater.v1.AcknowledgeIncidentResponse
+	(*ResolveIncidentRequest)(nil),       // 35: headwater.v1.ResolveIncidentRequest
+	(*ResolveIncidentResponse)(nil),      // 36: headwater.v1.ResolveIncidentResponse
+	(*AddIncidentNoteRequest)(nil),       // 37: headwater.v1.AddIncidentNoteRequest
+	(*AddIncidentNoteResponse)(nil),      // 38: headwater.v1.AddIncidentNoteResponse
+	(*SetIncidentOriginRequest)(nil),     // 39: headwater.v1.SetIncidentOriginRequest
+	(*SetIncidentOriginResponse)(nil),    // 40: headwater.v1.SetIncidentOriginResponse
+	(*MergeIncidentsRequest)(nil),        // 41: headwater.v1.MergeIncidentsRequest
+	(*MergeIncidentsResponse)(nil),       // 42: headwater.v1.MergeIncidentsResponse
+	(*SplitIncidentRequest)(nil),         // 43: headwater.v1.SplitIncidentRequest
+	(*SplitIncidentResponse)(nil),        // 44: headwater.v1.SplitIncidentResponse
+	(*SetIncidentSeverityRequest)(nil),   // 45: headwater.v1.SetIncidentSeverityRequest
+	(*SetIncidentSeverityResponse)(nil),  // 46: headwater.v1.SetIncidentSeverityResponse
+	(*SetIncidentStatusRequest)(nil),     // 47: headwater.v1.SetIncidentStatusRequest
+	(*SetIncidentStatusResponse)(nil),    // 48: headwater.v1.SetIncidentStatusResponse
+	(*AssignIncidentRoleRequest)(nil),    // 49: headwater.v1.AssignIncidentRoleRequest
+	(*AssignIncidentRoleResponse)(nil),   // 50: headwater.v1.AssignIncidentRoleResponse
+	(*AddIncidentUpdateRequest)(nil),     // 51: headwater.v1.AddIncidentUpdateRequest
+	(*AddIncidentUpdateResponse)(nil),    // 52: headwater.v1.AddIncidentUpdateResponse
+	(*SetIncidentLinkRequest)(nil),       // 53: headwater.v1.SetIncidentLinkRequest
+	(*SetIncidentLinkResponse)(nil),      // 54: headwater.v1.SetIncidentLinkResponse
+	(*DetachIncidentAlertsRequest)(nil),  // 55: headwater.v1.DetachIncidentAlertsRequest
+	(*DetachIncidentAlertsResponse)(nil), // 56: headwater.v1.DetachIncidentAlertsResponse
+	nil,                                  // 57: headwater.v1.Incident.RouteLabelsEntry
+	(*timestamppb.Timestamp)(nil),        // 58: google.protobuf.Timestamp
+	(*ServiceRef)(nil),                   // 59: headwater.v1.ServiceRef
+	(ServiceKind)(0),                     // 60: headwater.v1.ServiceKind
+	(Severity)(0),                        // 61: headwater.v1.Severity
+	(*durationpb.Duration)(nil),          // 62: google.protobuf.Duration
 }
 var file_headwater_v1_incident_proto_depIdxs = []int32{
-	1,  // 0: headwater.v1.SeverityStatement.severity:type_name -> headwater.v1.IncidentSeverity
-	55, // 1: headwater.v1.SeverityStatement.at:type_name -> google.protobuf.Timestamp
-	55, // 2: headwater.v1.Closure.at:type_name -> google.protobuf.Timestamp
-	55, // 3: headwater.v1.IncidentRole.at:type_name -> google.protobuf.Timestamp
-	55, // 4: headwater.v1.IncidentLink.at:type_name -> google.protobuf.Timestamp
-	4,  // 5: headwater.v1.Reason.term:type_name -> headwater.v1.Term
-	56, // 6: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
-	57, // 7: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
-	11, // 8: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
-	56, // 9: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
-	57, // 10: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
-	58, // 11: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
-	55, // 12: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
-	56, // 13: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
-	56, // 14: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
-	59, // 15: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
-	56, // 16: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
-	55, // 17: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
-	55, // 18: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
-	56, // 19: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
-	55, // 20: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
-	56, // 21: headwater.v1.OriginStatement.named:type_name -> headwater.v1.ServiceRef
-	55, // 22: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
-	55, // 23: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	5,  // 24: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
-	55, // 25: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
-	55, // 26: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
-	55, // 27: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
-	55, // 28: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
-	55, // 29: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
-	55, // 30: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
-	6,  // 31: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	55, // 32: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
-	21, // 33: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
-	0,  // 34: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	58, // 35: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	55, // 36: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	55, // 37: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	55, // 38: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	55, // 39: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	12, // 40: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
-	13, // 41: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	56, // 42: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
-	14, // 43: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
-	15, // 44: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
-	16, // 45: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
-	19, // 46: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
-	20, // 47: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
-	22, // 48: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	54, // 49: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	55, // 50: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
-	17, // 51: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
-	18, // 52: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
-	1,  // 53: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
-	7,  // 54: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
-	2,  // 55: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
-	8,  // 56: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
-	9,  // 57: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
-	10, // 58: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
-	2,  // 59: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
-	23, // 60: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
-	3,  // 61: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	23, // 62: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	3,  // 63: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	23, // 64: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	23, // 65: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
-	23, // 66: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
-	23, // 67: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	23, // 68: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
-	23, // 69: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
-	23, // 70: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
-	23, // 71: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
-	1,  // 72: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
-	23, // 73: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
-	2,  // 74: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
-	23, // 75: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
-	23, // 76: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
-	23, // 77: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
-	23, // 78: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
-	23, // 79: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
-	23, // 80: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
-	24, // 81: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	26, // 82: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	28, // 83: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	30, // 84: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	32, // 85: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	34, // 86: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	36, // 87: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
-	38, // 88: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
-	40, // 89: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
-	52, // 90: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
-	42, // 91: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
-	44, // 92: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
-	46, // 93: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
-	48, // 94: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
-	50, // 95: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
-	25, // 96: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	27, // 97: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	29, // 98: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	31, // 99: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	33, // 100: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	35, // 101: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	37, // 102: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
-	39, // 103: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
-	41, // 104: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
-	53, // 105: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
-	43, // 106: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
-	45, // 107: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
-	47, // 108: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
-	49, // 109: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
-	51, // 110: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
-	96, // [96:111] is the sub-list for method output_type
-	81, // [81:96] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	1,   // 0: headwater.v1.SeverityStatement.severity:type_name -> headwater.v1.IncidentSeverity
+	58,  // 1: headwater.v1.SeverityStatement.at:type_name -> google.protobuf.Timestamp
+	58,  // 2: headwater.v1.Closure.at:type_name -> google.protobuf.Timestamp
+	58,  // 3: headwater.v1.IncidentRole.at:type_name -> google.protobuf.Timestamp
+	58,  // 4: headwater.v1.IncidentLink.at:type_name -> google.protobuf.Timestamp
+	4,   // 5: headwater.v1.Reason.term:type_name -> headwater.v1.Term
+	59,  // 6: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
+	60,  // 7: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
+	12,  // 8: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
+	59,  // 9: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
+	60,  // 10: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
+	61,  // 11: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
+	58,  // 12: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
+	59,  // 13: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
+	59,  // 14: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
+	62,  // 15: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
+	59,  // 16: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
+	58,  // 17: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
+	58,  // 18: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
+	59,  // 19: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
+	58,  // 20: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
+	59,  // 21: headwater.v1.OriginStatement.named:type_name -> headwater.v1.ServiceRef
+	58,  // 22: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
+	58,  // 23: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	5,   // 24: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
+	6,   // 25: headwater.v1.Hold.kind:type_name -> headwater.v1.HoldKind
+	58,  // 26: headwater.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	58,  // 27: headwater.v1.EscalatedStep.at:type_name -> google.protobuf.Timestamp
+	58,  // 28: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
+	58,  // 29: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
+	58,  // 30: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
+	58,  // 31: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
+	58,  // 32: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
+	21,  // 33: headwater.v1.Paging.hold:type_name -> headwater.v1.Hold
+	58,  // 34: headwater.v1.Paging.rang_at:type_name -> google.protobuf.Timestamp
+	58,  // 35: headwater.v1.Paging.call_due_at:type_name -> google.protobuf.Timestamp
+	22,  // 36: headwater.v1.Paging.escalated:type_name -> headwater.v1.EscalatedStep
+	58,  // 37: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	7,   // 38: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
+	58,  // 39: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	24,  // 40: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
+	0,   // 41: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
+	61,  // 42: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	58,  // 43: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	58,  // 44: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	58,  // 45: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	58,  // 46: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	13,  // 47: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
+	14,  // 48: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
+	59,  // 49: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	15,  // 50: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
+	16,  // 51: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
+	17,  // 52: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
+	20,  // 53: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
+	23,  // 54: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
+	25,  // 55: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
+	57,  // 56: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	58,  // 57: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	18,  // 58: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
+	19,  // 59: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
+	1,   // 60: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
+	8,   // 61: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
+	2,   // 62: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
+	9,   // 63: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
+	10,  // 64: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
+	11,  // 65: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
+	2,   // 66: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
+	58,  // 67: headwater.v1.Incident.close_at:type_name -> google.protobuf.Timestamp
+	26,  // 68: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
+	3,   // 69: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	26,  // 70: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	3,   // 71: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	26,  // 72: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	26,  // 73: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 74: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 75: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 76: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 77: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 78: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 79: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
+	1,   // 80: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
+	26,  // 81: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
+	2,   // 82: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
+	26,  // 83: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 84: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 85: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 86: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 87: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
+	26,  // 88: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
+	27,  // 89: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	29,  // 90: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	31,  // 91: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	33,  // 92: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	35,  // 93: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	37,  // 94: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	39,  // 95: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
+	41,  // 96: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
+	43,  // 97: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
+	55,  // 98: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
+	45,  // 99: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
+	47,  // 100: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
+	49,  // 101: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
+	51,  // 102: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
+	53,  // 103: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
+	28,  // 104: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	30,  // 105: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	32,  // 106: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	34,  // 107: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	36,  // 108: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	38,  // 109: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	40,  // 110: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
+	42,  // 111: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
+	44,  // 112: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
+	56,  // 113: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
+	46,  // 114: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
+	48,  // 115: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
+	50,  // 116: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
+	52,  // 117: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
+	54,  // 118: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
+	104, // [104:119] is the sub-list for method output_type
+	89,  // [89:104] is the sub-list for method input_type
+	89,  // [89:89] is the sub-list for extension type_name
+	89,  // [89:89] is the sub-list for extension extendee
+	0,   // [0:89] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }
@@ -5121,8 +5391,8 @@ func file_headwater_v1_incident_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_incident_proto_rawDesc), len(file_headwater_v1_incident_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   48,
+			NumEnums:      8,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -744,9 +744,13 @@ type Incident struct {
 	// Where people look, oldest first.
 	Links []*Link `protobuf:"bytes,46,rep,name=links,proto3" json:"links,omitempty"`
 	// Archived, and its record can still be written to.
-	Kept          bool `protobuf:"varint,47,opt,name=kept,proto3" json:"kept,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Kept bool `protobuf:"varint,47,opt,name=kept,proto3" json:"kept,omitempty"`
+	// Steps of the escalation that were taken since the latest opening page.
+	Escalated []*EscalatedStep `protobuf:"bytes,48,rep,name=escalated,proto3" json:"escalated,omitempty"`
+	// When it ends if nothing of it fires again. 0: something fires, or the row is older than that.
+	CloseAtUnixNano int64 `protobuf:"varint,49,opt,name=close_at_unix_nano,json=closeAtUnixNano,proto3" json:"close_at_unix_nano,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
@@ -1108,6 +1112,75 @@ func (x *Incident) GetKept() bool {
 	return false
 }
 
+func (x *Incident) GetEscalated() []*EscalatedStep {
+	if x != nil {
+		return x.Escalated
+	}
+	return nil
+}
+
+func (x *Incident) GetCloseAtUnixNano() int64 {
+	if x != nil {
+		return x.CloseAtUnixNano
+	}
+	return 0
+}
+
+// EscalatedStep is a step of an escalation that was taken.
+type EscalatedStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Condition, time and receivers, in words.
+	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// When.
+	AtUnixNano    int64 `protobuf:"varint,2,opt,name=at_unix_nano,json=atUnixNano,proto3" json:"at_unix_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EscalatedStep) Reset() {
+	*x = EscalatedStep{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EscalatedStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EscalatedStep) ProtoMessage() {}
+
+func (x *EscalatedStep) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EscalatedStep.ProtoReflect.Descriptor instead.
+func (*EscalatedStep) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *EscalatedStep) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *EscalatedStep) GetAtUnixNano() int64 {
+	if x != nil {
+		return x.AtUnixNano
+	}
+	return 0
+}
+
 // SevStatement is an operator's word about how bad an incident is.
 type SevStatement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1125,7 +1198,7 @@ type SevStatement struct {
 
 func (x *SevStatement) Reset() {
 	*x = SevStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1210,7 @@ func (x *SevStatement) String() string {
 func (*SevStatement) ProtoMessage() {}
 
 func (x *SevStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1223,7 @@ func (x *SevStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SevStatement.ProtoReflect.Descriptor instead.
 func (*SevStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SevStatement) GetSev() uint32 {
@@ -1196,7 +1269,7 @@ type Closure struct {
 
 func (x *Closure) Reset() {
 	*x = Closure{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1281,7 @@ func (x *Closure) String() string {
 func (*Closure) ProtoMessage() {}
 
 func (x *Closure) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1294,7 @@ func (x *Closure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closure.ProtoReflect.Descriptor instead.
 func (*Closure) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Closure) GetAtUnixNano() int64 {
@@ -1262,7 +1335,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1347,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1360,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Role) GetName() string {
@@ -1335,7 +1408,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1420,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1433,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Link) GetTitle() string {
@@ -1406,7 +1479,7 @@ type Parting struct {
 
 func (x *Parting) Reset() {
 	*x = Parting{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1491,7 @@ func (x *Parting) String() string {
 func (*Parting) ProtoMessage() {}
 
 func (x *Parting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1504,7 @@ func (x *Parting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parting.ProtoReflect.Descriptor instead.
 func (*Parting) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Parting) GetIncident() string {
@@ -1474,7 +1547,7 @@ type OriginStatement struct {
 
 func (x *OriginStatement) Reset() {
 	*x = OriginStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1559,7 @@ func (x *OriginStatement) String() string {
 func (*OriginStatement) ProtoMessage() {}
 
 func (x *OriginStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1572,7 @@ func (x *OriginStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginStatement.ProtoReflect.Descriptor instead.
 func (*OriginStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OriginStatement) GetService() *Ref {
@@ -1560,7 +1633,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1645,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1658,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Origin) GetService() *Ref {
@@ -1652,7 +1725,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1737,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1750,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Reason) GetText() string {
@@ -1728,7 +1801,7 @@ type ServiceImpact struct {
 
 func (x *ServiceImpact) Reset() {
 	*x = ServiceImpact{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +1813,7 @@ func (x *ServiceImpact) String() string {
 func (*ServiceImpact) ProtoMessage() {}
 
 func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,7 +1826,7 @@ func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceImpact.ProtoReflect.Descriptor instead.
 func (*ServiceImpact) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ServiceImpact) GetService() *Ref {
@@ -1842,7 +1915,7 @@ type PathEdge struct {
 
 func (x *PathEdge) Reset() {
 	*x = PathEdge{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +1927,7 @@ func (x *PathEdge) String() string {
 func (*PathEdge) ProtoMessage() {}
 
 func (x *PathEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +1940,7 @@ func (x *PathEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
 func (*PathEdge) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PathEdge) GetCause() *Ref {
@@ -1938,7 +2011,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1950,7 +2023,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1963,7 +2036,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TimelineEntry) GetAtUnixNano() int64 {
@@ -2016,7 +2089,7 @@ type Acknowledgement struct {
 
 func (x *Acknowledgement) Reset() {
 	*x = Acknowledgement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2101,7 @@ func (x *Acknowledgement) String() string {
 func (*Acknowledgement) ProtoMessage() {}
 
 func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2114,7 @@ func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Acknowledgement) GetAtUnixNano() int64 {
@@ -2087,14 +2160,32 @@ type Paging struct {
 	// The severity that the latest page named.
 	SaidSeverity uint32 `protobuf:"varint,9,opt,name=said_severity,json=saidSeverity,proto3" json:"said_severity,omitempty"`
 	// How many services the latest page said are hit.
-	SaidServices  int64 `protobuf:"varint,10,opt,name=said_services,json=saidServices,proto3" json:"said_services,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SaidServices int64 `protobuf:"varint,10,opt,name=said_services,json=saidServices,proto3" json:"said_services,omitempty"`
+	// What keeps the next page back. Unset: nothing.
+	Hold *Hold `protobuf:"bytes,11,opt,name=hold,proto3" json:"hold,omitempty"`
+	// Pages that rang. 0: none, or the row is older than rings.
+	Rings int64 `protobuf:"varint,12,opt,name=rings,proto3" json:"rings,omitempty"`
+	// When it last rang at all who have it. 0: never.
+	RangAtUnixNano int64 `protobuf:"varint,13,opt,name=rang_at_unix_nano,json=rangAtUnixNano,proto3" json:"rang_at_unix_nano,omitempty"`
+	// correlate.Sev at that ring.
+	RangSev uint32 `protobuf:"varint,14,opt,name=rang_sev,json=rangSev,proto3" json:"rang_sev,omitempty"`
+	// correlate.Sev at the latest ring of any sort.
+	NamedSev uint32 `protobuf:"varint,15,opt,name=named_sev,json=namedSev,proto3" json:"named_sev,omitempty"`
+	// How many services were hit at the ring of rang_at_unix_nano.
+	RangServices int64 `protobuf:"varint,16,opt,name=rang_services,json=rangServices,proto3" json:"rang_services,omitempty"`
+	// Whose it was at the latest ring of any sort. May be empty.
+	RangOwner string `protobuf:"bytes,17,opt,name=rang_owner,json=rangOwner,proto3" json:"rang_owner,omitempty"`
+	// Reminders since the latest opening page.
+	Reminders int64 `protobuf:"varint,18,opt,name=reminders,proto3" json:"reminders,omitempty"`
+	// When it rings next if nothing changes. 0: never.
+	CallDueAtUnixNano int64 `protobuf:"varint,19,opt,name=call_due_at_unix_nano,json=callDueAtUnixNano,proto3" json:"call_due_at_unix_nano,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2197,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2210,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Paging) GetDueAtUnixNano() int64 {
@@ -2192,6 +2283,133 @@ func (x *Paging) GetSaidServices() int64 {
 	return 0
 }
 
+func (x *Paging) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+func (x *Paging) GetRings() int64 {
+	if x != nil {
+		return x.Rings
+	}
+	return 0
+}
+
+func (x *Paging) GetRangAtUnixNano() int64 {
+	if x != nil {
+		return x.RangAtUnixNano
+	}
+	return 0
+}
+
+func (x *Paging) GetRangSev() uint32 {
+	if x != nil {
+		return x.RangSev
+	}
+	return 0
+}
+
+func (x *Paging) GetNamedSev() uint32 {
+	if x != nil {
+		return x.NamedSev
+	}
+	return 0
+}
+
+func (x *Paging) GetRangServices() int64 {
+	if x != nil {
+		return x.RangServices
+	}
+	return 0
+}
+
+func (x *Paging) GetRangOwner() string {
+	if x != nil {
+		return x.RangOwner
+	}
+	return ""
+}
+
+func (x *Paging) GetReminders() int64 {
+	if x != nil {
+		return x.Reminders
+	}
+	return 0
+}
+
+func (x *Paging) GetCallDueAtUnixNano() int64 {
+	if x != nil {
+		return x.CallDueAtUnixNano
+	}
+	return 0
+}
+
+// Hold is what keeps a page back.
+type Hold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// correlate.HoldKind.
+	Kind uint32 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Why, in words.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Until when. 0: not known.
+	UntilUnixNano int64 `protobuf:"varint,3,opt,name=until_unix_nano,json=untilUnixNano,proto3" json:"until_unix_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Hold) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Hold) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Hold) GetUntilUnixNano() int64 {
+	if x != nil {
+		return x.UntilUnixNano
+	}
+	return 0
+}
+
 // Change is something done to a service on purpose.
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2213,7 +2431,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2225,7 +2443,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2238,7 +2456,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Change) GetService() *Ref {
@@ -2298,7 +2516,7 @@ type ChangeState struct {
 
 func (x *ChangeState) Reset() {
 	*x = ChangeState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2310,7 +2528,7 @@ func (x *ChangeState) String() string {
 func (*ChangeState) ProtoMessage() {}
 
 func (x *ChangeState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2323,7 +2541,7 @@ func (x *ChangeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeState.ProtoReflect.Descriptor instead.
 func (*ChangeState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ChangeState) GetChange() *Change {
@@ -2380,7 +2598,7 @@ type HealthState struct {
 
 func (x *HealthState) Reset() {
 	*x = HealthState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2392,7 +2610,7 @@ func (x *HealthState) String() string {
 func (*HealthState) ProtoMessage() {}
 
 func (x *HealthState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2405,7 +2623,7 @@ func (x *HealthState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthState.ProtoReflect.Descriptor instead.
 func (*HealthState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HealthState) GetService() *Ref {
@@ -2505,7 +2723,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2735,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2748,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -2562,7 +2780,7 @@ type Stat struct {
 
 func (x *Stat) Reset() {
 	*x = Stat{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2792,7 @@ func (x *Stat) String() string {
 func (*Stat) ProtoMessage() {}
 
 func (x *Stat) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2805,7 @@ func (x *Stat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stat.ProtoReflect.Descriptor instead.
 func (*Stat) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{22}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Stat) GetKey() string {
@@ -2679,7 +2897,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\x98\x0e\n" +
+	"atUnixNano\"\x86\x0f\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -2732,7 +2950,13 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x06closed\x18, \x01(\v2\x1b.headwater.store.v1.ClosureR\x06closed\x12.\n" +
 	"\x05roles\x18- \x03(\v2\x18.headwater.store.v1.RoleR\x05roles\x12.\n" +
 	"\x05links\x18. \x03(\v2\x18.headwater.store.v1.LinkR\x05links\x12\x12\n" +
-	"\x04kept\x18/ \x01(\bR\x04kept\"f\n" +
+	"\x04kept\x18/ \x01(\bR\x04kept\x12?\n" +
+	"\tescalated\x180 \x03(\v2!.headwater.store.v1.EscalatedStepR\tescalated\x12+\n" +
+	"\x12close_at_unix_nano\x181 \x01(\x03R\x0fcloseAtUnixNano\"E\n" +
+	"\rEscalatedStep\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12 \n" +
+	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
+	"atUnixNano\"f\n" +
 	"\fSevStatement\x12\x10\n" +
 	"\x03sev\x18\x01 \x01(\rR\x03sev\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
@@ -2810,7 +3034,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\fat_unix_nano\x18\x01 \x01(\x03R\n" +
 	"atUnixNano\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\x12\x12\n" +
-	"\x04note\x18\x03 \x01(\tR\x04note\"\xa6\x03\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\"\xe1\x05\n" +
 	"\x06Paging\x12'\n" +
 	"\x10due_at_unix_nano\x18\x01 \x01(\x03R\rdueAtUnixNano\x12-\n" +
 	"\x13opened_at_unix_nano\x18\x02 \x01(\x03R\x10openedAtUnixNano\x12/\n" +
@@ -2823,7 +3047,21 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"saidOrigin\x12#\n" +
 	"\rsaid_severity\x18\t \x01(\rR\fsaidSeverity\x12#\n" +
 	"\rsaid_services\x18\n" +
-	" \x01(\x03R\fsaidServices\"\xb7\x01\n" +
+	" \x01(\x03R\fsaidServices\x12,\n" +
+	"\x04hold\x18\v \x01(\v2\x18.headwater.store.v1.HoldR\x04hold\x12\x14\n" +
+	"\x05rings\x18\f \x01(\x03R\x05rings\x12)\n" +
+	"\x11rang_at_unix_nano\x18\r \x01(\x03R\x0erangAtUnixNano\x12\x19\n" +
+	"\brang_sev\x18\x0e \x01(\rR\arangSev\x12\x1b\n" +
+	"\tnamed_sev\x18\x0f \x01(\rR\bnamedSev\x12#\n" +
+	"\rrang_services\x18\x10 \x01(\x03R\frangServices\x12\x1d\n" +
+	"\n" +
+	"rang_owner\x18\x11 \x01(\tR\trangOwner\x12\x1c\n" +
+	"\treminders\x18\x12 \x01(\x03R\treminders\x120\n" +
+	"\x15call_due_at_unix_nano\x18\x13 \x01(\x03R\x11callDueAtUnixNano\"V\n" +
+	"\x04Hold\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12&\n" +
+	"\x0funtil_unix_nano\x18\x03 \x01(\x03R\runtilUnixNano\"\xb7\x01\n" +
 	"\x06Change\x121\n" +
 	"\aservice\x18\x01 \x01(\v2\x17.headwater.store.v1.RefR\aservice\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -2872,68 +3110,72 @@ func file_headwater_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_headwater_store_v1_store_proto_rawDescData
 }
 
-var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_headwater_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),            // 0: headwater.store.v1.Meta
 	(*ActionItem)(nil),      // 1: headwater.store.v1.ActionItem
 	(*AlertState)(nil),      // 2: headwater.store.v1.AlertState
 	(*Fate)(nil),            // 3: headwater.store.v1.Fate
 	(*Incident)(nil),        // 4: headwater.store.v1.Incident
-	(*SevStatement)(nil),    // 5: headwater.store.v1.SevStatement
-	(*Closure)(nil),         // 6: headwater.store.v1.Closure
-	(*Role)(nil),            // 7: headwater.store.v1.Role
-	(*Link)(nil),            // 8: headwater.store.v1.Link
-	(*Parting)(nil),         // 9: headwater.store.v1.Parting
-	(*OriginStatement)(nil), // 10: headwater.store.v1.OriginStatement
-	(*Origin)(nil),          // 11: headwater.store.v1.Origin
-	(*Reason)(nil),          // 12: headwater.store.v1.Reason
-	(*ServiceImpact)(nil),   // 13: headwater.store.v1.ServiceImpact
-	(*PathEdge)(nil),        // 14: headwater.store.v1.PathEdge
-	(*TimelineEntry)(nil),   // 15: headwater.store.v1.TimelineEntry
-	(*Acknowledgement)(nil), // 16: headwater.store.v1.Acknowledgement
-	(*Paging)(nil),          // 17: headwater.store.v1.Paging
-	(*Change)(nil),          // 18: headwater.store.v1.Change
-	(*ChangeState)(nil),     // 19: headwater.store.v1.ChangeState
-	(*HealthState)(nil),     // 20: headwater.store.v1.HealthState
-	(*AlertId)(nil),         // 21: headwater.store.v1.AlertId
-	(*Stat)(nil),            // 22: headwater.store.v1.Stat
-	(*Ref)(nil),             // 23: headwater.store.v1.Ref
+	(*EscalatedStep)(nil),   // 5: headwater.store.v1.EscalatedStep
+	(*SevStatement)(nil),    // 6: headwater.store.v1.SevStatement
+	(*Closure)(nil),         // 7: headwater.store.v1.Closure
+	(*Role)(nil),            // 8: headwater.store.v1.Role
+	(*Link)(nil),            // 9: headwater.store.v1.Link
+	(*Parting)(nil),         // 10: headwater.store.v1.Parting
+	(*OriginStatement)(nil), // 11: headwater.store.v1.OriginStatement
+	(*Origin)(nil),          // 12: headwater.store.v1.Origin
+	(*Reason)(nil),          // 13: headwater.store.v1.Reason
+	(*ServiceImpact)(nil),   // 14: headwater.store.v1.ServiceImpact
+	(*PathEdge)(nil),        // 15: headwater.store.v1.PathEdge
+	(*TimelineEntry)(nil),   // 16: headwater.store.v1.TimelineEntry
+	(*Acknowledgement)(nil), // 17: headwater.store.v1.Acknowledgement
+	(*Paging)(nil),          // 18: headwater.store.v1.Paging
+	(*Hold)(nil),            // 19: headwater.store.v1.Hold
+	(*Change)(nil),          // 20: headwater.store.v1.Change
+	(*ChangeState)(nil),     // 21: headwater.store.v1.ChangeState
+	(*HealthState)(nil),     // 22: headwater.store.v1.HealthState
+	(*AlertId)(nil),         // 23: headwater.store.v1.AlertId
+	(*Stat)(nil),            // 24: headwater.store.v1.Stat
+	(*Ref)(nil),             // 25: headwater.store.v1.Ref
 }
 var file_headwater_store_v1_store_proto_depIdxs = []int32{
-	23, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
-	23, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
+	25, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
+	25, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
 	3,  // 2: headwater.store.v1.AlertState.fate:type_name -> headwater.store.v1.Fate
-	11, // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
-	13, // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
-	23, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
-	14, // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
-	18, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
-	16, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
-	15, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
-	17, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
-	9,  // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
-	10, // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
-	5,  // 13: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
-	6,  // 14: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
-	7,  // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
-	8,  // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
-	23, // 17: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
-	23, // 18: headwater.store.v1.OriginStatement.named:type_name -> headwater.store.v1.Ref
-	23, // 19: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
-	12, // 20: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
-	23, // 21: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
-	23, // 22: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
-	23, // 23: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
-	23, // 24: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
-	23, // 25: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
-	18, // 26: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
-	23, // 27: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
-	21, // 28: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	12, // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
+	14, // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
+	25, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
+	15, // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
+	20, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
+	17, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
+	16, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
+	18, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
+	10, // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
+	11, // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
+	6,  // 13: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
+	7,  // 14: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
+	8,  // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
+	9,  // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
+	5,  // 17: headwater.store.v1.Incident.escalated:type_name -> headwater.store.v1.EscalatedStep
+	25, // 18: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
+	25, // 19: headwater.store.v1.OriginStatement.named:type_name -> headwater.store.v1.Ref
+	25, // 20: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
+	13, // 21: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
+	25, // 22: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
+	25, // 23: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
+	25, // 24: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
+	25, // 25: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
+	19, // 26: headwater.store.v1.Paging.hold:type_name -> headwater.store.v1.Hold
+	25, // 27: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
+	20, // 28: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
+	25, // 29: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
+	23, // 30: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_store_proto_init() }
@@ -2948,7 +3190,7 @@ func file_headwater_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_store_v1_store_proto_rawDesc), len(file_headwater_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

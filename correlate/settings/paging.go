@@ -1,0 +1,143 @@
+package settings
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/topology/strictyaml"
+)
+
+// reference is a name in the file of something that another section has.
+type reference struct {
+	name string
+	node *yaml.Node
+	path string
+}
+
+func (e *Engine) readPaging(n *yaml.Node, path string) {
+	p := &e.Config.Policy
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "ring_spacing", Read: e.wait(&p.RingSpacing)},
+		{Name: "reminder", Read: func(n *yaml.Node, path string) {
+			v, _ := e.Duration(n, path)
+			p.Reminder = time.Duration(v)
+		}},
+		{Name: "reminders", Read: func(n *yaml.Node, path string) { p.Reminders = e.Integer(n, path, 1) }},
+		{Name: "escalation", Read: func(n *yaml.Node, path string) { e.List(n, path, e.readEscalation) }},
+	})
+}
+
+func (e *Engine) readEscalation(n *yaml.Node, path string) {
+	var policy correlate.EscalationPolicy
+	steps := false
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "matchers", Read: func(n *yaml.Node, path string) { policy.Matchers = e.readMatchers(n, path) }},
+		{Name: "steps", Read: func(n *yaml.Node, path string) {
+			steps = true
+			e.List(n, path, func(n *yaml.Node, path string) { policy.Steps = append(policy.Steps, e.readStep(n, path)) })
+		}},
+	})
+	if n.Kind == yaml.MappingNode && !steps {
+		e.Bad(n, path, "needs steps; write steps: [{after: 10m, when: unacknowledged, to: [secondary]}]")
+	}
+	if list := e.Config.Policy.Escalation; len(list) > 0 && len(list[len(list)-1].Matchers) == 0 {
+		e.Bad(n, path, "is never reached: the policy before it has no matchers and takes every incident; put that one last")
+	}
+	e.Config.Policy.Escalation = append(e.Config.Policy.Escalation, policy)
+}
+
+func (e *Engine) readMatchers(n *yaml.Node, path string) []correlate.Matcher {
+	var matchers []correlate.Matcher
+	e.List(n, path, func(n *yaml.Node, path string) {
+		text, ok := e.Scalar(n, path, `a matcher such as sev="SEV1"`)
+		if !ok {
+			return
+		}
+		m, err := correlate.ParseMatcher(text)
+		if err != nil {
+			e.Bad(n, path, "%v", err)
+			return
+		}
+		matchers = append(matchers, m)
+	})
+	return matchers
+}
+
+// noProgressAfter is the time of a step on no progress that names none.
+const noProgressAfter = 30 * time.Minute
+
+func (e *Engine) readStep(n *yaml.Node, path string) correlate.EscalationStep {
+	var step correlate.EscalationStep
+	after, when, to := false, false, false
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "after", Read: func(n *yaml.Node, path string) {
+			after = true
+			v, _ := e.Duration(n, path)
+			step.After = time.Duration(v)
+		}},
+		{Name: "when", Read: func(n *yaml.Node, path string) {
+			when = true
+			name, ok := e.Scalar(n, path, "a condition such as unacknowledged")
+			if !ok {
+				return
+			}
+			var err error
+			if step.When, err = correlate.ParseEscalationCondition(name); err != nil {
+				e.Bad(n, path, "%v", err)
+			}
+		}},
+		{Name: "to", Read: func(n *yaml.Node, path string) {
+			to = true
+			step.To = e.readReceivers(n, path)
+		}},
+	})
+	switch {
+	case n.Kind != yaml.MappingNode:
+	case !to:
+		e.Bad(n, path, "needs to; write to: [RECEIVER]")
+	case !after && !when:
+		e.Bad(n, path, "needs after or when; without either it is the route that should lead there")
+	case !after && step.When == correlate.EscalateNoProgress:
+		step.After = noProgressAfter
+	case !after && step.When == correlate.EscalateUnacknowledged:
+		e.Bad(n, path, "needs after: nobody can have acknowledged at once; write after: 10m")
+	}
+	return step
+}
+
+func (e *Engine) readReceivers(n *yaml.Node, path string) []string {
+	var names []string
+	e.List(n, path, func(n *yaml.Node, path string) {
+		name, ok := e.Scalar(n, path, "the name of a receiver")
+		switch {
+		case !ok:
+		case slices.Contains(names, name):
+			e.Bad(n, path, "%q is listed twice; remove one", name)
+		default:
+			names = append(names, name)
+			e.receivers = append(e.receivers, reference{name, n, path})
+		}
+	})
+	if target := strictyaml.Target(n); target.Kind == yaml.SequenceNode && len(target.Content) == 0 {
+		e.Bad(n, path, "names nobody; name at least one receiver")
+	}
+	return names
+}
+
+// CheckReceivers reports the receivers that the policy names and known does not have.
+func (e *Engine) CheckReceivers(known []string) {
+	for _, r := range e.receivers {
+		if slices.Contains(known, r.name) {
+			continue
+		}
+		have := "there are none"
+		if len(known) > 0 {
+			have = "there are " + strings.Join(known, ", ")
+		}
+		e.Bad(r.node, r.path, "there is no receiver %q under receivers; %s", r.name, have)
+	}
+}
