@@ -112,6 +112,14 @@ alertmanager: ## Build a real Alertmanager into .tmp/bin, for trying things out
 prometheus: ## Build a real Prometheus into .tmp/bin, for trying things out
 	bash .ci/prometheus .tmp/bin
 
+.PHONY: client
+client: ## Generate the TypeScript client into api/client/dist
+	@bash .ci/client generate
+
+.PHONY: client-example
+client-example: ## Build the client's example page into .tmp/client/example
+	@bash .ci/client example
+
 .PHONY: watching
 watching: ## Check and test the Prometheus rules and the Grafana dashboards in deploy/
 	@bash .ci/watching

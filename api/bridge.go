@@ -20,8 +20,8 @@ import (
 // over conn, usually a [Loopback]. services is what grpc.Server.GetServiceInfo returns.
 // Methods that stream from the client are not served: browsers cannot.
 //
-// Requests that a browser sends from another site are refused, as by [RESTHandler].
-func BridgeHandler(conn grpc.ClientConnInterface, services map[string]grpc.ServiceInfo) (http.Handler, error) {
+// Browsers may use it from the sites that [RESTHandler] allows.
+func BridgeHandler(conn grpc.ClientConnInterface, services map[string]grpc.ServiceInfo, origins Origins) (http.Handler, error) {
 	mux := http.NewServeMux()
 	for name := range services {
 		d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
@@ -39,7 +39,7 @@ func BridgeHandler(conn grpc.ClientConnInterface, services map[string]grpc.Servi
 			}
 		}
 	}
-	return http.NewCrossOriginProtection().Handler(mux), nil
+	return origins.guard(mux)
 }
 
 func bridgeMethod(conn grpc.ClientConnInterface, path string, m protoreflect.MethodDescriptor) http.Handler {

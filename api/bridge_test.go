@@ -89,7 +89,7 @@ func TestConnectSpeaksJSON(t *testing.T) {
 }
 
 func TestBridgeRefusesServicesWithoutDescriptor(t *testing.T) {
-	if _, err := BridgeHandler(nil, map[string]grpc.ServiceInfo{"nobody.knows.Me": {}}); err == nil {
+	if _, err := BridgeHandler(nil, map[string]grpc.ServiceInfo{"nobody.knows.Me": {}}, Origins{}); err == nil {
 		t.Error("accepted")
 	}
 }

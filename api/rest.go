@@ -32,9 +32,8 @@ const maxRESTBody = 2 * maxRecvBytes
 // field that does not exist is an error. A watch is one object a line, each within
 // {"result": …}, or {"error": …} as the last.
 //
-// Requests that a browser sends from another site are refused: a password that the
-// browser remembers must not let any page acknowledge an incident.
-func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handler, error) {
+// Browsers may use it from Headwater's own pages and from the sites in origins.
+func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface, origins Origins) (http.Handler, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, jsonLines{&runtime.JSONPb{
 			MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true},
@@ -78,14 +77,23 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handl
 			return nil, fmt.Errorf("register REST paths: %w", err)
 		}
 	}
-	return http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, maxRESTBody)), nil
+	if err := mux.HandlePath(http.MethodGet, "/api/v1/openapi.json", serveOpenAPI); err != nil {
+		return nil, fmt.Errorf("register REST paths: %w", err)
+	}
+	return origins.guard(http.MaxBytesHandler(mux, maxRESTBody))
+}
+
+// serveOpenAPI serves the document that clients are generated from.
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request, _ map[string]string) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(pb.OpenAPI) // the client may be gone
 }
 
 // routingError answers in words what matched no path.
 func routingError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
 	switch code {
 	case http.StatusNotFound:
-		err := status.Error(codes.NotFound, "there is no "+r.URL.Path+"; the paths are in proto/headwater/v1/openapi.swagger.json")
+		err := status.Error(codes.NotFound, "there is no "+r.URL.Path+"; the paths are in /api/v1/openapi.json")
 		runtime.HTTPError(ctx, mux, m, w, r, err)
 	case http.StatusMethodNotAllowed:
 		err := status.Error(codes.Unimplemented, r.Method+" is not allowed on "+r.URL.Path)

@@ -15,14 +15,17 @@ import (
 )
 
 // web is the rig's REST and browser face on a real port.
-func (r *rig) web(t testing.TB) *httptest.Server {
+func (r *rig) web(t testing.TB) *httptest.Server { return r.webFor(t, Origins{}) }
+
+// webFor is that, for browsers at other sites as well.
+func (r *rig) webFor(t testing.TB, origins Origins) *httptest.Server {
 	t.Helper()
 	srv, conn := r.serve(t)
-	rest, err := RESTHandler(t.Context(), conn)
+	rest, err := RESTHandler(t.Context(), conn, origins)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bridge, err := BridgeHandler(conn, srv.GetServiceInfo())
+	bridge, err := BridgeHandler(conn, srv.GetServiceInfo(), origins)
 	if err != nil {
 		t.Fatal(err)
 	}

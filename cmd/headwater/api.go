@@ -77,12 +77,12 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 		stopGRPC(ctx, inner)
 		return err
 	})
-	rest, err := api.RESTHandler(context.Background(), loopback)
+	rest, err := api.RESTHandler(context.Background(), loopback, s.o.origins)
 	if err != nil {
 		return nil, err
 	}
 	services := inner.GetServiceInfo()
-	bridge, err := api.BridgeHandler(loopback, services)
+	bridge, err := api.BridgeHandler(loopback, services, s.o.origins)
 	if err != nil {
 		return nil, fmt.Errorf("serve gRPC-Web: %w", err)
 	}

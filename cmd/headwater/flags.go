@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
+	"github.com/headwater-sre/headwater/api"
 	"github.com/headwater-sre/headwater/ingest/bus"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
@@ -24,6 +25,7 @@ type serveFlags struct {
 	externalURL string
 	lifecycle   bool
 	grpcAddress string
+	origins     []string
 
 	natsURL, natsCredentials  string
 	natsCA, natsCert, natsKey string
@@ -38,6 +40,7 @@ func registerServe(cli *kingpin.Application) *serveFlags {
 	f.web = kingpinflag.AddFlags(cmd, ":9097")
 	cmd.Flag("web.external-url", "The address under which people reach this server, for links in pages. Default: this host's name and the web port.").PlaceHolder("URL").StringVar(&f.externalURL)
 	cmd.Flag("web.enable-lifecycle", "Allow POST /-/reload.").BoolVar(&f.lifecycle)
+	cmd.Flag("web.cors.origin", "Site whose pages may use the API from a browser, such as https://dashboards.example. Repeatable. Default: none but our own.").PlaceHolder("ORIGIN").StringsVar(&f.origins)
 	cmd.Flag("grpc.listen-address", "Address for gRPC. TLS and passwords are those of --web.config.file. Empty: no gRPC port.").Default(":9098").StringVar(&f.grpcAddress)
 	cmd.Flag("nats.url", "External NATS server with JetStream, several of one cluster separated by commas. Default: one within this process.").PlaceHolder("URL").StringVar(&f.natsURL)
 	cmd.Flag("nats.credentials-file", "NATS credentials (.creds).").PlaceHolder("FILE").StringVar(&f.natsCredentials)
@@ -69,6 +72,9 @@ func (f *serveFlags) options() (serverOptions, error) {
 		errs = append(errs, err)
 	}
 	var err error
+	if o.origins, err = api.ParseOrigins(f.origins); err != nil {
+		errs = append(errs, fmt.Errorf("--web.cors.origin: %w", err))
+	}
 	if o.externalURL, err = parseExternalURL(f.externalURL); err != nil {
 		errs = append(errs, err)
 	}

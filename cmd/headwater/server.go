@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
 
+	"github.com/headwater-sre/headwater/api"
 	dashboard "github.com/headwater-sre/headwater/api/web"
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/driver"
@@ -40,6 +41,7 @@ type serverOptions struct {
 	externalURL *url.URL // nil: made from the host's name and the web port
 	lifecycle   bool
 	grpcAddress string // empty: no gRPC port
+	origins     api.Origins
 	bus         bus.Options
 
 	// reload has an element when the configuration is to be read again. May be nil.

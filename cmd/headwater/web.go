@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/headwater-sre/headwater/api"
 )
 
 const (
@@ -35,6 +37,7 @@ type webServer struct {
 	handler   http.Handler
 	ready     func() error
 	lifecycle bool
+	origins   api.Origins
 	reload    func(context.Context) error
 
 	app atomic.Pointer[http.Handler] // nil: still starting
@@ -44,7 +47,7 @@ type webServer struct {
 }
 
 func newWebServer(o serverOptions, reg *prometheus.Registry, ready func() error, reload func(context.Context) error, log *slog.Logger) *webServer {
-	w := &webServer{log: log, flags: o.web, ready: ready, lifecycle: o.lifecycle, reload: reload}
+	w := &webServer{log: log, flags: o.web, ready: ready, lifecycle: o.lifecycle, origins: o.origins, reload: reload}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.InstrumentMetricHandler(reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg, EnableOpenMetrics: true})))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "Headwater is healthy.") })
@@ -182,7 +185,7 @@ func (w *webServer) mount(app http.Handler, guards func(path string) bool) {
 
 func (w *webServer) exempt(r *http.Request) bool {
 	guards := w.guards.Load()
-	return guards != nil && r.Method == http.MethodPost && (*guards)(r.URL.Path)
+	return w.origins.Preflight(r) || guards != nil && r.Method == http.MethodPost && (*guards)(r.URL.Path)
 }
 
 func (w *webServer) serveApp(rw http.ResponseWriter, r *http.Request) {
