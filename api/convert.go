@@ -65,6 +65,29 @@ func incidentToProto(i *correlate.Incident) *pb.Incident {
 		Closed:                 closureToProto(i.Closed),
 		Roles:                  mapped(i.Roles, roleToProto),
 		Links:                  mapped(i.Links, linkToProto),
+		Remedy:                 i.Remedy,
+		SeenBefore:             seenBeforeToProto(i),
+	}
+}
+
+func seenBeforeToProto(i *correlate.Incident) *pb.SeenBefore {
+	b := i.SeenBefore
+	if b.Times == 0 {
+		return nil
+	}
+	return &pb.SeenBefore{
+		Times: int32(b.Times), TypicalDuration: durationToProto(b.Typical), Latest: mapped(b.Latest, recurrenceToProto),
+		ActionItems: mapped(b.OpenItems, func(a correlate.OpenItem) *pb.RecurrenceActionItem {
+			return &pb.RecurrenceActionItem{Id: a.ID, Text: a.Text, Assignee: a.Assignee}
+		}),
+		ActionItemCount: int32(b.OpenItemCount), Lines: b.Lines(i.OpenedAt),
+	}
+}
+
+func recurrenceToProto(r correlate.Recurrence) *pb.Recurrence {
+	return &pb.Recurrence{
+		Incident: r.Incident, EndedAt: timeToProto(r.EndedAt), Duration: durationToProto(r.Lasted),
+		EndedBy: r.EndedBy, SameOrigin: r.SameOrigin, Overlap: r.Overlap,
 	}
 }
 

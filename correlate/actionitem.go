@@ -135,14 +135,14 @@ func (e *Engine) addActionItem(c *Command) string {
 		text += " (" + row.Assignee + ")"
 	}
 	e.noteAction(row, c.Actor, text)
+	e.recallAbout(row.Incident)
 	return ""
 }
 
 // everHad reports whether an id is that of an incident, remembered or not.
 func (e *Engine) everHad(id string) bool {
-	var number uint64
-	_, err := fmt.Sscanf(id, "INC-%d", &number)
-	return err == nil && incidentID(number) == id && number > 0 && number < e.meta.NextIncident
+	number := incidentNumber(id)
+	return number > 0 && number < e.meta.NextIncident
 }
 
 func (e *Engine) editActionItem(c *Command) string {
@@ -171,6 +171,7 @@ func (e *Engine) editActionItem(c *Command) string {
 	}
 	if text := row.changesFrom(was); text != "" {
 		e.noteAction(row, c.Actor, withText(text, c.Text))
+		e.recallAbout(row.Incident)
 	}
 	return ""
 }

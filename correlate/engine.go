@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/headwater-sre/headwater/topology"
@@ -23,6 +25,7 @@ type Engine struct {
 	health    map[checkKey]*HealthState
 	changes   []*ChangeState // by Pos
 	actions   map[string]*ActionItem
+	memory    memory
 	stats     map[string]Stat
 
 	// Derived from the state, rebuilt by Restore.
@@ -69,7 +72,7 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, meta: snapshot.Meta,
 		items: map[AlertID]*item{}, incidents: map[string]*incident{}, records: map[string]*incident{}, actions: map[string]*ActionItem{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
-		latest: map[string]*item{}, names: map[string]verdict{}, forgetting: map[checkKey]time.Time{},
+		memory: newMemory(), latest: map[string]*item{}, names: map[string]verdict{}, forgetting: map[checkKey]time.Time{},
 	}
 	if e.meta.NextIncident == 0 {
 		e.meta.NextIncident = 1
@@ -125,6 +128,9 @@ func (e *Engine) load(s *Snapshot) error {
 	for _, a := range s.Actions {
 		e.actions[a.ID] = a
 	}
+	for _, p := range s.Past {
+		e.memory.enter(p)
+	}
 	for _, st := range s.Stats {
 		e.stats[st.Key] = st
 	}
@@ -157,6 +163,7 @@ func (e *Engine) Snapshot() *Snapshot {
 		s.Incidents = append(s.Incidents, inc.row)
 	}
 	s.Actions = sortedActions(e.actions)
+	s.Past = sortPast(slices.Collect(maps.Values(e.memory.past)))
 	s.Health = slices.Collect(maps.Values(e.health))
 	s.Stats = slices.Collect(maps.Values(e.stats))
 	slices.SortFunc(s.Alerts, func(a, b *AlertState) int { return a.ID().compare(b.ID()) })
@@ -290,6 +297,16 @@ func (e *Engine) alerting(n nodeID) bool { return e.live[n] > 0 }
 
 // incidentID renders an incident's number.
 func incidentID(number uint64) string { return fmt.Sprintf("INC-%d", number) }
+
+// incidentNumber is the inverse of incidentID; 0: id is none.
+func incidentNumber(id string) uint64 {
+	digits, _ := strings.CutPrefix(id, "INC-")
+	number, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || incidentID(number) != id {
+		return 0
+	}
+	return number
+}
 
 // NextDeadline is when the engine next wants to be stepped even if nothing
 // happens; false when nothing is due ever.

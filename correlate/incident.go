@@ -390,6 +390,11 @@ type Incident struct {
 	// Labels and annotations for routing a page: environment, namespace, owner, tier … see [Incident.RouteLabels].
 	Environment     string
 	TopologyVersion string
+	// Remedy is what people said ended it: with the resolve, else when they began to mitigate,
+	// else when they closed it; empty: nothing.
+	Remedy string
+	// SeenBefore is what was remembered of incidents like it.
+	SeenBefore SeenBefore
 	// Archived: the engine has forgotten its alerts, and none can join it any more. While it
 	// is Kept, people can still write to its record; then the row is history.
 	Archived, Kept bool
@@ -545,6 +550,7 @@ type Delta struct {
 	Changes   []*ChangeState
 	Stats     []Stat
 	Actions   []*ActionItem
+	Past      []*Past
 	Topology  *topology.Spec // non-nil when the graph changed
 	Pages     []*Page
 	// Rejected says why a command or a topology report was not carried out; empty when it was.
@@ -561,5 +567,6 @@ type Snapshot struct {
 	Changes   []*ChangeState
 	Stats     []Stat
 	Actions   []*ActionItem
+	Past      []*Past
 	Topology  *topology.Spec
 }

@@ -402,6 +402,9 @@ func (e *Engine) applyToIncident(c *Command) string {
 	if refusal == "" {
 		e.judgePaging(inc) // what people do ends reminders, is progress, and may be worth an edit
 	}
+	if inc.row.State == IncidentResolved {
+		e.remember(inc) // what was said of it after its end
+	}
 	return refusal
 }
 

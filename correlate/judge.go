@@ -86,6 +86,7 @@ func (e *Engine) describe(inc *incident, p *partitioner, ranking []ranked) {
 	row.Services = e.impacts(s, distance, left)
 	row.Changes = e.changesNear(s, ranking, distance)
 	row.Runbooks = e.runbooks(row, s)
+	row.SeenBefore = e.recall(row)
 	row.Title = title(row, s)
 }
 

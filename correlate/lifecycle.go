@@ -62,6 +62,7 @@ func (e *Engine) closeIncident(inc *incident, why string) {
 		}
 		e.fateAtEnd(it, why)
 	}
+	e.remember(inc)
 	e.scheduleIncident(inc)
 }
 
@@ -110,7 +111,8 @@ func (e *Engine) reopenFor(it *item) {
 func (e *Engine) reopen(inc *incident, counted *item, status Status) {
 	row := e.editIncident(inc)
 	row.State, row.ResolvedAt, row.QuietSince, row.ResolvedBy = IncidentOpen, time.Time{}, time.Time{}, ""
-	row.Ack, row.Closed, row.Status = nil, nil, status
+	row.Ack, row.Closed, row.Status, row.Remedy = nil, nil, status, ""
+	e.remember(inc)
 	e.unsettle(inc)
 	for _, old := range inc.items {
 		if e.counts(old) && old != counted {

@@ -73,6 +73,9 @@ func (e *Engine) setStatus(inc *incident, c *Command) string {
 	case !inc.open():
 		return e.reopenCommand(inc, c)
 	}
+	if c.Status == StatusMitigating {
+		e.noteRemedy(inc, c.Text)
+	}
 	e.progress(inc, c.Status, c.Actor, c.Text)
 	return ""
 }
@@ -82,6 +85,13 @@ func (e *Engine) progress(inc *incident, to Status, actor, text string) {
 	was := inc.row.Status
 	e.editIncident(inc).Status = to
 	e.note(inc, TimelineStatus, actor, withText(fmt.Sprintf("%s, was %s", to, was), text))
+}
+
+// noteRemedy keeps what somebody said will end, or ended, an incident.
+func (e *Engine) noteRemedy(inc *incident, text string) {
+	if text = strings.TrimSpace(text); text != "" {
+		e.editIncident(inc).Remedy = text
+	}
 }
 
 func orList(statuses []Status) string {
@@ -100,6 +110,7 @@ func (e *Engine) resolveCommand(inc *incident, c *Command) string {
 		return fmt.Sprintf("%s is already %s", c.Incident, inc.row.Status)
 	}
 	e.editIncident(inc).ResolvedBy = actorOr(c.Actor)
+	e.noteRemedy(inc, c.Text)
 	e.note(inc, TimelineEnded, c.Actor, withText("resolved", c.Text))
 	e.closeIncident(inc, "resolved by "+actorOr(c.Actor))
 	return ""
@@ -111,6 +122,9 @@ func (e *Engine) closeCommand(inc *incident, c *Command) string {
 	}
 	row := e.editIncident(inc)
 	row.Status, row.Closed = StatusClosed, &Closure{At: e.meta.Now, By: actorOr(c.Actor), Note: c.Text}
+	if row.Remedy == "" {
+		e.noteRemedy(inc, c.Text)
+	}
 	e.note(inc, TimelineClosed, c.Actor, withText("closed", c.Text))
 	return ""
 }

@@ -138,6 +138,7 @@ func TestASnapshotsRowsMayComeInAnyOrder(t *testing.T) {
 		s.Changes = rapid.Permutation(s.Changes).Draw(t, "changes")
 		s.Stats = rapid.Permutation(s.Stats).Draw(t, "stats")
 		s.Actions = rapid.Permutation(s.Actions).Draw(t, "action items")
+		s.Past = rapid.Permutation(s.Past).Draw(t, "past")
 		shuffled := restore(t, correlate.Config{}, s)
 		if diff := cmp.Diff(play(e, inputs[cut:]), play(shuffled, inputs[cut:])); diff != "" {
 			t.Fatalf("from cut %d on (-snapshot +shuffled):\n%s", cut, diff)

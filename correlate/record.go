@@ -174,6 +174,9 @@ func (e *Engine) inheritRecord(gone, into *incident) {
 		}
 	}
 	row.Links, into.linkedFor = links, linkedFor{}
+	if row.Remedy == "" {
+		row.Remedy = from.Remedy
+	}
 	e.moveActionItems(from.ID, row.ID)
 	e.regrade(into)
 }

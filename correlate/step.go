@@ -21,6 +21,7 @@ type stepState struct {
 	rejected  string
 	recount   []*incident // their counting is set
 	actions   map[string]*ActionItem
+	past      map[string]bool
 	source    string // of the command that is being carried out
 }
 
@@ -73,6 +74,9 @@ func (e *Engine) finish() *Delta {
 	}
 	if len(e.step.actions) > 0 {
 		d.Actions = sortedActions(e.step.actions)
+	}
+	if len(e.step.past) > 0 {
+		d.Past = e.touchedPast()
 	}
 	e.reset()
 	return d

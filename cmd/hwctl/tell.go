@@ -293,6 +293,12 @@ func (p *paragraphs) history(i *headwaterv1.Incident) {
 		}
 		p.line("Changed", "%s", text)
 	}
+	if i.GetRemedy() != "" {
+		p.line("Ended by", "%q", clean(i.GetRemedy()))
+	}
+	for _, text := range i.GetSeenBefore().GetLines() {
+		p.line("Before", "%s", clean(text))
+	}
 	for _, g := range i.GetGaps() {
 		p.line("Gaps", "%s", clean(g))
 	}

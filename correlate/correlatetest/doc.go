@@ -96,6 +96,8 @@
 //	want severity <severity> | state open|resolved|merged | acknowledged by <who>
 //	want sev SEV2 | status <status> | role <role> [<who>] | link <title> [<url>]
 //	want action-item AI-1 <status> [<assignee> [<incident>]]
+//	want seen 2 [INC-2 INC-1]                 how often before, and which were the last
+//	want remembers "text"                     of those before, in the words of a page
 //	want timeline "text" "text" …             in this order
 //	want rejected "text"
 //

@@ -1,6 +1,7 @@
 package correlatetest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -25,6 +26,7 @@ type Ledger struct {
 	changes  map[uint64]*correlate.ChangeState
 	stats    map[string]correlate.Stat
 	actions  map[uint64]*correlate.ActionItem
+	past     map[string]*correlate.Past
 	snapshot correlate.Snapshot // Topology only
 	problems []string
 	fresh    []*correlate.Page // since the latest Check
@@ -35,6 +37,7 @@ func NewLedger() *Ledger {
 	return &Ledger{
 		Alerts: map[correlate.AlertID]*correlate.AlertState{}, Incidents: map[string]*correlate.Incident{}, Pages: map[string][]*correlate.Page{},
 		health: map[string]*correlate.HealthState{}, changes: map[uint64]*correlate.ChangeState{}, stats: map[string]correlate.Stat{}, actions: map[uint64]*correlate.ActionItem{},
+		past: map[string]*correlate.Past{},
 	}
 }
 
@@ -71,6 +74,13 @@ func (l *Ledger) Apply(d *correlate.Delta) {
 			l.problem("%s has revision %d in the delta of %d", a.ID, a.Revision, d.Meta.Pos)
 		}
 		l.actions[a.Number] = a
+	}
+	for _, p := range d.Past {
+		if p.Forgotten {
+			delete(l.past, p.Incident)
+		} else {
+			l.past[p.Incident] = p
+		}
 	}
 	for _, s := range d.Stats {
 		if s.Count == 0 {
@@ -200,6 +210,7 @@ func (l *Ledger) Snapshot() *correlate.Snapshot {
 			s.Actions = append(s.Actions, a)
 		}
 	}
+	s.Past = slices.SortedFunc(maps.Values(l.past), func(a, b *correlate.Past) int { return cmp.Compare(a.Number, b.Number) })
 	for _, k := range slices.Sorted(maps.Keys(l.stats)) {
 		s.Stats = append(s.Stats, l.stats[k])
 	}

@@ -54,6 +54,7 @@ func init() { // the table and the checks refer to each other
 		"together": (*question).together, "apart": (*question).apart, "about": (*question).about, "fate": (*question).fate,
 		"severity": (*question).severity, "state": (*question).state, "acknowledged by": (*question).acknowledgedBy,
 		"sev": (*question).sev, "status": (*question).status, "role": (*question).role, "link": (*question).linked, "action-item": (*question).actionItem,
+		"seen": (*question).seen, "remembers": (*question).remembers,
 		"timeline": (*question).timeline, "rejected": (*question).refused,
 	}
 }

@@ -63,6 +63,7 @@ func annotations(s *Sheet) model.LabelSet {
 	put("next", s.NextText())
 	put("changes", strings.Join(s.ChangeTexts(), "\n"))
 	put("gaps", strings.Join(s.Gaps, "\n"))
+	put("seen_before", strings.Join(s.SeenBefore, "\n"))
 	if len(s.Runbooks) > 0 {
 		put("runbook_url", s.Runbooks[0])
 	}

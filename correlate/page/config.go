@@ -256,6 +256,7 @@ var pagerdutyDetails = map[string]string{
 	"next":        `{{ (headwater .).Next | toJson }}`,
 	"changes":     `{{ (headwater .).ChangeTexts | toJson }}`,
 	"gaps":        `{{ (headwater .).Gaps | toJson }}`,
+	"seen_before": `{{ (headwater .).SeenBefore | toJson }}`,
 	"firing":      `{{ (headwater .).QuotedTexts | toJson }}`,
 	"num_firing":  `{{ (headwater .).Firing }}`,
 	"num_alerts":  `{{ (headwater .).Alerts }}`,

@@ -20,6 +20,7 @@ const (
 	maxChanges  = 3
 	maxGaps     = 3
 	maxRunbooks = 3
+	maxEarlier  = 2
 	maxLinks    = 6
 	maxRoles    = 4
 	maxQuoted   = 20  // member alerts in the machine-readable form
@@ -73,9 +74,13 @@ type Sheet struct {
 	NextMore  int       `json:"next_more,omitempty"`
 	Changes   []Change  `json:"changes,omitempty"`
 	Gaps      []string  `json:"gaps,omitempty"`
-	Runbooks  []string  `json:"runbooks,omitempty"`
-	Links     []Link    `json:"links,omitempty"` // the incident's own: dashboards, the bridge …
-	Quoted    []Quote   `json:"quoted_alerts,omitempty"`
+	// SeenBefore says how often there was one like it, how that ended and what is still to be done;
+	// Earlier are the last of them.
+	SeenBefore []string  `json:"seen_before,omitempty"`
+	Earlier    []Earlier `json:"earlier,omitempty"`
+	Runbooks   []string  `json:"runbooks,omitempty"`
+	Links      []Link    `json:"links,omitempty"` // the incident's own: dashboards, the bridge …
+	Quoted     []Quote   `json:"quoted_alerts,omitempty"`
 	// Note is the only alert's own summary, when the incident is one alert.
 	Note string `json:"note,omitempty"`
 }
@@ -106,6 +111,15 @@ type Change struct {
 type Link struct {
 	Title string `json:"title"`
 	URL   string `json:"url"`
+}
+
+// Earlier is an incident like this one, which is over.
+type Earlier struct {
+	Incident string    `json:"incident"`
+	URL      string    `json:"url,omitempty"` // of its page
+	EndedAt  time.Time `json:"ended_at"`
+	// EndedBy is what people said ended it.
+	EndedBy string `json:"ended_by,omitempty"`
 }
 
 // Quote is one member alert.
@@ -145,6 +159,7 @@ func NewSheet(p *correlate.Page, externalURL string) *Sheet {
 	s.addOrigin(inc)
 	s.addImpact(inc)
 	s.addChanges(inc)
+	s.addMemory(inc, externalURL)
 	s.addAlerts(p, inc)
 	return s
 }
@@ -262,6 +277,18 @@ func (s *Sheet) addChanges(inc *correlate.Incident) {
 			text += " (" + line(c.Summary) + ")"
 		}
 		s.Changes = append(s.Changes, Change{text, line(c.Link)})
+	}
+}
+
+func (s *Sheet) addMemory(inc *correlate.Incident, externalURL string) {
+	before := inc.SeenBefore.Lines(inc.OpenedAt)
+	s.SeenBefore = lines(before, len(before))
+	for _, r := range inc.SeenBefore.Latest[:min(len(inc.SeenBefore.Latest), maxEarlier)] {
+		e := Earlier{Incident: r.Incident, EndedAt: r.EndedAt.UTC(), EndedBy: line(r.EndedBy)}
+		if externalURL != "" {
+			e.URL = externalURL + "/incidents/" + r.Incident
+		}
+		s.Earlier = append(s.Earlier, e)
 	}
 }
 

@@ -97,6 +97,11 @@ func (s *Sheet) links() []link {
 	for _, l := range s.Links {
 		links = append(links, link{l.Title, l.URL})
 	}
+	for _, e := range s.Earlier {
+		if e.URL != "" {
+			links = append(links, link{e.Incident, e.URL})
+		}
+	}
 	changes := 0
 	for _, c := range s.Changes {
 		if c.Link != "" {

@@ -185,6 +185,7 @@ func (s *Sheet) Sections() []Section {
 	add("Status", s.People())
 	add("Silenced", s.silencedText())
 	add("Changed", s.ChangeTexts()...)
+	add("Seen before", s.SeenBefore...)
 	add("Gaps", s.Gaps...)
 	if s.Truncated > 0 {
 		add("Note", fmt.Sprintf("senders left out %d more alerts", s.Truncated))

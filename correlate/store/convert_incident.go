@@ -57,6 +57,8 @@ func incidentToProto(i *correlate.Incident) *storev1.Incident {
 		Roles:                 each(i.Roles, roleToProto),
 		Links:                 each(i.Links, linkToProto),
 		Kept:                  i.Kept,
+		Remedy:                i.Remedy,
+		SeenBefore:            seenBeforeToProto(i.SeenBefore),
 	}
 	if s := i.SetOrigin; s != nil {
 		out.SetOrigin = &storev1.OriginStatement{Service: refToProto(s.Service), AtUnixNano: timeToNano(s.At), By: s.By, Note: s.Note, Named: each(s.Named, refToProto)}
@@ -100,6 +102,8 @@ func incidentFromProto(i *storev1.Incident) *correlate.Incident {
 		Roles:           each(i.GetRoles(), roleFromProto),
 		Links:           each(i.GetLinks(), linkFromProto),
 		Kept:            i.GetKept(),
+		Remedy:          i.GetRemedy(),
+		SeenBefore:      seenBeforeFromProto(i.GetSeenBefore()),
 		Paging:          pagingFromProto(i.GetPaging()),
 		Escalated:       each(i.GetEscalated(), escalatedFromProto),
 		CloseAt:         timeFromNano(i.GetCloseAtUnixNano()),

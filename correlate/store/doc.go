@@ -48,6 +48,7 @@
 //	C pos                    archived changes, expiring
 //	k number                 action items to be done, and those that ended lately
 //	K number                 archived action items, expiring
+//	b number                 incidents that ended, as they are remembered
 //	h namespace name check   health checks
 //	s key                    learned figures
 //	r revision number        index: incidents by the revision of their last change

@@ -23,6 +23,7 @@ const (
 	tableChangeHistory   = 'C'
 	tableAction          = 'k'
 	tableActionHistory   = 'K'
+	tablePast            = 'b'
 	tableHealth          = 'h'
 	tableStat            = 's'
 

@@ -93,6 +93,7 @@ var kindOfTable = map[byte]string{
 	tableIncident: "incident",
 	tableChange:   "change",
 	tableAction:   "action_item",
+	tablePast:     "past",
 	tableHealth:   "health",
 	tableStat:     "stat",
 }

@@ -23,6 +23,7 @@ func TestMetricsTellRowsAndPendingPages(t *testing.T) {
 		d[0].Health = []*correlate.HealthState{{Check: "a"}, {Check: "b"}, {Check: "c"}}
 		d[0].Changes = []*correlate.ChangeState{{Pos: 1}}
 		d[0].Stats = []correlate.Stat{{Key: "a", Count: 1}, {Key: "b"}}
+		d[0].Past = []*correlate.Past{{Incident: "INC-1", Number: 1}, {Incident: "INC-2", Number: 2, Forgotten: true}}
 		must(t, s.Commit(t.Context(), d, true))
 		time.Sleep(90 * time.Second)
 		want := []string{
@@ -34,6 +35,7 @@ func TestMetricsTellRowsAndPendingPages(t *testing.T) {
 			`headwater_store_live_rows map[kind:change] 1`,
 			`headwater_store_live_rows map[kind:health] 3`,
 			`headwater_store_live_rows map[kind:incident] 2`,
+			`headwater_store_live_rows map[kind:past] 1`,
 			`headwater_store_live_rows map[kind:stat] 1`,
 			`headwater_store_oldest_pending_page_age_seconds map[] 90`,
 			`headwater_store_pending_pages map[] 2`,

@@ -57,6 +57,7 @@ type (
 	incidentKey uint64
 	changeKey   uint64
 	actionKey   uint64
+	pastKey     uint64
 	healthKey   string
 	statKey     string
 )
@@ -87,6 +88,13 @@ func (p *planner) rows(d *correlate.Delta, first func(key any) bool) error {
 	for _, a := range slices.Backward(d.Actions) {
 		if first(actionKey(a.Number)) {
 			if err := p.action(a); err != nil {
+				return err
+			}
+		}
+	}
+	for _, past := range slices.Backward(d.Past) {
+		if first(pastKey(past.Number)) {
+			if err := p.past(past); err != nil {
 				return err
 			}
 		}
@@ -238,6 +246,16 @@ func (p *planner) other(key []byte, m message) error {
 func (p *planner) health(key []byte, h *correlate.HealthState) error {
 	if !h.Forgotten {
 		return p.other(key, healthToProto(h))
+	}
+	p.dropOther(key)
+	return nil
+}
+
+// past plans what is remembered of an incident; what is forgotten leaves nothing.
+func (p *planner) past(past *correlate.Past) error {
+	key := inTable(tablePast, numberSuffix(past.Number))
+	if !past.Forgotten {
+		return p.other(key, pastToProto(past))
 	}
 	p.dropOther(key)
 	return nil

@@ -89,6 +89,9 @@ func loadRows(ctx context.Context, txn *badger.Txn, snap *correlate.Snapshot) er
 	if err := scanMessages(txn, []byte{tableAction}, every(ctx, actionItemFromProto, into(&snap.Actions))); err != nil {
 		return err
 	}
+	if err := scanMessages(txn, []byte{tablePast}, every(ctx, pastFromProto, into(&snap.Past))); err != nil {
+		return err
+	}
 	return scanMessages(txn, []byte{tableStat}, every(ctx, statFromProto, into(&snap.Stats)))
 }
 

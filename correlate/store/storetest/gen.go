@@ -61,6 +61,14 @@ func (g *generator) delta(t *rapid.T) *correlate.Delta {
 			Archived: rapid.Bool().Draw(t, "archived"),
 		})
 	}
+	if rapid.Bool().Draw(t, "past") {
+		n := rapid.Uint64Range(1, 6).Draw(t, "past incident")
+		d.Past = append(d.Past, &correlate.Past{
+			Incident: fmt.Sprint("INC-", n), Number: n, EndedAt: g.now(), EndedBy: g.text(t),
+			Services:  []topology.Ref{{Namespace: g.name(t), Name: g.name(t)}},
+			Forgotten: rapid.IntRange(0, 2).Draw(t, "past forgotten") == 0,
+		})
+	}
 	if rapid.Bool().Draw(t, "stat") {
 		d.Stats = append(d.Stats, correlate.Stat{Key: "spoke/" + g.name(t), Count: float64(g.pos * rapid.Uint64Range(0, 1).Draw(t, "seen")), At: g.now()})
 	}

@@ -27,6 +27,7 @@ type Memory struct {
 	incidents map[uint64]*correlate.Incident
 	health    map[[3]string]*correlate.HealthState
 	changes   map[uint64]*correlate.ChangeState
+	past      map[uint64]*correlate.Past
 	stats     map[string]correlate.Stat
 	pages     []*correlate.OutboxEntry // in the order of decisions
 	onDisk    int                      // how many of pages are
@@ -40,6 +41,7 @@ func NewMemory() *Memory {
 		incidents: map[uint64]*correlate.Incident{},
 		health:    map[[3]string]*correlate.HealthState{},
 		changes:   map[uint64]*correlate.ChangeState{},
+		past:      map[uint64]*correlate.Past{},
 		stats:     map[string]correlate.Stat{},
 		waiting:   map[chan struct{}]uint64{},
 	}
@@ -104,6 +106,13 @@ func (m *Memory) apply(d *correlate.Delta) {
 	for _, c := range d.Changes {
 		m.changes[c.Pos] = c
 	}
+	for _, p := range d.Past {
+		if p.Forgotten {
+			delete(m.past, p.Number)
+		} else {
+			m.past[p.Number] = p
+		}
+	}
 	for _, s := range d.Stats {
 		if s.Count == 0 {
 			delete(m.stats, s.Key)
@@ -166,6 +175,9 @@ func (m *Memory) Load(ctx context.Context) (*correlate.Snapshot, error) {
 	}
 	for _, k := range m.sortedHealth() {
 		snap.Health = append(snap.Health, m.health[k])
+	}
+	for _, n := range slices.Sorted(maps.Keys(m.past)) {
+		snap.Past = append(snap.Past, m.past[n])
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.stats)) {
 		snap.Stats = append(snap.Stats, m.stats[k])

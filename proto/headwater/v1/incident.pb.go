@@ -2182,6 +2182,254 @@ func (x *Page) GetNewcomers() bool {
 	return false
 }
 
+// SeenBefore is what was remembered of incidents like one: that began at the same service,
+// or hit much the same services by a common candidate. docs/formulas.md has the measure.
+type SeenBefore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How often there was one in the 90 days before.
+	Times int32 `protobuf:"varint,1,opt,name=times,proto3" json:"times,omitempty"`
+	// How long they lasted: the median.
+	TypicalDuration *durationpb.Duration `protobuf:"bytes,2,opt,name=typical_duration,json=typicalDuration,proto3" json:"typical_duration,omitempty"`
+	// The last of them, newest first, at most 5.
+	Latest []*Recurrence `protobuf:"bytes,3,rep,name=latest,proto3" json:"latest,omitempty"`
+	// Action items of any of them that have not ended, the oldest first, at most 5.
+	ActionItems []*RecurrenceActionItem `protobuf:"bytes,4,rep,name=action_items,json=actionItems,proto3" json:"action_items,omitempty"`
+	// How many such action items there are.
+	ActionItemCount int32 `protobuf:"varint,5,opt,name=action_item_count,json=actionItemCount,proto3" json:"action_item_count,omitempty"`
+	// All of it in words, as pages have it.
+	Lines         []string `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeenBefore) Reset() {
+	*x = SeenBefore{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeenBefore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeenBefore) ProtoMessage() {}
+
+func (x *SeenBefore) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeenBefore.ProtoReflect.Descriptor instead.
+func (*SeenBefore) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SeenBefore) GetTimes() int32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+func (x *SeenBefore) GetTypicalDuration() *durationpb.Duration {
+	if x != nil {
+		return x.TypicalDuration
+	}
+	return nil
+}
+
+func (x *SeenBefore) GetLatest() []*Recurrence {
+	if x != nil {
+		return x.Latest
+	}
+	return nil
+}
+
+func (x *SeenBefore) GetActionItems() []*RecurrenceActionItem {
+	if x != nil {
+		return x.ActionItems
+	}
+	return nil
+}
+
+func (x *SeenBefore) GetActionItemCount() int32 {
+	if x != nil {
+		return x.ActionItemCount
+	}
+	return 0
+}
+
+func (x *SeenBefore) GetLines() []string {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Recurrence is an earlier incident like another.
+type Recurrence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the earlier incident.
+	Incident string `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// When its last alert ended.
+	EndedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	// How long it lasted.
+	Duration *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
+	// What people said ended it; empty: nothing.
+	EndedBy string `protobuf:"bytes,4,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	// Whether it began at the same service.
+	SameOrigin bool `protobuf:"varint,5,opt,name=same_origin,json=sameOrigin,proto3" json:"same_origin,omitempty"`
+	// How much the two have in common of the services that they hit, 0 to 1 (Jaccard).
+	Overlap       float64 `protobuf:"fixed64,6,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recurrence) Reset() {
+	*x = Recurrence{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recurrence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recurrence) ProtoMessage() {}
+
+func (x *Recurrence) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recurrence.ProtoReflect.Descriptor instead.
+func (*Recurrence) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Recurrence) GetIncident() string {
+	if x != nil {
+		return x.Incident
+	}
+	return ""
+}
+
+func (x *Recurrence) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
+func (x *Recurrence) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *Recurrence) GetEndedBy() string {
+	if x != nil {
+		return x.EndedBy
+	}
+	return ""
+}
+
+func (x *Recurrence) GetSameOrigin() bool {
+	if x != nil {
+		return x.SameOrigin
+	}
+	return false
+}
+
+func (x *Recurrence) GetOverlap() float64 {
+	if x != nil {
+		return x.Overlap
+	}
+	return 0
+}
+
+// RecurrenceActionItem is an action item that an earlier incident left, as far as an
+// incident tells of it. ActionItemService has the whole.
+type RecurrenceActionItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "AI-7".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What is to be done.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Who does it; empty: nobody yet.
+	Assignee      string `protobuf:"bytes,3,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecurrenceActionItem) Reset() {
+	*x = RecurrenceActionItem{}
+	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecurrenceActionItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecurrenceActionItem) ProtoMessage() {}
+
+func (x *RecurrenceActionItem) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecurrenceActionItem.ProtoReflect.Descriptor instead.
+func (*RecurrenceActionItem) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RecurrenceActionItem) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RecurrenceActionItem) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RecurrenceActionItem) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
 // Incident is one failure and all that it set off.
 type Incident struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2281,14 +2529,20 @@ type Incident struct {
 	// What people may set its status to; see SetIncidentStatus.
 	NextStatuses []IncidentStatus `protobuf:"varint,46,rep,packed,name=next_statuses,json=nextStatuses,proto3,enum=headwater.v1.IncidentStatus" json:"next_statuses,omitempty"`
 	// When it ends if nothing of it fires again; unset while something fires.
-	CloseAt       *timestamppb.Timestamp `protobuf:"bytes,47,opt,name=close_at,json=closeAt,proto3" json:"close_at,omitempty"`
+	CloseAt *timestamppb.Timestamp `protobuf:"bytes,47,opt,name=close_at,json=closeAt,proto3" json:"close_at,omitempty"`
+	// What people said ended it: with the resolve, else when they began to mitigate, else when
+	// they closed it. Empty: nothing.
+	Remedy string `protobuf:"bytes,48,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	// What was remembered of incidents like it when it was last judged; unset: there was none
+	// in the 90 days before.
+	SeenBefore    *SeenBefore `protobuf:"bytes,49,opt,name=seen_before,json=seenBefore,proto3" json:"seen_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
 	*x = Incident{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	mi := &file_headwater_v1_incident_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2554,7 @@ func (x *Incident) String() string {
 func (*Incident) ProtoMessage() {}
 
 func (x *Incident) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[18]
+	mi := &file_headwater_v1_incident_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2567,7 @@ func (x *Incident) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Incident.ProtoReflect.Descriptor instead.
 func (*Incident) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{18}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Incident) GetId() string {
@@ -2645,6 +2899,20 @@ func (x *Incident) GetCloseAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Incident) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
+func (x *Incident) GetSeenBefore() *SeenBefore {
+	if x != nil {
+		return x.SeenBefore
+	}
+	return nil
+}
+
 // GetIncidentRequest names one incident.
 type GetIncidentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2656,7 +2924,7 @@ type GetIncidentRequest struct {
 
 func (x *GetIncidentRequest) Reset() {
 	*x = GetIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	mi := &file_headwater_v1_incident_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2668,7 +2936,7 @@ func (x *GetIncidentRequest) String() string {
 func (*GetIncidentRequest) ProtoMessage() {}
 
 func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[19]
+	mi := &file_headwater_v1_incident_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2681,7 +2949,7 @@ func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentRequest.ProtoReflect.Descriptor instead.
 func (*GetIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{19}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetIncidentRequest) GetId() string {
@@ -2704,7 +2972,7 @@ type GetIncidentResponse struct {
 
 func (x *GetIncidentResponse) Reset() {
 	*x = GetIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	mi := &file_headwater_v1_incident_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2716,7 +2984,7 @@ func (x *GetIncidentResponse) String() string {
 func (*GetIncidentResponse) ProtoMessage() {}
 
 func (x *GetIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[20]
+	mi := &file_headwater_v1_incident_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2729,7 +2997,7 @@ func (x *GetIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentResponse.ProtoReflect.Descriptor instead.
 func (*GetIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{20}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetIncidentResponse) GetIncident() *Incident {
@@ -2786,7 +3054,7 @@ type ListIncidentsRequest struct {
 
 func (x *ListIncidentsRequest) Reset() {
 	*x = ListIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[21]
+	mi := &file_headwater_v1_incident_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2798,7 +3066,7 @@ func (x *ListIncidentsRequest) String() string {
 func (*ListIncidentsRequest) ProtoMessage() {}
 
 func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[21]
+	mi := &file_headwater_v1_incident_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2811,7 +3079,7 @@ func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*ListIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{21}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListIncidentsRequest) GetPageSize() int32 {
@@ -2864,7 +3132,7 @@ type ListIncidentsResponse struct {
 
 func (x *ListIncidentsResponse) Reset() {
 	*x = ListIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[22]
+	mi := &file_headwater_v1_incident_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2876,7 +3144,7 @@ func (x *ListIncidentsResponse) String() string {
 func (*ListIncidentsResponse) ProtoMessage() {}
 
 func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[22]
+	mi := &file_headwater_v1_incident_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2889,7 +3157,7 @@ func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*ListIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{22}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListIncidentsResponse) GetIncidents() []*Incident {
@@ -2929,7 +3197,7 @@ type WatchIncidentsRequest struct {
 
 func (x *WatchIncidentsRequest) Reset() {
 	*x = WatchIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[23]
+	mi := &file_headwater_v1_incident_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2941,7 +3209,7 @@ func (x *WatchIncidentsRequest) String() string {
 func (*WatchIncidentsRequest) ProtoMessage() {}
 
 func (x *WatchIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[23]
+	mi := &file_headwater_v1_incident_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2954,7 +3222,7 @@ func (x *WatchIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*WatchIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{23}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchIncidentsRequest) GetRevision() uint64 {
@@ -2997,7 +3265,7 @@ type WatchIncidentsResponse struct {
 
 func (x *WatchIncidentsResponse) Reset() {
 	*x = WatchIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[24]
+	mi := &file_headwater_v1_incident_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3277,7 @@ func (x *WatchIncidentsResponse) String() string {
 func (*WatchIncidentsResponse) ProtoMessage() {}
 
 func (x *WatchIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[24]
+	mi := &file_headwater_v1_incident_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3290,7 @@ func (x *WatchIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*WatchIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{24}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchIncidentsResponse) GetRevision() uint64 {
@@ -3071,7 +3339,7 @@ type AcknowledgeIncidentRequest struct {
 
 func (x *AcknowledgeIncidentRequest) Reset() {
 	*x = AcknowledgeIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[25]
+	mi := &file_headwater_v1_incident_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3083,7 +3351,7 @@ func (x *AcknowledgeIncidentRequest) String() string {
 func (*AcknowledgeIncidentRequest) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[25]
+	mi := &file_headwater_v1_incident_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3096,7 +3364,7 @@ func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{25}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AcknowledgeIncidentRequest) GetId() string {
@@ -3140,7 +3408,7 @@ type AcknowledgeIncidentResponse struct {
 
 func (x *AcknowledgeIncidentResponse) Reset() {
 	*x = AcknowledgeIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[26]
+	mi := &file_headwater_v1_incident_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3152,7 +3420,7 @@ func (x *AcknowledgeIncidentResponse) String() string {
 func (*AcknowledgeIncidentResponse) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[26]
+	mi := &file_headwater_v1_incident_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3165,7 +3433,7 @@ func (x *AcknowledgeIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{26}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AcknowledgeIncidentResponse) GetIncident() *Incident {
@@ -3200,7 +3468,7 @@ type ResolveIncidentRequest struct {
 
 func (x *ResolveIncidentRequest) Reset() {
 	*x = ResolveIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[27]
+	mi := &file_headwater_v1_incident_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3212,7 +3480,7 @@ func (x *ResolveIncidentRequest) String() string {
 func (*ResolveIncidentRequest) ProtoMessage() {}
 
 func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[27]
+	mi := &file_headwater_v1_incident_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3225,7 +3493,7 @@ func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentRequest.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{27}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ResolveIncidentRequest) GetId() string {
@@ -3269,7 +3537,7 @@ type ResolveIncidentResponse struct {
 
 func (x *ResolveIncidentResponse) Reset() {
 	*x = ResolveIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[28]
+	mi := &file_headwater_v1_incident_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3281,7 +3549,7 @@ func (x *ResolveIncidentResponse) String() string {
 func (*ResolveIncidentResponse) ProtoMessage() {}
 
 func (x *ResolveIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[28]
+	mi := &file_headwater_v1_incident_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3294,7 +3562,7 @@ func (x *ResolveIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentResponse.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{28}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ResolveIncidentResponse) GetIncident() *Incident {
@@ -3329,7 +3597,7 @@ type AddIncidentNoteRequest struct {
 
 func (x *AddIncidentNoteRequest) Reset() {
 	*x = AddIncidentNoteRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[29]
+	mi := &file_headwater_v1_incident_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3341,7 +3609,7 @@ func (x *AddIncidentNoteRequest) String() string {
 func (*AddIncidentNoteRequest) ProtoMessage() {}
 
 func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[29]
+	mi := &file_headwater_v1_incident_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3354,7 +3622,7 @@ func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentNoteRequest.ProtoReflect.Descriptor instead.
 func (*AddIncidentNoteRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{29}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AddIncidentNoteRequest) GetId() string {
@@ -3398,7 +3666,7 @@ type AddIncidentNoteResponse struct {
 
 func (x *AddIncidentNoteResponse) Reset() {
 	*x = AddIncidentNoteResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[30]
+	mi := &file_headwater_v1_incident_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3410,7 +3678,7 @@ func (x *AddIncidentNoteResponse) String() string {
 func (*AddIncidentNoteResponse) ProtoMessage() {}
 
 func (x *AddIncidentNoteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[30]
+	mi := &file_headwater_v1_incident_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3423,7 +3691,7 @@ func (x *AddIncidentNoteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentNoteResponse.ProtoReflect.Descriptor instead.
 func (*AddIncidentNoteResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{30}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AddIncidentNoteResponse) GetIncident() *Incident {
@@ -3463,7 +3731,7 @@ type SetIncidentOriginRequest struct {
 
 func (x *SetIncidentOriginRequest) Reset() {
 	*x = SetIncidentOriginRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[31]
+	mi := &file_headwater_v1_incident_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3475,7 +3743,7 @@ func (x *SetIncidentOriginRequest) String() string {
 func (*SetIncidentOriginRequest) ProtoMessage() {}
 
 func (x *SetIncidentOriginRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[31]
+	mi := &file_headwater_v1_incident_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3488,7 +3756,7 @@ func (x *SetIncidentOriginRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentOriginRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentOriginRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{31}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SetIncidentOriginRequest) GetId() string {
@@ -3546,7 +3814,7 @@ type SetIncidentOriginResponse struct {
 
 func (x *SetIncidentOriginResponse) Reset() {
 	*x = SetIncidentOriginResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[32]
+	mi := &file_headwater_v1_incident_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3558,7 +3826,7 @@ func (x *SetIncidentOriginResponse) String() string {
 func (*SetIncidentOriginResponse) ProtoMessage() {}
 
 func (x *SetIncidentOriginResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[32]
+	mi := &file_headwater_v1_incident_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3571,7 +3839,7 @@ func (x *SetIncidentOriginResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentOriginResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentOriginResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{32}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SetIncidentOriginResponse) GetIncident() *Incident {
@@ -3608,7 +3876,7 @@ type MergeIncidentsRequest struct {
 
 func (x *MergeIncidentsRequest) Reset() {
 	*x = MergeIncidentsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[33]
+	mi := &file_headwater_v1_incident_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3620,7 +3888,7 @@ func (x *MergeIncidentsRequest) String() string {
 func (*MergeIncidentsRequest) ProtoMessage() {}
 
 func (x *MergeIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[33]
+	mi := &file_headwater_v1_incident_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3633,7 +3901,7 @@ func (x *MergeIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*MergeIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{33}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *MergeIncidentsRequest) GetId() string {
@@ -3684,7 +3952,7 @@ type MergeIncidentsResponse struct {
 
 func (x *MergeIncidentsResponse) Reset() {
 	*x = MergeIncidentsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[34]
+	mi := &file_headwater_v1_incident_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3696,7 +3964,7 @@ func (x *MergeIncidentsResponse) String() string {
 func (*MergeIncidentsResponse) ProtoMessage() {}
 
 func (x *MergeIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[34]
+	mi := &file_headwater_v1_incident_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3709,7 +3977,7 @@ func (x *MergeIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*MergeIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{34}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *MergeIncidentsResponse) GetIncident() *Incident {
@@ -3749,7 +4017,7 @@ type SplitIncidentRequest struct {
 
 func (x *SplitIncidentRequest) Reset() {
 	*x = SplitIncidentRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[35]
+	mi := &file_headwater_v1_incident_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3761,7 +4029,7 @@ func (x *SplitIncidentRequest) String() string {
 func (*SplitIncidentRequest) ProtoMessage() {}
 
 func (x *SplitIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[35]
+	mi := &file_headwater_v1_incident_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3774,7 +4042,7 @@ func (x *SplitIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitIncidentRequest.ProtoReflect.Descriptor instead.
 func (*SplitIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{35}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SplitIncidentRequest) GetId() string {
@@ -3834,7 +4102,7 @@ type SplitIncidentResponse struct {
 
 func (x *SplitIncidentResponse) Reset() {
 	*x = SplitIncidentResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[36]
+	mi := &file_headwater_v1_incident_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3846,7 +4114,7 @@ func (x *SplitIncidentResponse) String() string {
 func (*SplitIncidentResponse) ProtoMessage() {}
 
 func (x *SplitIncidentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[36]
+	mi := &file_headwater_v1_incident_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3859,7 +4127,7 @@ func (x *SplitIncidentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitIncidentResponse.ProtoReflect.Descriptor instead.
 func (*SplitIncidentResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{36}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SplitIncidentResponse) GetIncident() *Incident {
@@ -3903,7 +4171,7 @@ type SetIncidentSeverityRequest struct {
 
 func (x *SetIncidentSeverityRequest) Reset() {
 	*x = SetIncidentSeverityRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[37]
+	mi := &file_headwater_v1_incident_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +4183,7 @@ func (x *SetIncidentSeverityRequest) String() string {
 func (*SetIncidentSeverityRequest) ProtoMessage() {}
 
 func (x *SetIncidentSeverityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[37]
+	mi := &file_headwater_v1_incident_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +4196,7 @@ func (x *SetIncidentSeverityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentSeverityRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentSeverityRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{37}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetIncidentSeverityRequest) GetId() string {
@@ -3979,7 +4247,7 @@ type SetIncidentSeverityResponse struct {
 
 func (x *SetIncidentSeverityResponse) Reset() {
 	*x = SetIncidentSeverityResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[38]
+	mi := &file_headwater_v1_incident_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3991,7 +4259,7 @@ func (x *SetIncidentSeverityResponse) String() string {
 func (*SetIncidentSeverityResponse) ProtoMessage() {}
 
 func (x *SetIncidentSeverityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[38]
+	mi := &file_headwater_v1_incident_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4004,7 +4272,7 @@ func (x *SetIncidentSeverityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentSeverityResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentSeverityResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{38}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SetIncidentSeverityResponse) GetIncident() *Incident {
@@ -4041,7 +4309,7 @@ type SetIncidentStatusRequest struct {
 
 func (x *SetIncidentStatusRequest) Reset() {
 	*x = SetIncidentStatusRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[39]
+	mi := &file_headwater_v1_incident_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4053,7 +4321,7 @@ func (x *SetIncidentStatusRequest) String() string {
 func (*SetIncidentStatusRequest) ProtoMessage() {}
 
 func (x *SetIncidentStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[39]
+	mi := &file_headwater_v1_incident_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4066,7 +4334,7 @@ func (x *SetIncidentStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentStatusRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentStatusRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{39}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SetIncidentStatusRequest) GetId() string {
@@ -4117,7 +4385,7 @@ type SetIncidentStatusResponse struct {
 
 func (x *SetIncidentStatusResponse) Reset() {
 	*x = SetIncidentStatusResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[40]
+	mi := &file_headwater_v1_incident_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4129,7 +4397,7 @@ func (x *SetIncidentStatusResponse) String() string {
 func (*SetIncidentStatusResponse) ProtoMessage() {}
 
 func (x *SetIncidentStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[40]
+	mi := &file_headwater_v1_incident_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4142,7 +4410,7 @@ func (x *SetIncidentStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentStatusResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentStatusResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{40}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SetIncidentStatusResponse) GetIncident() *Incident {
@@ -4182,7 +4450,7 @@ type AssignIncidentRoleRequest struct {
 
 func (x *AssignIncidentRoleRequest) Reset() {
 	*x = AssignIncidentRoleRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[41]
+	mi := &file_headwater_v1_incident_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4194,7 +4462,7 @@ func (x *AssignIncidentRoleRequest) String() string {
 func (*AssignIncidentRoleRequest) ProtoMessage() {}
 
 func (x *AssignIncidentRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[41]
+	mi := &file_headwater_v1_incident_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4207,7 +4475,7 @@ func (x *AssignIncidentRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignIncidentRoleRequest.ProtoReflect.Descriptor instead.
 func (*AssignIncidentRoleRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{41}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AssignIncidentRoleRequest) GetId() string {
@@ -4265,7 +4533,7 @@ type AssignIncidentRoleResponse struct {
 
 func (x *AssignIncidentRoleResponse) Reset() {
 	*x = AssignIncidentRoleResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[42]
+	mi := &file_headwater_v1_incident_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4277,7 +4545,7 @@ func (x *AssignIncidentRoleResponse) String() string {
 func (*AssignIncidentRoleResponse) ProtoMessage() {}
 
 func (x *AssignIncidentRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[42]
+	mi := &file_headwater_v1_incident_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4290,7 +4558,7 @@ func (x *AssignIncidentRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignIncidentRoleResponse.ProtoReflect.Descriptor instead.
 func (*AssignIncidentRoleResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{42}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AssignIncidentRoleResponse) GetIncident() *Incident {
@@ -4327,7 +4595,7 @@ type AddIncidentUpdateRequest struct {
 
 func (x *AddIncidentUpdateRequest) Reset() {
 	*x = AddIncidentUpdateRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[43]
+	mi := &file_headwater_v1_incident_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4339,7 +4607,7 @@ func (x *AddIncidentUpdateRequest) String() string {
 func (*AddIncidentUpdateRequest) ProtoMessage() {}
 
 func (x *AddIncidentUpdateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[43]
+	mi := &file_headwater_v1_incident_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4352,7 +4620,7 @@ func (x *AddIncidentUpdateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentUpdateRequest.ProtoReflect.Descriptor instead.
 func (*AddIncidentUpdateRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{43}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AddIncidentUpdateRequest) GetId() string {
@@ -4403,7 +4671,7 @@ type AddIncidentUpdateResponse struct {
 
 func (x *AddIncidentUpdateResponse) Reset() {
 	*x = AddIncidentUpdateResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[44]
+	mi := &file_headwater_v1_incident_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4415,7 +4683,7 @@ func (x *AddIncidentUpdateResponse) String() string {
 func (*AddIncidentUpdateResponse) ProtoMessage() {}
 
 func (x *AddIncidentUpdateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[44]
+	mi := &file_headwater_v1_incident_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4428,7 +4696,7 @@ func (x *AddIncidentUpdateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddIncidentUpdateResponse.ProtoReflect.Descriptor instead.
 func (*AddIncidentUpdateResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{44}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AddIncidentUpdateResponse) GetIncident() *Incident {
@@ -4469,7 +4737,7 @@ type SetIncidentLinkRequest struct {
 
 func (x *SetIncidentLinkRequest) Reset() {
 	*x = SetIncidentLinkRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[45]
+	mi := &file_headwater_v1_incident_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4481,7 +4749,7 @@ func (x *SetIncidentLinkRequest) String() string {
 func (*SetIncidentLinkRequest) ProtoMessage() {}
 
 func (x *SetIncidentLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[45]
+	mi := &file_headwater_v1_incident_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4494,7 +4762,7 @@ func (x *SetIncidentLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentLinkRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentLinkRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{45}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SetIncidentLinkRequest) GetId() string {
@@ -4552,7 +4820,7 @@ type SetIncidentLinkResponse struct {
 
 func (x *SetIncidentLinkResponse) Reset() {
 	*x = SetIncidentLinkResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[46]
+	mi := &file_headwater_v1_incident_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4564,7 +4832,7 @@ func (x *SetIncidentLinkResponse) String() string {
 func (*SetIncidentLinkResponse) ProtoMessage() {}
 
 func (x *SetIncidentLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[46]
+	mi := &file_headwater_v1_incident_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4577,7 +4845,7 @@ func (x *SetIncidentLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentLinkResponse.ProtoReflect.Descriptor instead.
 func (*SetIncidentLinkResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{46}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetIncidentLinkResponse) GetIncident() *Incident {
@@ -4617,7 +4885,7 @@ type DetachIncidentAlertsRequest struct {
 
 func (x *DetachIncidentAlertsRequest) Reset() {
 	*x = DetachIncidentAlertsRequest{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[47]
+	mi := &file_headwater_v1_incident_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4629,7 +4897,7 @@ func (x *DetachIncidentAlertsRequest) String() string {
 func (*DetachIncidentAlertsRequest) ProtoMessage() {}
 
 func (x *DetachIncidentAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[47]
+	mi := &file_headwater_v1_incident_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4642,7 +4910,7 @@ func (x *DetachIncidentAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetachIncidentAlertsRequest.ProtoReflect.Descriptor instead.
 func (*DetachIncidentAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{47}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DetachIncidentAlertsRequest) GetId() string {
@@ -4702,7 +4970,7 @@ type DetachIncidentAlertsResponse struct {
 
 func (x *DetachIncidentAlertsResponse) Reset() {
 	*x = DetachIncidentAlertsResponse{}
-	mi := &file_headwater_v1_incident_proto_msgTypes[48]
+	mi := &file_headwater_v1_incident_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4714,7 +4982,7 @@ func (x *DetachIncidentAlertsResponse) String() string {
 func (*DetachIncidentAlertsResponse) ProtoMessage() {}
 
 func (x *DetachIncidentAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_v1_incident_proto_msgTypes[48]
+	mi := &file_headwater_v1_incident_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4727,7 +4995,7 @@ func (x *DetachIncidentAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetachIncidentAlertsResponse.ProtoReflect.Descriptor instead.
 func (*DetachIncidentAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{48}
+	return file_headwater_v1_incident_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *DetachIncidentAlertsResponse) GetIncident() *Incident {
@@ -4884,7 +5152,28 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x02to\x18\t \x03(\tR\x02to\x12\x12\n" +
 	"\x04ring\x18\n" +
 	" \x01(\x05R\x04ring\x12\x1c\n" +
-	"\tnewcomers\x18\v \x01(\bR\tnewcomers\"\x90\x11\n" +
+	"\tnewcomers\x18\v \x01(\bR\tnewcomers\"\xa3\x02\n" +
+	"\n" +
+	"SeenBefore\x12\x14\n" +
+	"\x05times\x18\x01 \x01(\x05R\x05times\x12D\n" +
+	"\x10typical_duration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0ftypicalDuration\x120\n" +
+	"\x06latest\x18\x03 \x03(\v2\x18.headwater.v1.RecurrenceR\x06latest\x12E\n" +
+	"\faction_items\x18\x04 \x03(\v2\".headwater.v1.RecurrenceActionItemR\vactionItems\x12*\n" +
+	"\x11action_item_count\x18\x05 \x01(\x05R\x0factionItemCount\x12\x14\n" +
+	"\x05lines\x18\x06 \x03(\tR\x05lines\"\xec\x01\n" +
+	"\n" +
+	"Recurrence\x12\x1a\n" +
+	"\bincident\x18\x01 \x01(\tR\bincident\x125\n" +
+	"\bended_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x125\n" +
+	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x19\n" +
+	"\bended_by\x18\x04 \x01(\tR\aendedBy\x12\x1f\n" +
+	"\vsame_origin\x18\x05 \x01(\bR\n" +
+	"sameOrigin\x12\x18\n" +
+	"\aoverlap\x18\x06 \x01(\x01R\aoverlap\"V\n" +
+	"\x14RecurrenceActionItem\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1a\n" +
+	"\bassignee\x18\x03 \x01(\tR\bassignee\"\xe3\x11\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x121\n" +
@@ -4941,7 +5230,10 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x05roles\x18, \x03(\v2\x1a.headwater.v1.IncidentRoleR\x05roles\x120\n" +
 	"\x05links\x18- \x03(\v2\x1a.headwater.v1.IncidentLinkR\x05links\x12A\n" +
 	"\rnext_statuses\x18. \x03(\x0e2\x1c.headwater.v1.IncidentStatusR\fnextStatuses\x125\n" +
-	"\bclose_at\x18/ \x01(\v2\x1a.google.protobuf.TimestampR\acloseAt\x1a>\n" +
+	"\bclose_at\x18/ \x01(\v2\x1a.google.protobuf.TimestampR\acloseAt\x12\x16\n" +
+	"\x06remedy\x180 \x01(\tR\x06remedy\x129\n" +
+	"\vseen_before\x181 \x01(\v2\x18.headwater.v1.SeenBeforeR\n" +
+	"seenBefore\x1a>\n" +
 	"\x10RouteLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +
@@ -5185,7 +5477,7 @@ func file_headwater_v1_incident_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_headwater_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_headwater_v1_incident_proto_goTypes = []any{
 	(IncidentState)(0),                   // 0: headwater.v1.IncidentState
 	(IncidentSeverity)(0),                // 1: headwater.v1.IncidentSeverity
@@ -5213,169 +5505,178 @@ var file_headwater_v1_incident_proto_goTypes = []any{
 	(*Paging)(nil),                       // 23: headwater.v1.Paging
 	(*Delivery)(nil),                     // 24: headwater.v1.Delivery
 	(*Page)(nil),                         // 25: headwater.v1.Page
-	(*Incident)(nil),                     // 26: headwater.v1.Incident
-	(*GetIncidentRequest)(nil),           // 27: headwater.v1.GetIncidentRequest
-	(*GetIncidentResponse)(nil),          // 28: headwater.v1.GetIncidentResponse
-	(*ListIncidentsRequest)(nil),         // 29: headwater.v1.ListIncidentsRequest
-	(*ListIncidentsResponse)(nil),        // 30: headwater.v1.ListIncidentsResponse
-	(*WatchIncidentsRequest)(nil),        // 31: headwater.v1.WatchIncidentsRequest
-	(*WatchIncidentsResponse)(nil),       // 32: headwater.v1.WatchIncidentsResponse
-	(*AcknowledgeIncidentRequest)(nil),   // 33: headwater.v1.AcknowledgeIncidentRequest
-	(*AcknowledgeIncidentResponse)(nil),  // 34: headwater.v1.AcknowledgeIncidentResponse
-	(*ResolveIncidentRequest)(nil),       // 35: headwater.v1.ResolveIncidentRequest
-	(*ResolveIncidentResponse)(nil),      // 36: headwater.v1.ResolveIncidentResponse
-	(*AddIncidentNoteRequest)(nil),       // 37: headwater.v1.AddIncidentNoteRequest
-	(*AddIncidentNoteResponse)(nil),      // 38: headwater.v1.AddIncidentNoteResponse
-	(*SetIncidentOriginRequest)(nil),     // 39: headwater.v1.SetIncidentOriginRequest
-	(*SetIncidentOriginResponse)(nil),    // 40: headwater.v1.SetIncidentOriginResponse
-	(*MergeIncidentsRequest)(nil),        // 41: headwater.v1.MergeIncidentsRequest
-	(*MergeIncidentsResponse)(nil),       // 42: headwater.v1.MergeIncidentsResponse
-	(*SplitIncidentRequest)(nil),         // 43: headwater.v1.SplitIncidentRequest
-	(*SplitIncidentResponse)(nil),        // 44: headwater.v1.SplitIncidentResponse
-	(*SetIncidentSeverityRequest)(nil),   // 45: headwater.v1.SetIncidentSeverityRequest
-	(*SetIncidentSeverityResponse)(nil),  // 46: headwater.v1.SetIncidentSeverityResponse
-	(*SetIncidentStatusRequest)(nil),     // 47: headwater.v1.SetIncidentStatusRequest
-	(*SetIncidentStatusResponse)(nil),    // 48: headwater.v1.SetIncidentStatusResponse
-	(*AssignIncidentRoleRequest)(nil),    // 49: headwater.v1.AssignIncidentRoleRequest
-	(*AssignIncidentRoleResponse)(nil),   // 50: headwater.v1.AssignIncidentRoleResponse
-	(*AddIncidentUpdateRequest)(nil),     // 51: headwater.v1.AddIncidentUpdateRequest
-	(*AddIncidentUpdateResponse)(nil),    // 52: headwater.v1.AddIncidentUpdateResponse
-	(*SetIncidentLinkRequest)(nil),       // 53: headwater.v1.SetIncidentLinkRequest
-	(*SetIncidentLinkResponse)(nil),      // 54: headwater.v1.SetIncidentLinkResponse
-	(*DetachIncidentAlertsRequest)(nil),  // 55: headwater.v1.DetachIncidentAlertsRequest
-	(*DetachIncidentAlertsResponse)(nil), // 56: headwater.v1.DetachIncidentAlertsResponse
-	nil,                                  // 57: headwater.v1.Incident.RouteLabelsEntry
-	(*timestamppb.Timestamp)(nil),        // 58: google.protobuf.Timestamp
-	(*ServiceRef)(nil),                   // 59: headwater.v1.ServiceRef
-	(ServiceKind)(0),                     // 60: headwater.v1.ServiceKind
-	(Severity)(0),                        // 61: headwater.v1.Severity
-	(*durationpb.Duration)(nil),          // 62: google.protobuf.Duration
+	(*SeenBefore)(nil),                   // 26: headwater.v1.SeenBefore
+	(*Recurrence)(nil),                   // 27: headwater.v1.Recurrence
+	(*RecurrenceActionItem)(nil),         // 28: headwater.v1.RecurrenceActionItem
+	(*Incident)(nil),                     // 29: headwater.v1.Incident
+	(*GetIncidentRequest)(nil),           // 30: headwater.v1.GetIncidentRequest
+	(*GetIncidentResponse)(nil),          // 31: headwater.v1.GetIncidentResponse
+	(*ListIncidentsRequest)(nil),         // 32: headwater.v1.ListIncidentsRequest
+	(*ListIncidentsResponse)(nil),        // 33: headwater.v1.ListIncidentsResponse
+	(*WatchIncidentsRequest)(nil),        // 34: headwater.v1.WatchIncidentsRequest
+	(*WatchIncidentsResponse)(nil),       // 35: headwater.v1.WatchIncidentsResponse
+	(*AcknowledgeIncidentRequest)(nil),   // 36: headwater.v1.AcknowledgeIncidentRequest
+	(*AcknowledgeIncidentResponse)(nil),  // 37: headwater.v1.AcknowledgeIncidentResponse
+	(*ResolveIncidentRequest)(nil),       // 38: headwater.v1.ResolveIncidentRequest
+	(*ResolveIncidentResponse)(nil),      // 39: headwater.v1.ResolveIncidentResponse
+	(*AddIncidentNoteRequest)(nil),       // 40: headwater.v1.AddIncidentNoteRequest
+	(*AddIncidentNoteResponse)(nil),      // 41: headwater.v1.AddIncidentNoteResponse
+	(*SetIncidentOriginRequest)(nil),     // 42: headwater.v1.SetIncidentOriginRequest
+	(*SetIncidentOriginResponse)(nil),    // 43: headwater.v1.SetIncidentOriginResponse
+	(*MergeIncidentsRequest)(nil),        // 44: headwater.v1.MergeIncidentsRequest
+	(*MergeIncidentsResponse)(nil),       // 45: headwater.v1.MergeIncidentsResponse
+	(*SplitIncidentRequest)(nil),         // 46: headwater.v1.SplitIncidentRequest
+	(*SplitIncidentResponse)(nil),        // 47: headwater.v1.SplitIncidentResponse
+	(*SetIncidentSeverityRequest)(nil),   // 48: headwater.v1.SetIncidentSeverityRequest
+	(*SetIncidentSeverityResponse)(nil),  // 49: headwater.v1.SetIncidentSeverityResponse
+	(*SetIncidentStatusRequest)(nil),     // 50: headwater.v1.SetIncidentStatusRequest
+	(*SetIncidentStatusResponse)(nil),    // 51: headwater.v1.SetIncidentStatusResponse
+	(*AssignIncidentRoleRequest)(nil),    // 52: headwater.v1.AssignIncidentRoleRequest
+	(*AssignIncidentRoleResponse)(nil),   // 53: headwater.v1.AssignIncidentRoleResponse
+	(*AddIncidentUpdateRequest)(nil),     // 54: headwater.v1.AddIncidentUpdateRequest
+	(*AddIncidentUpdateResponse)(nil),    // 55: headwater.v1.AddIncidentUpdateResponse
+	(*SetIncidentLinkRequest)(nil),       // 56: headwater.v1.SetIncidentLinkRequest
+	(*SetIncidentLinkResponse)(nil),      // 57: headwater.v1.SetIncidentLinkResponse
+	(*DetachIncidentAlertsRequest)(nil),  // 58: headwater.v1.DetachIncidentAlertsRequest
+	(*DetachIncidentAlertsResponse)(nil), // 59: headwater.v1.DetachIncidentAlertsResponse
+	nil,                                  // 60: headwater.v1.Incident.RouteLabelsEntry
+	(*timestamppb.Timestamp)(nil),        // 61: google.protobuf.Timestamp
+	(*ServiceRef)(nil),                   // 62: headwater.v1.ServiceRef
+	(ServiceKind)(0),                     // 63: headwater.v1.ServiceKind
+	(Severity)(0),                        // 64: headwater.v1.Severity
+	(*durationpb.Duration)(nil),          // 65: google.protobuf.Duration
 }
 var file_headwater_v1_incident_proto_depIdxs = []int32{
 	1,   // 0: headwater.v1.SeverityStatement.severity:type_name -> headwater.v1.IncidentSeverity
-	58,  // 1: headwater.v1.SeverityStatement.at:type_name -> google.protobuf.Timestamp
-	58,  // 2: headwater.v1.Closure.at:type_name -> google.protobuf.Timestamp
-	58,  // 3: headwater.v1.IncidentRole.at:type_name -> google.protobuf.Timestamp
-	58,  // 4: headwater.v1.IncidentLink.at:type_name -> google.protobuf.Timestamp
+	61,  // 1: headwater.v1.SeverityStatement.at:type_name -> google.protobuf.Timestamp
+	61,  // 2: headwater.v1.Closure.at:type_name -> google.protobuf.Timestamp
+	61,  // 3: headwater.v1.IncidentRole.at:type_name -> google.protobuf.Timestamp
+	61,  // 4: headwater.v1.IncidentLink.at:type_name -> google.protobuf.Timestamp
 	4,   // 5: headwater.v1.Reason.term:type_name -> headwater.v1.Term
-	59,  // 6: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
-	60,  // 7: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
+	62,  // 6: headwater.v1.Origin.service:type_name -> headwater.v1.ServiceRef
+	63,  // 7: headwater.v1.Origin.kind:type_name -> headwater.v1.ServiceKind
 	12,  // 8: headwater.v1.Origin.reasons:type_name -> headwater.v1.Reason
-	59,  // 9: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
-	60,  // 10: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
-	61,  // 11: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
-	58,  // 12: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
-	59,  // 13: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
-	59,  // 14: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
-	62,  // 15: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
-	59,  // 16: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
-	58,  // 17: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
-	58,  // 18: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
-	59,  // 19: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
-	58,  // 20: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
-	59,  // 21: headwater.v1.OriginStatement.named:type_name -> headwater.v1.ServiceRef
-	58,  // 22: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
-	58,  // 23: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	62,  // 9: headwater.v1.ServiceImpact.service:type_name -> headwater.v1.ServiceRef
+	63,  // 10: headwater.v1.ServiceImpact.kind:type_name -> headwater.v1.ServiceKind
+	64,  // 11: headwater.v1.ServiceImpact.severity:type_name -> headwater.v1.Severity
+	61,  // 12: headwater.v1.ServiceImpact.since:type_name -> google.protobuf.Timestamp
+	62,  // 13: headwater.v1.PathEdge.cause:type_name -> headwater.v1.ServiceRef
+	62,  // 14: headwater.v1.PathEdge.effect:type_name -> headwater.v1.ServiceRef
+	65,  // 15: headwater.v1.PathEdge.delay:type_name -> google.protobuf.Duration
+	62,  // 16: headwater.v1.Change.service:type_name -> headwater.v1.ServiceRef
+	61,  // 17: headwater.v1.Change.at:type_name -> google.protobuf.Timestamp
+	61,  // 18: headwater.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
+	62,  // 19: headwater.v1.OriginStatement.service:type_name -> headwater.v1.ServiceRef
+	61,  // 20: headwater.v1.OriginStatement.at:type_name -> google.protobuf.Timestamp
+	62,  // 21: headwater.v1.OriginStatement.named:type_name -> headwater.v1.ServiceRef
+	61,  // 22: headwater.v1.Parting.at:type_name -> google.protobuf.Timestamp
+	61,  // 23: headwater.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
 	5,   // 24: headwater.v1.TimelineEntry.kind:type_name -> headwater.v1.TimelineKind
 	6,   // 25: headwater.v1.Hold.kind:type_name -> headwater.v1.HoldKind
-	58,  // 26: headwater.v1.Hold.until:type_name -> google.protobuf.Timestamp
-	58,  // 27: headwater.v1.EscalatedStep.at:type_name -> google.protobuf.Timestamp
-	58,  // 28: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
-	58,  // 29: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
-	58,  // 30: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
-	58,  // 31: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
-	58,  // 32: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
+	61,  // 26: headwater.v1.Hold.until:type_name -> google.protobuf.Timestamp
+	61,  // 27: headwater.v1.EscalatedStep.at:type_name -> google.protobuf.Timestamp
+	61,  // 28: headwater.v1.Paging.due_at:type_name -> google.protobuf.Timestamp
+	61,  // 29: headwater.v1.Paging.opened_at:type_name -> google.protobuf.Timestamp
+	61,  // 30: headwater.v1.Paging.updated_at:type_name -> google.protobuf.Timestamp
+	61,  // 31: headwater.v1.Paging.resolved_at:type_name -> google.protobuf.Timestamp
+	61,  // 32: headwater.v1.Paging.update_due_at:type_name -> google.protobuf.Timestamp
 	21,  // 33: headwater.v1.Paging.hold:type_name -> headwater.v1.Hold
-	58,  // 34: headwater.v1.Paging.rang_at:type_name -> google.protobuf.Timestamp
-	58,  // 35: headwater.v1.Paging.call_due_at:type_name -> google.protobuf.Timestamp
+	61,  // 34: headwater.v1.Paging.rang_at:type_name -> google.protobuf.Timestamp
+	61,  // 35: headwater.v1.Paging.call_due_at:type_name -> google.protobuf.Timestamp
 	22,  // 36: headwater.v1.Paging.escalated:type_name -> headwater.v1.EscalatedStep
-	58,  // 37: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	61,  // 37: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
 	7,   // 38: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	58,  // 39: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	61,  // 39: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
 	24,  // 40: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
-	0,   // 41: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	61,  // 42: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	58,  // 43: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	58,  // 44: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	58,  // 45: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	58,  // 46: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	13,  // 47: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
-	14,  // 48: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	59,  // 49: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
-	15,  // 50: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
-	16,  // 51: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
-	17,  // 52: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
-	20,  // 53: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
-	23,  // 54: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
-	25,  // 55: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	57,  // 56: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	58,  // 57: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
-	18,  // 58: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
-	19,  // 59: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
-	1,   // 60: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
-	8,   // 61: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
-	2,   // 62: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
-	9,   // 63: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
-	10,  // 64: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
-	11,  // 65: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
-	2,   // 66: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
-	58,  // 67: headwater.v1.Incident.close_at:type_name -> google.protobuf.Timestamp
-	26,  // 68: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
-	3,   // 69: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	26,  // 70: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	3,   // 71: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	26,  // 72: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	26,  // 73: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 74: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 75: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 76: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 77: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 78: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 79: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
-	1,   // 80: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
-	26,  // 81: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
-	2,   // 82: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
-	26,  // 83: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 84: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 85: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 86: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 87: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
-	26,  // 88: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
-	27,  // 89: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	29,  // 90: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	31,  // 91: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	33,  // 92: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	35,  // 93: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	37,  // 94: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	39,  // 95: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
-	41,  // 96: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
-	43,  // 97: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
-	55,  // 98: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
-	45,  // 99: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
-	47,  // 100: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
-	49,  // 101: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
-	51,  // 102: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
-	53,  // 103: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
-	28,  // 104: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	30,  // 105: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	32,  // 106: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	34,  // 107: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	36,  // 108: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	38,  // 109: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	40,  // 110: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
-	42,  // 111: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
-	44,  // 112: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
-	56,  // 113: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
-	46,  // 114: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
-	48,  // 115: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
-	50,  // 116: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
-	52,  // 117: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
-	54,  // 118: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
-	104, // [104:119] is the sub-list for method output_type
-	89,  // [89:104] is the sub-list for method input_type
-	89,  // [89:89] is the sub-list for extension type_name
-	89,  // [89:89] is the sub-list for extension extendee
-	0,   // [0:89] is the sub-list for field type_name
+	65,  // 41: headwater.v1.SeenBefore.typical_duration:type_name -> google.protobuf.Duration
+	27,  // 42: headwater.v1.SeenBefore.latest:type_name -> headwater.v1.Recurrence
+	28,  // 43: headwater.v1.SeenBefore.action_items:type_name -> headwater.v1.RecurrenceActionItem
+	61,  // 44: headwater.v1.Recurrence.ended_at:type_name -> google.protobuf.Timestamp
+	65,  // 45: headwater.v1.Recurrence.duration:type_name -> google.protobuf.Duration
+	0,   // 46: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
+	64,  // 47: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	61,  // 48: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	61,  // 49: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	61,  // 50: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	61,  // 51: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	13,  // 52: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
+	14,  // 53: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
+	62,  // 54: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	15,  // 55: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
+	16,  // 56: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
+	17,  // 57: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
+	20,  // 58: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
+	23,  // 59: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
+	25,  // 60: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
+	60,  // 61: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	61,  // 62: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	18,  // 63: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
+	19,  // 64: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
+	1,   // 65: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
+	8,   // 66: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
+	2,   // 67: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
+	9,   // 68: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
+	10,  // 69: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
+	11,  // 70: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
+	2,   // 71: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
+	61,  // 72: headwater.v1.Incident.close_at:type_name -> google.protobuf.Timestamp
+	26,  // 73: headwater.v1.Incident.seen_before:type_name -> headwater.v1.SeenBefore
+	29,  // 74: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
+	3,   // 75: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	29,  // 76: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	3,   // 77: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	29,  // 78: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	29,  // 79: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 80: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 81: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 82: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 83: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 84: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 85: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
+	1,   // 86: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
+	29,  // 87: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
+	2,   // 88: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
+	29,  // 89: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 90: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 91: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 92: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 93: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 94: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
+	30,  // 95: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	32,  // 96: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	34,  // 97: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	36,  // 98: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	38,  // 99: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	40,  // 100: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	42,  // 101: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
+	44,  // 102: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
+	46,  // 103: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
+	58,  // 104: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
+	48,  // 105: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
+	50,  // 106: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
+	52,  // 107: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
+	54,  // 108: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
+	56,  // 109: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
+	31,  // 110: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	33,  // 111: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	35,  // 112: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	37,  // 113: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	39,  // 114: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	41,  // 115: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	43,  // 116: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
+	45,  // 117: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
+	47,  // 118: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
+	59,  // 119: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
+	49,  // 120: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
+	51,  // 121: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
+	53,  // 122: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
+	55,  // 123: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
+	57,  // 124: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
+	110, // [110:125] is the sub-list for method output_type
+	95,  // [95:110] is the sub-list for method input_type
+	95,  // [95:95] is the sub-list for extension type_name
+	95,  // [95:95] is the sub-list for extension extendee
+	0,   // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }
@@ -5392,7 +5693,7 @@ func file_headwater_v1_incident_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_incident_proto_rawDesc), len(file_headwater_v1_incident_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   50,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -749,8 +749,12 @@ type Incident struct {
 	Escalated []*EscalatedStep `protobuf:"bytes,48,rep,name=escalated,proto3" json:"escalated,omitempty"`
 	// When it ends if nothing of it fires again. 0: something fires, or the row is older than that.
 	CloseAtUnixNano int64 `protobuf:"varint,49,opt,name=close_at_unix_nano,json=closeAtUnixNano,proto3" json:"close_at_unix_nano,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What people said ended it. Empty: nothing.
+	Remedy string `protobuf:"bytes,50,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	// What was remembered of incidents like it. Unset: nothing.
+	SeenBefore    *SeenBefore `protobuf:"bytes,51,opt,name=seen_before,json=seenBefore,proto3" json:"seen_before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
@@ -1126,6 +1130,20 @@ func (x *Incident) GetCloseAtUnixNano() int64 {
 	return 0
 }
 
+func (x *Incident) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
+func (x *Incident) GetSeenBefore() *SeenBefore {
+	if x != nil {
+		return x.SeenBefore
+	}
+	return nil
+}
+
 // EscalatedStep is a step of an escalation that was taken.
 type EscalatedStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1181,6 +1199,352 @@ func (x *EscalatedStep) GetAtUnixNano() int64 {
 	return 0
 }
 
+// Past is an incident that ended, as far as the next one of the kind wants to know it. Key: number.
+type Past struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the incident.
+	Incident string `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// The number in the id.
+	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// Where it began, when that was known. Unset: it was not.
+	Origin *Ref `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Its candidates, best first.
+	Suspects []*Ref `protobuf:"bytes,4,rep,name=suspects,proto3" json:"suspects,omitempty"`
+	// The services that it hit, by name.
+	Services []*Ref `protobuf:"bytes,5,rep,name=services,proto3" json:"services,omitempty"`
+	// Its earliest onset.
+	StartedAtUnixNano int64 `protobuf:"varint,6,opt,name=started_at_unix_nano,json=startedAtUnixNano,proto3" json:"started_at_unix_nano,omitempty"`
+	// When its last alert ended.
+	EndedAtUnixNano int64 `protobuf:"varint,7,opt,name=ended_at_unix_nano,json=endedAtUnixNano,proto3" json:"ended_at_unix_nano,omitempty"`
+	// What people said ended it. Empty: nothing.
+	EndedBy       string `protobuf:"bytes,8,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Past) Reset() {
+	*x = Past{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Past) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Past) ProtoMessage() {}
+
+func (x *Past) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Past.ProtoReflect.Descriptor instead.
+func (*Past) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Past) GetIncident() string {
+	if x != nil {
+		return x.Incident
+	}
+	return ""
+}
+
+func (x *Past) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Past) GetOrigin() *Ref {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+func (x *Past) GetSuspects() []*Ref {
+	if x != nil {
+		return x.Suspects
+	}
+	return nil
+}
+
+func (x *Past) GetServices() []*Ref {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *Past) GetStartedAtUnixNano() int64 {
+	if x != nil {
+		return x.StartedAtUnixNano
+	}
+	return 0
+}
+
+func (x *Past) GetEndedAtUnixNano() int64 {
+	if x != nil {
+		return x.EndedAtUnixNano
+	}
+	return 0
+}
+
+func (x *Past) GetEndedBy() string {
+	if x != nil {
+		return x.EndedBy
+	}
+	return ""
+}
+
+// SeenBefore is what was remembered of incidents like one.
+type SeenBefore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How often there was one.
+	Times int64 `protobuf:"varint,1,opt,name=times,proto3" json:"times,omitempty"`
+	// How long they lasted, in the middle.
+	TypicalNanos int64 `protobuf:"varint,2,opt,name=typical_nanos,json=typicalNanos,proto3" json:"typical_nanos,omitempty"`
+	// The last of them, newest first.
+	Latest []*Recurrence `protobuf:"bytes,3,rep,name=latest,proto3" json:"latest,omitempty"`
+	// What was still to be done after them.
+	OpenItems []*OpenItem `protobuf:"bytes,4,rep,name=open_items,json=openItems,proto3" json:"open_items,omitempty"`
+	// How much that is; the list has the first.
+	OpenItemCount int64 `protobuf:"varint,5,opt,name=open_item_count,json=openItemCount,proto3" json:"open_item_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeenBefore) Reset() {
+	*x = SeenBefore{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeenBefore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeenBefore) ProtoMessage() {}
+
+func (x *SeenBefore) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeenBefore.ProtoReflect.Descriptor instead.
+func (*SeenBefore) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SeenBefore) GetTimes() int64 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+func (x *SeenBefore) GetTypicalNanos() int64 {
+	if x != nil {
+		return x.TypicalNanos
+	}
+	return 0
+}
+
+func (x *SeenBefore) GetLatest() []*Recurrence {
+	if x != nil {
+		return x.Latest
+	}
+	return nil
+}
+
+func (x *SeenBefore) GetOpenItems() []*OpenItem {
+	if x != nil {
+		return x.OpenItems
+	}
+	return nil
+}
+
+func (x *SeenBefore) GetOpenItemCount() int64 {
+	if x != nil {
+		return x.OpenItemCount
+	}
+	return 0
+}
+
+// Recurrence is an earlier incident like another.
+type Recurrence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the incident.
+	Incident string `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// When its last alert ended.
+	EndedAtUnixNano int64 `protobuf:"varint,2,opt,name=ended_at_unix_nano,json=endedAtUnixNano,proto3" json:"ended_at_unix_nano,omitempty"`
+	// How long it lasted.
+	LastedNanos int64 `protobuf:"varint,3,opt,name=lasted_nanos,json=lastedNanos,proto3" json:"lasted_nanos,omitempty"`
+	// What people said ended it. Empty: nothing.
+	EndedBy string `protobuf:"bytes,4,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	// It began at the same service.
+	SameOrigin bool `protobuf:"varint,5,opt,name=same_origin,json=sameOrigin,proto3" json:"same_origin,omitempty"`
+	// How much the two have in common of the services that they hit, 0 to 1.
+	Overlap       float64 `protobuf:"fixed64,6,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recurrence) Reset() {
+	*x = Recurrence{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recurrence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recurrence) ProtoMessage() {}
+
+func (x *Recurrence) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recurrence.ProtoReflect.Descriptor instead.
+func (*Recurrence) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Recurrence) GetIncident() string {
+	if x != nil {
+		return x.Incident
+	}
+	return ""
+}
+
+func (x *Recurrence) GetEndedAtUnixNano() int64 {
+	if x != nil {
+		return x.EndedAtUnixNano
+	}
+	return 0
+}
+
+func (x *Recurrence) GetLastedNanos() int64 {
+	if x != nil {
+		return x.LastedNanos
+	}
+	return 0
+}
+
+func (x *Recurrence) GetEndedBy() string {
+	if x != nil {
+		return x.EndedBy
+	}
+	return ""
+}
+
+func (x *Recurrence) GetSameOrigin() bool {
+	if x != nil {
+		return x.SameOrigin
+	}
+	return false
+}
+
+func (x *Recurrence) GetOverlap() float64 {
+	if x != nil {
+		return x.Overlap
+	}
+	return 0
+}
+
+// OpenItem is an action item that an earlier incident left.
+type OpenItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as AI-7.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What is to be done.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Who does it. Empty: nobody yet.
+	Assignee      string `protobuf:"bytes,3,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenItem) Reset() {
+	*x = OpenItem{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenItem) ProtoMessage() {}
+
+func (x *OpenItem) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenItem.ProtoReflect.Descriptor instead.
+func (*OpenItem) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *OpenItem) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *OpenItem) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *OpenItem) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
 // SevStatement is an operator's word about how bad an incident is.
 type SevStatement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1198,7 +1562,7 @@ type SevStatement struct {
 
 func (x *SevStatement) Reset() {
 	*x = SevStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1574,7 @@ func (x *SevStatement) String() string {
 func (*SevStatement) ProtoMessage() {}
 
 func (x *SevStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1587,7 @@ func (x *SevStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SevStatement.ProtoReflect.Descriptor instead.
 func (*SevStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SevStatement) GetSev() uint32 {
@@ -1269,7 +1633,7 @@ type Closure struct {
 
 func (x *Closure) Reset() {
 	*x = Closure{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1645,7 @@ func (x *Closure) String() string {
 func (*Closure) ProtoMessage() {}
 
 func (x *Closure) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1658,7 @@ func (x *Closure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closure.ProtoReflect.Descriptor instead.
 func (*Closure) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Closure) GetAtUnixNano() int64 {
@@ -1335,7 +1699,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1711,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1724,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Role) GetName() string {
@@ -1408,7 +1772,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +1784,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +1797,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Link) GetTitle() string {
@@ -1479,7 +1843,7 @@ type Parting struct {
 
 func (x *Parting) Reset() {
 	*x = Parting{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1491,7 +1855,7 @@ func (x *Parting) String() string {
 func (*Parting) ProtoMessage() {}
 
 func (x *Parting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1504,7 +1868,7 @@ func (x *Parting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parting.ProtoReflect.Descriptor instead.
 func (*Parting) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Parting) GetIncident() string {
@@ -1547,7 +1911,7 @@ type OriginStatement struct {
 
 func (x *OriginStatement) Reset() {
 	*x = OriginStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1923,7 @@ func (x *OriginStatement) String() string {
 func (*OriginStatement) ProtoMessage() {}
 
 func (x *OriginStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1936,7 @@ func (x *OriginStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginStatement.ProtoReflect.Descriptor instead.
 func (*OriginStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OriginStatement) GetService() *Ref {
@@ -1633,7 +1997,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1645,7 +2009,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1658,7 +2022,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Origin) GetService() *Ref {
@@ -1725,7 +2089,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +2101,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +2114,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Reason) GetText() string {
@@ -1801,7 +2165,7 @@ type ServiceImpact struct {
 
 func (x *ServiceImpact) Reset() {
 	*x = ServiceImpact{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1813,7 +2177,7 @@ func (x *ServiceImpact) String() string {
 func (*ServiceImpact) ProtoMessage() {}
 
 func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1826,7 +2190,7 @@ func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceImpact.ProtoReflect.Descriptor instead.
 func (*ServiceImpact) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ServiceImpact) GetService() *Ref {
@@ -1915,7 +2279,7 @@ type PathEdge struct {
 
 func (x *PathEdge) Reset() {
 	*x = PathEdge{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2291,7 @@ func (x *PathEdge) String() string {
 func (*PathEdge) ProtoMessage() {}
 
 func (x *PathEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2304,7 @@ func (x *PathEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
 func (*PathEdge) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PathEdge) GetCause() *Ref {
@@ -2011,7 +2375,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2387,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2400,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TimelineEntry) GetAtUnixNano() int64 {
@@ -2089,7 +2453,7 @@ type Acknowledgement struct {
 
 func (x *Acknowledgement) Reset() {
 	*x = Acknowledgement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2465,7 @@ func (x *Acknowledgement) String() string {
 func (*Acknowledgement) ProtoMessage() {}
 
 func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2478,7 @@ func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Acknowledgement) GetAtUnixNano() int64 {
@@ -2185,7 +2549,7 @@ type Paging struct {
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2197,7 +2561,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2210,7 +2574,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Paging) GetDueAtUnixNano() int64 {
@@ -2361,7 +2725,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2373,7 +2737,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2386,7 +2750,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Hold) GetKind() uint32 {
@@ -2431,7 +2795,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2443,7 +2807,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2456,7 +2820,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Change) GetService() *Ref {
@@ -2516,7 +2880,7 @@ type ChangeState struct {
 
 func (x *ChangeState) Reset() {
 	*x = ChangeState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +2892,7 @@ func (x *ChangeState) String() string {
 func (*ChangeState) ProtoMessage() {}
 
 func (x *ChangeState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2905,7 @@ func (x *ChangeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeState.ProtoReflect.Descriptor instead.
 func (*ChangeState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ChangeState) GetChange() *Change {
@@ -2598,7 +2962,7 @@ type HealthState struct {
 
 func (x *HealthState) Reset() {
 	*x = HealthState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2974,7 @@ func (x *HealthState) String() string {
 func (*HealthState) ProtoMessage() {}
 
 func (x *HealthState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2987,7 @@ func (x *HealthState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthState.ProtoReflect.Descriptor instead.
 func (*HealthState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{22}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *HealthState) GetService() *Ref {
@@ -2723,7 +3087,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2735,7 +3099,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +3112,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{23}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -2780,7 +3144,7 @@ type Stat struct {
 
 func (x *Stat) Reset() {
 	*x = Stat{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +3156,7 @@ func (x *Stat) String() string {
 func (*Stat) ProtoMessage() {}
 
 func (x *Stat) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +3169,7 @@ func (x *Stat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stat.ProtoReflect.Descriptor instead.
 func (*Stat) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{24}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Stat) GetKey() string {
@@ -2897,7 +3261,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\x86\x0f\n" +
+	"atUnixNano\"\xdf\x0f\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -2952,11 +3316,44 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x05links\x18. \x03(\v2\x18.headwater.store.v1.LinkR\x05links\x12\x12\n" +
 	"\x04kept\x18/ \x01(\bR\x04kept\x12?\n" +
 	"\tescalated\x180 \x03(\v2!.headwater.store.v1.EscalatedStepR\tescalated\x12+\n" +
-	"\x12close_at_unix_nano\x181 \x01(\x03R\x0fcloseAtUnixNano\"E\n" +
+	"\x12close_at_unix_nano\x181 \x01(\x03R\x0fcloseAtUnixNano\x12\x16\n" +
+	"\x06remedy\x182 \x01(\tR\x06remedy\x12?\n" +
+	"\vseen_before\x183 \x01(\v2\x1e.headwater.store.v1.SeenBeforeR\n" +
+	"seenBefore\"E\n" +
 	"\rEscalatedStep\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
-	"atUnixNano\"f\n" +
+	"atUnixNano\"\xce\x02\n" +
+	"\x04Past\x12\x1a\n" +
+	"\bincident\x18\x01 \x01(\tR\bincident\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12/\n" +
+	"\x06origin\x18\x03 \x01(\v2\x17.headwater.store.v1.RefR\x06origin\x123\n" +
+	"\bsuspects\x18\x04 \x03(\v2\x17.headwater.store.v1.RefR\bsuspects\x123\n" +
+	"\bservices\x18\x05 \x03(\v2\x17.headwater.store.v1.RefR\bservices\x12/\n" +
+	"\x14started_at_unix_nano\x18\x06 \x01(\x03R\x11startedAtUnixNano\x12+\n" +
+	"\x12ended_at_unix_nano\x18\a \x01(\x03R\x0fendedAtUnixNano\x12\x19\n" +
+	"\bended_by\x18\b \x01(\tR\aendedBy\"\xe4\x01\n" +
+	"\n" +
+	"SeenBefore\x12\x14\n" +
+	"\x05times\x18\x01 \x01(\x03R\x05times\x12#\n" +
+	"\rtypical_nanos\x18\x02 \x01(\x03R\ftypicalNanos\x126\n" +
+	"\x06latest\x18\x03 \x03(\v2\x1e.headwater.store.v1.RecurrenceR\x06latest\x12;\n" +
+	"\n" +
+	"open_items\x18\x04 \x03(\v2\x1c.headwater.store.v1.OpenItemR\topenItems\x12&\n" +
+	"\x0fopen_item_count\x18\x05 \x01(\x03R\ropenItemCount\"\xce\x01\n" +
+	"\n" +
+	"Recurrence\x12\x1a\n" +
+	"\bincident\x18\x01 \x01(\tR\bincident\x12+\n" +
+	"\x12ended_at_unix_nano\x18\x02 \x01(\x03R\x0fendedAtUnixNano\x12!\n" +
+	"\flasted_nanos\x18\x03 \x01(\x03R\vlastedNanos\x12\x19\n" +
+	"\bended_by\x18\x04 \x01(\tR\aendedBy\x12\x1f\n" +
+	"\vsame_origin\x18\x05 \x01(\bR\n" +
+	"sameOrigin\x12\x18\n" +
+	"\aoverlap\x18\x06 \x01(\x01R\aoverlap\"J\n" +
+	"\bOpenItem\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1a\n" +
+	"\bassignee\x18\x03 \x01(\tR\bassignee\"f\n" +
 	"\fSevStatement\x12\x10\n" +
 	"\x03sev\x18\x01 \x01(\rR\x03sev\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
@@ -3110,7 +3507,7 @@ func file_headwater_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_headwater_store_v1_store_proto_rawDescData
 }
 
-var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_headwater_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),            // 0: headwater.store.v1.Meta
 	(*ActionItem)(nil),      // 1: headwater.store.v1.ActionItem
@@ -3118,64 +3515,74 @@ var file_headwater_store_v1_store_proto_goTypes = []any{
 	(*Fate)(nil),            // 3: headwater.store.v1.Fate
 	(*Incident)(nil),        // 4: headwater.store.v1.Incident
 	(*EscalatedStep)(nil),   // 5: headwater.store.v1.EscalatedStep
-	(*SevStatement)(nil),    // 6: headwater.store.v1.SevStatement
-	(*Closure)(nil),         // 7: headwater.store.v1.Closure
-	(*Role)(nil),            // 8: headwater.store.v1.Role
-	(*Link)(nil),            // 9: headwater.store.v1.Link
-	(*Parting)(nil),         // 10: headwater.store.v1.Parting
-	(*OriginStatement)(nil), // 11: headwater.store.v1.OriginStatement
-	(*Origin)(nil),          // 12: headwater.store.v1.Origin
-	(*Reason)(nil),          // 13: headwater.store.v1.Reason
-	(*ServiceImpact)(nil),   // 14: headwater.store.v1.ServiceImpact
-	(*PathEdge)(nil),        // 15: headwater.store.v1.PathEdge
-	(*TimelineEntry)(nil),   // 16: headwater.store.v1.TimelineEntry
-	(*Acknowledgement)(nil), // 17: headwater.store.v1.Acknowledgement
-	(*Paging)(nil),          // 18: headwater.store.v1.Paging
-	(*Hold)(nil),            // 19: headwater.store.v1.Hold
-	(*Change)(nil),          // 20: headwater.store.v1.Change
-	(*ChangeState)(nil),     // 21: headwater.store.v1.ChangeState
-	(*HealthState)(nil),     // 22: headwater.store.v1.HealthState
-	(*AlertId)(nil),         // 23: headwater.store.v1.AlertId
-	(*Stat)(nil),            // 24: headwater.store.v1.Stat
-	(*Ref)(nil),             // 25: headwater.store.v1.Ref
+	(*Past)(nil),            // 6: headwater.store.v1.Past
+	(*SeenBefore)(nil),      // 7: headwater.store.v1.SeenBefore
+	(*Recurrence)(nil),      // 8: headwater.store.v1.Recurrence
+	(*OpenItem)(nil),        // 9: headwater.store.v1.OpenItem
+	(*SevStatement)(nil),    // 10: headwater.store.v1.SevStatement
+	(*Closure)(nil),         // 11: headwater.store.v1.Closure
+	(*Role)(nil),            // 12: headwater.store.v1.Role
+	(*Link)(nil),            // 13: headwater.store.v1.Link
+	(*Parting)(nil),         // 14: headwater.store.v1.Parting
+	(*OriginStatement)(nil), // 15: headwater.store.v1.OriginStatement
+	(*Origin)(nil),          // 16: headwater.store.v1.Origin
+	(*Reason)(nil),          // 17: headwater.store.v1.Reason
+	(*ServiceImpact)(nil),   // 18: headwater.store.v1.ServiceImpact
+	(*PathEdge)(nil),        // 19: headwater.store.v1.PathEdge
+	(*TimelineEntry)(nil),   // 20: headwater.store.v1.TimelineEntry
+	(*Acknowledgement)(nil), // 21: headwater.store.v1.Acknowledgement
+	(*Paging)(nil),          // 22: headwater.store.v1.Paging
+	(*Hold)(nil),            // 23: headwater.store.v1.Hold
+	(*Change)(nil),          // 24: headwater.store.v1.Change
+	(*ChangeState)(nil),     // 25: headwater.store.v1.ChangeState
+	(*HealthState)(nil),     // 26: headwater.store.v1.HealthState
+	(*AlertId)(nil),         // 27: headwater.store.v1.AlertId
+	(*Stat)(nil),            // 28: headwater.store.v1.Stat
+	(*Ref)(nil),             // 29: headwater.store.v1.Ref
 }
 var file_headwater_store_v1_store_proto_depIdxs = []int32{
-	25, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
-	25, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
+	29, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
+	29, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
 	3,  // 2: headwater.store.v1.AlertState.fate:type_name -> headwater.store.v1.Fate
-	12, // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
-	14, // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
-	25, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
-	15, // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
-	20, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
-	17, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
-	16, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
-	18, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
-	10, // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
-	11, // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
-	6,  // 13: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
-	7,  // 14: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
-	8,  // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
-	9,  // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
+	16, // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
+	18, // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
+	29, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
+	19, // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
+	24, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
+	21, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
+	20, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
+	22, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
+	14, // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
+	15, // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
+	10, // 13: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
+	11, // 14: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
+	12, // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
+	13, // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
 	5,  // 17: headwater.store.v1.Incident.escalated:type_name -> headwater.store.v1.EscalatedStep
-	25, // 18: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
-	25, // 19: headwater.store.v1.OriginStatement.named:type_name -> headwater.store.v1.Ref
-	25, // 20: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
-	13, // 21: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
-	25, // 22: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
-	25, // 23: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
-	25, // 24: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
-	25, // 25: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
-	19, // 26: headwater.store.v1.Paging.hold:type_name -> headwater.store.v1.Hold
-	25, // 27: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
-	20, // 28: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
-	25, // 29: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
-	23, // 30: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	7,  // 18: headwater.store.v1.Incident.seen_before:type_name -> headwater.store.v1.SeenBefore
+	29, // 19: headwater.store.v1.Past.origin:type_name -> headwater.store.v1.Ref
+	29, // 20: headwater.store.v1.Past.suspects:type_name -> headwater.store.v1.Ref
+	29, // 21: headwater.store.v1.Past.services:type_name -> headwater.store.v1.Ref
+	8,  // 22: headwater.store.v1.SeenBefore.latest:type_name -> headwater.store.v1.Recurrence
+	9,  // 23: headwater.store.v1.SeenBefore.open_items:type_name -> headwater.store.v1.OpenItem
+	29, // 24: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
+	29, // 25: headwater.store.v1.OriginStatement.named:type_name -> headwater.store.v1.Ref
+	29, // 26: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
+	17, // 27: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
+	29, // 28: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
+	29, // 29: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
+	29, // 30: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
+	29, // 31: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
+	23, // 32: headwater.store.v1.Paging.hold:type_name -> headwater.store.v1.Hold
+	29, // 33: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
+	24, // 34: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
+	29, // 35: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
+	27, // 36: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_store_proto_init() }
@@ -3190,7 +3597,7 @@ func file_headwater_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_store_v1_store_proto_rawDesc), len(file_headwater_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
