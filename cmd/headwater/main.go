@@ -71,6 +71,7 @@ func run(args []string, out, errs io.Writer) int {
 	check := registerCheck(cli)
 	demo := registerDemo(cli)
 	rehearse := registerRehearse(cli)
+	gallery := registerGallery(cli)
 
 	command, err := cli.Parse(args)
 	if finished >= 0 {
@@ -93,6 +94,8 @@ func run(args []string, out, errs io.Writer) int {
 			_ = logging.Level.Set("error") // the transcript is what is to be seen
 		}
 		return rehearse.run(out, errs, promslog.New(logging))
+	case gallery.command.FullCommand():
+		return gallery.run(out, errs, promslog.New(logging))
 	default:
 		return serve.run(errs, promslog.New(logging))
 	}

@@ -1,6 +1,6 @@
 // Incidents: what is open, the worst first.
 import { memo } from "preact/compat";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "./api";
 import { incidents, link } from "./live";
 import { Ago, Empty, Icon, OriginName, Probability, Sev, Spark, Standing, Trouble, Waiting, useTitle } from "./parts";
@@ -101,11 +101,25 @@ function List({ shown, open, complete }: { shown: Incident[]; open: Incident[]; 
   );
 }
 
+// atOnce is how many rows are made in one go. The rest follows, a few at a time, so that
+// whoever presses a key meanwhile is not made to wait for five hundred.
+const atOnce = 40;
+
 // Rows is a list of incidents, for keyboards as well.
 export function Rows({ of, label }: { of: Incident[]; label: string }) {
+  const [limit, setLimit] = useState(atOnce);
+  useEffect(() => {
+    if (limit > of.length + atOnce) {
+      setLimit(of.length + atOnce);
+    } else if (limit < of.length) {
+      const timer = setTimeout(() => setLimit(limit + atOnce), 16);
+      return () => clearTimeout(timer);
+    }
+    return undefined;
+  }, [limit, of.length]);
   return (
     <ol class="rows" aria-label={label}>
-      {of.map((i) => (
+      {of.slice(0, limit).map((i) => (
         <Row key={i.id} of={i} />
       ))}
     </ol>
@@ -128,7 +142,7 @@ const Row = memo(function Row({ of: i }: { of: Incident }) {
           {rest[0] && <span class="symptom">{rest[0]}</span>}
         </span>
         <span class="cell-origin">
-          <OriginName of={origin} incident={i} />
+          <OriginName of={origin} />
           {origin && <Probability of={origin.probability} quiet={origin.probability < 0.5} />}
         </span>
         <span class="cell-spark">
@@ -186,15 +200,25 @@ export function Choice({ label, value, all, of, onPick }: { label: string; value
   );
 }
 
+// typing is the pause after which a search begins: letters show at once, what they find a
+// moment later.
+const typing = 90;
+
 export function SearchBox({ value, onInput, label }: { value: string; onInput: (v: string) => void; label: string }) {
   const box = useRef<HTMLInputElement>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const type = (text: string) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => onInput(text), typing);
+  };
+  useEffect(() => () => clearTimeout(timer.current), []);
   useEffect(() => {
     if (box.current && box.current.value !== value && document.activeElement !== box.current) box.current.value = value;
   }, [value]);
   return (
     <span class="search-box">
       <Icon name="search" />
-      <input ref={box} type="search" data-search="1" placeholder={label} aria-label={label} defaultValue={value} onInput={(e) => onInput(e.currentTarget.value)} />
+      <input ref={box} type="search" data-search="1" placeholder={label} aria-label={label} defaultValue={value} onInput={(e) => type(e.currentTarget.value)} />
       <kbd aria-hidden="true">/</kbd>
     </span>
   );

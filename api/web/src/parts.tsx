@@ -2,9 +2,9 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Failure } from "./api";
-import { now, useNow } from "./store";
+import { now, useTicking } from "./store";
 import type { Incident, IncidentSeverity, Origin, Severity } from "./wire";
-import { best, clock, endedAt, isOpen, millis, percent, plural, sevWord, severityWord, span, spokenSpan, standing, statusWord, when } from "./words";
+import { clock, endedAt, isOpen, millis, percent, plural, sevWord, severityWord, span, spokenSpan, standing, statusWord, when } from "./words";
 
 // Icon is one of the drawings below. They say nothing to screen readers: words stand beside them.
 export function Icon({ name }: { name: keyof typeof drawings }) {
@@ -99,13 +99,15 @@ export function Probability({ of, quiet }: { of: number; quiet?: boolean }) {
 
 // Ago is how long ago something was, kept current.
 export function Ago({ at, until }: { at?: string | undefined; until?: string | undefined }) {
-  const time = useNow();
+  const from = millis(at);
+  const to = millis(until);
+  const ms = (time: number) => (until ? to : time) - from;
+  const text = useTicking((time) => span(ms(time)));
   if (!at) return <span>-</span>;
-  const ms = (until ? millis(until) : time) - millis(at);
   return (
     <time dateTime={at} title={when(at)}>
-      {span(ms)}
-      <span class="unseen"> ({spokenSpan(ms)})</span>
+      {text}
+      <span class="unseen"> ({spokenSpan(ms(now()))})</span>
     </time>
   );
 }
@@ -154,18 +156,15 @@ export function Spark({ of }: { of: Incident }) {
 }
 
 // OriginName is a candidate, and whether it says something itself.
-export function OriginName({ of, incident }: { of?: Origin | undefined; incident?: Incident }) {
+export function OriginName({ of }: { of?: Origin | undefined }) {
   if (!of) return <span class="origin-name">unknown</span>;
   return (
     <span class="origin-name">
       {of.service?.name}
       {of.silent && <span class="tag silent">silent</span>}
-      {incident?.set_origin && <span class="tag said">set by {incident.set_origin.actor}</span>}
     </span>
   );
 }
-
-export const leader = (i: Incident) => best(i);
 
 // Empty is what a view shows when there is nothing.
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {

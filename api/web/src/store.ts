@@ -89,6 +89,17 @@ export function useNow(): number {
   return now();
 }
 
+// useTicking is what a function makes of the time. The component is drawn anew only when that
+// changes: of five hundred ages few change in a second.
+export function useTicking(of: (now: number) => string): string {
+  const [, again] = useReducer((n: number) => n + 1, 0);
+  const text = of(now());
+  const latest = useRef({ of, text });
+  latest.current = { of, text };
+  useEffect(() => second.listen(() => latest.current.of(now()) !== latest.current.text && again(0)), []);
+  return text;
+}
+
 // Loaded is something that is asked for.
 export interface Loaded<T> {
   data?: T;

@@ -47,6 +47,8 @@ func newBrowser(t testing.TB) *browser {
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		// A phone has smooth scrolling, a test must not wait for it.
 		chromedp.Flag("force-prefers-reduced-motion", true),
+		// For measuring memory.
+		chromedp.Flag("js-flags", "--expose-gc"), chromedp.Flag("enable-precise-memory-info", true),
 		chromedp.WSURLReadTimeout(patience))
 	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
@@ -174,6 +176,13 @@ func (b *browser) press(t testing.TB, within, name string) {
 func (b *browser) key(t testing.TB, keys string) {
 	t.Helper()
 	b.do(t, "type "+keys, chromedp.KeyEvent(keys))
+}
+
+// shortcut presses a key that types nothing when a page takes it. The debugger's own events
+// would type it all the same, and into what the key has just brought to the front.
+func (b *browser) shortcut(t testing.TB, key string) {
+	t.Helper()
+	evaluated[bool](t, b, fmt.Sprintf(`(document.activeElement ?? document.body).dispatchEvent(new KeyboardEvent("keydown", {key: %q, bubbles: true, cancelable: true})) || true`, key))
 }
 
 // quiet fails when the console has something to say.

@@ -111,7 +111,7 @@ func takeAndEnd(t *testing.T, b *browser) {
 	b.press(t, "dialog", "Note")
 	b.says(t, ".timeline .person", "shipping looks <b>fine</b> itself")
 
-	b.key(t, "o")
+	b.shortcut(t, "o")
 	b.says(t, "dialog", "Where it began")
 	b.do(t, "another service", chromedp.SendKeys(`dialog input[name=service]`, "robot-shop/mysql", chromedp.NodeVisible))
 	b.decide(t, "Set origin")
