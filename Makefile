@@ -62,6 +62,15 @@ REVISION_BEFORE ?= main
 upgrade-fixture: ## Have the server of REVISION_BEFORE (main) leave storage for the upgrade test, and run that
 	$(GO) test -v -count=1 -run='^TestUpgrade' ./cmd/headwater/acceptance -upgrade.from=$(REVISION_BEFORE)
 
+.PHONY: dashboard-load
+dashboard-load: ## Measure the dashboard with 500 open incidents and 50 updates/s, ten minutes
+	@HEADWATER_DASHBOARD_SECONDS=$${HEADWATER_DASHBOARD_SECONDS:-600} $(GO) test -v -count=1 -timeout=30m -tags=acceptance -run='^TestAcceptanceDashboardLoad' ./cmd/headwater/acceptance | grep -v '^=== '
+
+.PHONY: screenshots
+screenshots: ## Take the pictures of the dashboard in docs/dashboard anew
+	@mkdir -p docs/dashboard
+	HEADWATER_SCREENSHOTS=$(CURDIR)/docs/dashboard $(GO) test -count=1 -tags=acceptance -run='^TestAcceptanceDashboard(SeveralIncidents)?$$' ./cmd/headwater/acceptance
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	@for pkg in $$($(GO) list ./...); do \

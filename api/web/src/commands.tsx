@@ -1,5 +1,5 @@
 // The commands, as `hwctl incidents` has them.
-import { type Command, Boxes, Field, Note, Options, flag, many, shell, text } from "./actions";
+import { type Command, type Values, Boxes, Field, Note, Options, flag, many, shell, text } from "./actions";
 import { incidents } from "./live";
 import { Probability } from "./parts";
 import { useCell } from "./store";
@@ -8,7 +8,7 @@ import { headline, holder, isOpen, kindWord, plural, refName, sevWord, statusWor
 
 const of = (i: Incident) => `incidents/${encodeURIComponent(i.id)}`;
 
-const noted = (v: Record<string, string | string[]>) => flag("-m", text(v, "note"));
+const noted = (v: Values) => flag("-m", text(v, "note"));
 
 export const acknowledge: Command = {
   name: "Acknowledge",
@@ -100,11 +100,11 @@ export const setOrigin: Command = {
         name="candidate"
         label="Service"
         of={[
-          ...i.origins.slice(0, 6).map((o) => ({
-            value: refName(o.service),
+          ...i.origins.slice(0, 6).map((o, n) => ({
+            value: n === 0 && !i.set_origin ? "confirm" : refName(o.service),
             text: (
               <>
-                {refName(o.service)} <span class="faint">{kindWord(o.kind)}</span> <Probability of={o.probability} quiet />
+                {refName(o.service)} <span class="faint">{n === 0 && !i.set_origin ? "as Headwater found" : kindWord(o.kind)}</span> <Probability of={o.probability} quiet />
               </>
             ),
           })),
@@ -119,16 +119,24 @@ export const setOrigin: Command = {
     </>
   ),
   path: (i) => `${of(i)}:setOrigin`,
-  body: (v) => ({ service: chosenOrigin(v), note: text(v, "note") }),
-  cli: (i, v) => `hwctl incidents set-origin ${i.id} ${chosenOrigin(v) ? shell(chosenOrigin(v)) : "--withdraw"}${noted(v)}`,
-  done: (i, v) => (chosenOrigin(v) ? `${chosenOrigin(v)} is the origin of ${i.id}` : `the evidence decides the origin of ${i.id} again`),
+  body: (v) => ({ ...originOf(v), note: text(v, "note") }),
+  cli: (i, v) => `hwctl incidents set-origin ${i.id} ${originFlag(v)}${noted(v)}`,
+  done: (i) => headline(i).what,
   bound: true,
 };
 
-function chosenOrigin(v: Record<string, string | string[]>): string {
+// originOf is what was chosen: a service, that Headwater is right, or that the evidence decides again.
+function originOf(v: Values): { service: string; confirm?: boolean } {
   const candidate = text(v, "candidate");
-  if (candidate === "withdraw") return "";
-  return candidate === "other" || text(v, "service") ? text(v, "service") : candidate;
+  if (text(v, "service") || candidate === "other") return { service: text(v, "service") };
+  if (candidate === "withdraw") return { service: "" };
+  return candidate === "confirm" ? { service: "", confirm: true } : { service: candidate };
+}
+
+function originFlag(v: Values): string {
+  const { service, confirm } = originOf(v);
+  if (confirm) return "--confirm";
+  return service ? shell(service) : "--withdraw";
 }
 
 export const setSeverity: Command = {
@@ -238,7 +246,7 @@ function OtherIncidents({ of: i }: { of: Incident }) {
 const hitServices = (i: Incident) =>
   i.services.filter((s) => s.alerts > 0).map((s) => ({ value: refName(s.service), text: `${refName(s.service)}: ${plural(s.alerts, "alert")}` }));
 
-const servicesFlags = (v: Record<string, string | string[]>) => many(v, "services").map((s) => ` --service ${shell(s)}`).join("");
+const servicesFlags = (v: Values) => many(v, "services").map((s) => ` --service ${shell(s)}`).join("");
 
 export const split: Command = {
   name: "Split",

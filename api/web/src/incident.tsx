@@ -8,7 +8,7 @@ import { offered } from "./commands";
 import { Evidence } from "./evidence";
 import { incidents } from "./live";
 import { Ago, At, Icon, Outside, Sev, Standing, Trouble, Waiting, useTitle } from "./parts";
-import { ActionItems, Changes, Gaps, Hit, Pages, Record } from "./record";
+import { ActionItems, Changes, Gaps, Hit, Pages, Record, SeenBefore } from "./record";
 import { to } from "./route";
 import { useViewKeys } from "./shell";
 import { useCell, useLoaded } from "./store";
@@ -88,6 +88,7 @@ export function IncidentPage({ of: i, alerts, moreAlerts, tick, trouble }: { of:
         <aside aria-label="Record">
           <Hit of={i} picked={service} pick={pickService} />
           <Changes of={i} />
+          <SeenBefore of={i} />
           <Record of={i} />
           <ActionItems of={i} />
           <Pages of={i} />
@@ -134,6 +135,7 @@ export function IncidentHead({ of: i, heading: Heading = "h1" }: { of: Incident;
         {isOpen(i) && i.quiet_since && (
           <span>
             quiet for <Ago at={i.quiet_since} />
+            {i.close_at && `, over at ${clock(i.close_at)} if it stays so`}
           </span>
         )}
         {i.split_from && (

@@ -4,7 +4,7 @@ import { AlertSeverity, At, Icon, Outside } from "./parts";
 import { to } from "./route";
 import { useLoaded } from "./store";
 import type { ActionItem, Delivery, Incident, ListActionItemsResponse } from "./wire";
-import { actionPriorityWord, actionStatusWord, bareName, clock, kindWord, millis, pageWord, plural, refName, sevWord, span, when } from "./words";
+import { actionPriorityWord, actionStatusWord, bareName, clock, kindWord, millis, pageWord, plural, refName, seconds, sevWord, span, when } from "./words";
 
 export function Hit({ of: i, picked, pick }: { of: Incident; picked: string; pick: (s: string) => void }) {
   const hit = i.services.filter((s) => s.alerts > 0);
@@ -64,6 +64,34 @@ function beforeStart(i: Incident, at?: string): string {
   const d = millis(i.started_at) - millis(at);
   if (Number.isNaN(d)) return "";
   return d < 0 ? `${span(-d)} after it began` : `${span(d)} before it began`;
+}
+
+export function SeenBefore({ of: i }: { of: Incident }) {
+  const seen = i.seen_before;
+  if (!seen || seen.times === 0) return null;
+  return (
+    <section class="card seen-before" aria-labelledby="seen-before">
+      <h2 id="seen-before">
+        Seen before <span class="faint">{plural(seen.times, "time")} in 90 days</span>
+      </h2>
+      {seen.lines.map((l) => (
+        <p key={l}>{l}</p>
+      ))}
+      <ul class="plain-list">
+        {seen.action_items.map((a) => (
+          <li key={a.id}>
+            <Icon name="todo" /> {a.id} {a.text} <span class="faint">{a.assignee || "nobody"}</span>
+          </li>
+        ))}
+        {seen.latest.map((r) => (
+          <li key={r.incident}>
+            <a {...to(`incidents/${r.incident}`)}>{r.incident}</a> <span class="faint">{r.duration && span(seconds(r.duration) * 1000)}</span>
+            {r.ended_by && <span class="text">ended by “{r.ended_by}”</span>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
 }
 
 export function Record({ of: i }: { of: Incident }) {

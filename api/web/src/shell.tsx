@@ -129,11 +129,18 @@ export function BannerOf({ link: l }: { link: Link }) {
 function ThemeSwitch() {
   const system = () => (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
   const [theme, set] = useState(remembered.get("theme") || system());
+  useEffect(() => {
+    const light = matchMedia("(prefers-color-scheme: light)");
+    const follow = () => !remembered.get("theme") && set(system());
+    light.addEventListener("change", follow);
+    return () => light.removeEventListener("change", follow);
+  }, []);
   const other = theme === "dark" ? "light" : "dark";
   const change = () => {
     // What the system wants needs no remembering: it may change its mind at dusk.
     remembered.set("theme", other === system() ? "" : other);
-    document.documentElement.dataset["theme"] = other;
+    if (other === system()) delete document.documentElement.dataset["theme"];
+    else document.documentElement.dataset["theme"] = other;
     set(other);
   };
   return (

@@ -314,6 +314,11 @@ export type Effect =
   | "EFFECT_DEGRADED"
   | "EFFECT_BROKEN";
 
+export interface EscalatedStep {
+  step: string;
+  at?: string;
+}
+
 export interface Fate {
   kind: FateKind;
   text: string;
@@ -545,6 +550,18 @@ export type HealthStatus =
   | "HEALTH_STATUS_DEGRADED"
   | "HEALTH_STATUS_FAILING";
 
+export interface Hold {
+  kind: HoldKind;
+  text: string;
+  until?: string;
+}
+
+export type HoldKind =
+  | "HOLD_KIND_UNSPECIFIED"
+  | "HOLD_KIND_COMPANIONS"
+  | "HOLD_KIND_SETTLING"
+  | "HOLD_KIND_RECHECK";
+
 export interface Hop {
   service?: ServiceRef;
   kind: ServiceKind;
@@ -608,6 +625,9 @@ export interface Incident {
   roles: IncidentRole[];
   links: IncidentLink[];
   next_statuses: IncidentStatus[];
+  close_at?: string;
+  remedy: string;
+  seen_before?: SeenBefore;
 }
 
 export interface IncidentLink {
@@ -807,6 +827,12 @@ export interface Paging {
   opens: number;
   seq: string;
   update_due_at?: string;
+  hold?: Hold;
+  rings: number;
+  rang_at?: string;
+  reminders: number;
+  call_due_at?: string;
+  escalated: EscalatedStep[];
 }
 
 export interface Parting {
@@ -850,6 +876,21 @@ export interface RecordScenarioResponse {
   text: string;
 }
 
+export interface Recurrence {
+  incident: string;
+  ended_at?: string;
+  duration: string;
+  ended_by: string;
+  same_origin: boolean;
+  overlap: number;
+}
+
+export interface RecurrenceActionItem {
+  id: string;
+  text: string;
+  assignee: string;
+}
+
 export interface RedundancyGroup {
   from?: ServiceRef;
   name: string;
@@ -875,6 +916,15 @@ export interface ResetLearnedResponse {
 export interface ResolveIncidentResponse {
   incident?: Incident;
   revision: string;
+}
+
+export interface SeenBefore {
+  times: number;
+  typical_duration: string;
+  latest: Recurrence[];
+  action_items: RecurrenceActionItem[];
+  action_item_count: number;
+  lines: string[];
 }
 
 export interface Service {
