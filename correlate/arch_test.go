@@ -85,6 +85,7 @@ var importTable = []row{
 	{"correlate/audit", []string{"correlate"}},
 	{"correlate/driver/...", []string{"correlate", "topology"}},
 	{"correlate/store/...", []string{"correlate", "topology", "proto/..."}},
+	{"correlate/lifeline", []string{"correlate", "correlate/page"}},
 	{"correlate/page/...", []string{"correlate"}},
 	{"correlate/settings", []string{"correlate", "topology", "topology/strictyaml"}},
 	{"correlate/replay", []string{"correlate", "topology/...", "ingest/alertmanager", "ingest/change", "ingest/health"}},

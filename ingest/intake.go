@@ -54,6 +54,10 @@ type Options struct {
 	// OnTruncated, unless nil, is told of batches from which their sender left alerts
 	// out, after they were stored. It must not block.
 	OnTruncated func(*correlate.AlertBatch)
+	// OnAlerts, unless nil, is told of every notification about alerts that was decoded: when it
+	// came, and its position in the stream, 0 when the stream refused it. It must not block, nor
+	// change the batch.
+	OnAlerts func(batch *correlate.AlertBatch, received time.Time, pos uint64)
 }
 
 func (o Options) withDefaults() Options {
@@ -151,7 +155,11 @@ func (in *Intake) ServeHTTP(w http.ResponseWriter, r *http.Request) { in.mux.Ser
 
 // publish is Publisher.Publish; it logs the beginning and the end of an outage.
 func (in *Intake) publish(ctx context.Context, sig correlate.Signal) (uint64, error) {
+	received := in.options.Now()
 	pos, err := in.options.Publisher.Publish(ctx, sig)
+	if batch, ok := sig.(*correlate.AlertBatch); ok && in.options.OnAlerts != nil {
+		in.options.OnAlerts(batch, received, pos)
+	}
 	in.noteOutage(ctx, err)
 	return pos, err
 }

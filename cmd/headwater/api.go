@@ -42,7 +42,7 @@ func (s *server) listenGRPC() (net.Listener, error) {
 // the web port serves.
 func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 	intake, err := ingest.New(ingest.Options{
-		Publisher: s.bus, Logger: s.log.With("component", "ingest"), Registerer: s.registry, OnTruncated: s.reconciler.Truncated,
+		Publisher: s.bus, Logger: s.log.With("component", "ingest"), Registerer: s.registry, OnTruncated: s.reconciler.Truncated, OnAlerts: s.took,
 		Incidents: answeredIncidents{s.store},
 	})
 	if err != nil {

@@ -41,8 +41,9 @@ type config struct {
 	stream    streamConfig
 	retention store.Retention // complete: nothing in it is 0
 
-	paging *page.Config
-	routes int
+	paging   *page.Config
+	routes   int
+	lifeline lifelineConfig
 
 	// warnings are settings without effect and what else is worth a line at the start.
 	warnings []string
@@ -94,7 +95,7 @@ func parseConfig(path string, data []byte) (*config, error) {
 		c:      &config{path: path, environment: "default", retention: store.RetainAll(defaultRetention), settings: map[string]any{}},
 	}
 	probes := setup.NewReader(p.Values, p.c.dir())
-	p.engine = &settings.Engine{Values: p.Values, Warn: p.warn, Probes: probes.Fields()}
+	p.engine = &settings.Engine{Values: p.Values, Warn: p.warn, Probes: probes.Fields(), Lifeline: p.lifelineFields()}
 	root := p.Document(string(data))
 	if err := p.Err(); err != nil {
 		return nil, err

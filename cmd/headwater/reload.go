@@ -67,6 +67,12 @@ func (s *server) applyConfig(ctx context.Context) error {
 	if err := s.pager.Reload(next.paging); err != nil {
 		return err
 	}
+	if s.lifeline != nil {
+		if err := s.desk.Reload(next.paging); err != nil {
+			return err
+		}
+		s.lifeline.Apply(next.lifelineSettings())
+	}
 	for _, w := range next.warnings {
 		s.log.Warn("Configuration", "warning", w)
 	}

@@ -24,6 +24,7 @@ import (
 	dashboard "github.com/headwater-sre/headwater/api/web"
 	"github.com/headwater-sre/headwater/correlate"
 	"github.com/headwater-sre/headwater/correlate/driver"
+	"github.com/headwater-sre/headwater/correlate/lifeline"
 	"github.com/headwater-sre/headwater/correlate/page"
 	"github.com/headwater-sre/headwater/correlate/store"
 	"github.com/headwater-sre/headwater/ingest"
@@ -70,6 +71,8 @@ type server struct {
 	bus        *bus.Bus
 	engine     *engineRunner
 	pager      *page.Pager
+	desk       *page.Desk         // nil with a stream that has a clock of its own
+	lifeline   *lifeline.Lifeline // likewise
 	topology   *discovery.Manager
 	intake     *ingest.Intake
 	reconciler *reconcile.Reconciler
@@ -179,7 +182,7 @@ func (s *server) ready() error {
 	if err := s.bus.Healthy(); err != nil {
 		return fmt.Errorf("stream: %w", err)
 	}
-	if err := s.engine.ready(); err != nil {
+	if err := s.engine.Ready(); err != nil {
 		return fmt.Errorf("correlation: %w", err)
 	}
 	return nil
@@ -208,6 +211,9 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	if err := s.startEngine(ctx); err != nil {
+		return err
+	}
+	if err := s.startLifeline(); err != nil {
 		return err
 	}
 	if err := s.startReconciler(); err != nil {
@@ -345,10 +351,10 @@ func (s *server) startEngine(ctx context.Context) error {
 		source = &simulatedSource{source, sim}
 	}
 	log := s.log.With("component", "engine")
-	engine, err := newEngineRunner(driver.Options{
+	engine, err := newEngineRunner(withFaults(driver.Options{
 		Config: s.config.engine, Source: source, Store: s.store, Paced: sim != nil,
 		Quarantine: s.quarantine, Logger: log, Registerer: s.registry,
-	}, log)
+	}), log)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 // standing is what an audit remembers of an incident.
 type standing struct {
-	due   time.Time // of its opening page; zero: none is due
+	due   time.Time // of its next page, holds by name included; zero: none is due
 	opens int       // opening pages decided
 	// sent: some receiver took an opening page. reason: none was to get it.
 	sent   bool
@@ -59,6 +59,9 @@ func (s *standing) undelivered(a *Audit) string {
 func (a *Audit) Incident(i *correlate.Incident, pages []*correlate.OutboxEntry) {
 	a.countIncident(i)
 	s := &standing{due: i.Paging.DueAt}
+	if i.Paging.Hold.Until.After(s.due) {
+		s.due = i.Paging.Hold.Until
+	}
 	for _, id := range slices.Concat(i.Merged, []string{i.MergedInto, i.SplitFrom}) {
 		if id != "" {
 			s.others = append(s.others, id)

@@ -52,6 +52,10 @@ const (
 	stopTime = 5 * time.Second
 )
 
+// ErrEngine is in the errors of [Driver.Run] that are about the engine, while stream and store
+// are well: another driver may do better, with other settings or a while later.
+var ErrEngine = errors.New("the engine cannot go on")
+
 // ErrStopped is what [Driver.Wait] returns after [Driver.Run] has ended.
 var ErrStopped = errors.New("correlation has stopped")
 
@@ -147,7 +151,7 @@ func New(o Options) (*Driver, error) {
 
 // Run follows the stream until ctx ends, then returns nil with everything stepped
 // on disk. It returns an error when it cannot begin, when the stream or the store
-// fails for good, or when the engine cannot go on. Run must be called once.
+// fails for good, or when the engine cannot go on ([ErrEngine]). Run must be called once.
 func (d *Driver) Run(ctx context.Context) error {
 	defer d.progress.stop()
 	l, err := d.newLoop(ctx)

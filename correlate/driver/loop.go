@@ -50,7 +50,7 @@ func (l *loop) restore(ctx context.Context) error {
 		return fmt.Errorf("load engine state: %w", err)
 	}
 	if l.engine, err = l.opts.Restore(l.opts.Config, snap); err != nil {
-		return fmt.Errorf("restore engine at position %d: %w", snap.Meta.Pos, err)
+		return fmt.Errorf("%w: restore it at position %d: %w", ErrEngine, snap.Meta.Pos, err)
 	}
 	l.pos = snap.Meta.Pos
 	l.incidents = incidentsOf(snap)

@@ -53,7 +53,7 @@ func (l *loop) quarantine(ctx context.Context, p *poison) error {
 	}
 	delta, again := tryStep(l.engine, correlate.Input{Pos: p.in.Pos, At: p.in.At, Signal: correlate.Tick{}})
 	if again != nil {
-		return fmt.Errorf("engine cannot get past position %d: %s, and on a tick in its place: %v", p.in.Pos, p.reason(), again.cause)
+		return fmt.Errorf("%w past position %d: %s, and on a tick in its place: %v", ErrEngine, p.in.Pos, p.reason(), again.cause)
 	}
 	if delta.Rejected == "" {
 		delta.Rejected = "an internal fault: the engine failed on this entry, and it was set aside"

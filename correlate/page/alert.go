@@ -23,7 +23,11 @@ const sheetAnnotation = "headwater"
 // some receivers tell alerts apart, is the same in the edits and the resolve that
 // follow. What changed since is in the annotations.
 func newAlert(p *correlate.Page, opening *correlate.Incident, externalURL string, now time.Time) *alert.Alert {
-	s := NewSheet(p, externalURL)
+	return alertSaying(NewSheet(p, externalURL), p, opening, now)
+}
+
+// alertSaying is [newAlert] of a page that says what is on the sheet.
+func alertSaying(s *Sheet, p *correlate.Page, opening *correlate.Incident, now time.Time) *alert.Alert {
 	a := &alert.Alert{Alert: model.Alert{
 		Labels:       labelSet(opening.RouteLabels()),
 		Annotations:  annotations(s),

@@ -199,6 +199,7 @@ func (c *incidentCase) record(ctx context.Context) {
 			return
 		}
 		l.dirty = false
+		c.pager.forgetTaken(l.Page.Key())
 		if l.Done {
 			c.count(l)
 		}
@@ -263,13 +264,13 @@ func (c *incidentCase) notify(hard context.Context, r *routing, in *integration,
 	inFlight := m.inFlight.WithLabelValues(in.integration)
 	inFlight.Inc()
 	said, thread := noticeContext(ctx, r, s)
-	retry, err := in.notifierFor(s.page()).Notify(said, newAlert(s.page(), s.opening, c.pager.base, c.pager.now()))
+	retry, err := in.notifierFor(s.page()).Notify(said, alertSaying(c.pager.sheet(s.page()), s.page(), s.opening, c.pager.now()))
 	for _, key := range s.closes {
 		if err == nil {
 			// After the new ring, so that there is none at no time. If it fails both go again, each under its key.
 			old := s.closing(key)
 			ended, _ := noticeContext(ctx, r, old)
-			retry, err = in.notify.Notify(ended, newAlert(old.page(), s.opening, c.pager.base, c.pager.now()))
+			retry, err = in.notify.Notify(ended, alertSaying(c.pager.sheet(old.page()), old.page(), s.opening, c.pager.now()))
 		}
 	}
 	if err == nil {
@@ -304,6 +305,7 @@ func (c *incidentCase) apply(res result) {
 	res.leaf.dirty = true
 	m, o := c.pager.metrics, &c.pager.opts
 	if res.err == nil {
+		c.pager.noteTaken(res.leaf.Page.Key())
 		*l = lane{}
 		d.SentAt, d.LastError, d.Thread = res.at.UTC(), "", res.thread
 		if res.kind.Rings() {

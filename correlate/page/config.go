@@ -121,6 +121,15 @@ func (c *Config) Receivers() []string {
 	return names
 }
 
+// Root is the receiver of the root route, which gets what no other route takes; "log" where pages
+// are logged only.
+func (c *Config) Root() string {
+	if c.alertmanager == nil {
+		return logReceiver
+	}
+	return c.alertmanager.Route.Receiver
+}
+
 // addRoute appends the route that a file with a single receiver leaves to be guessed.
 func addRoute(text string) (string, error) {
 	type names struct {

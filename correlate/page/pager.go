@@ -51,6 +51,9 @@ type Options struct {
 	// ShutdownGrace is how long pages under way may take to finish once Run's
 	// context has ended. Default 5 s.
 	ShutdownGrace time.Duration
+
+	// sheet words a page. Default: [NewSheet].
+	sheet func(p *correlate.Page, externalURL string) *Sheet
 }
 
 func (o Options) withDefaults() Options {
@@ -71,6 +74,9 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.sheet == nil {
+		o.sheet = NewSheet
+	}
 	if o.ExternalURL == nil {
 		o.ExternalURL = &url.URL{}
 	}
@@ -89,8 +95,9 @@ type Pager struct {
 	logOnly   bool
 	receivers []string
 	failing   map[target]Failure
-	crowded   bool          // incidents wait for a place
-	moved     chan struct{} // closed and replaced when a case parks or ends
+	taken     map[correlate.PageKey]bool // some receiver has it, and the outbox does not know yet
+	crowded   bool                       // incidents wait for a place
+	moved     chan struct{}              // closed and replaced when a case parks or ends
 
 	work sync.WaitGroup // the goroutines of cases
 	// freed wakes Run when a case ended while others wait for its place; one
@@ -107,7 +114,7 @@ func New(opts Options) (*Pager, error) {
 	opts = opts.withDefaults()
 	p := &Pager{
 		opts: opts, base: strings.TrimRight(opts.ExternalURL.String(), "/"), metrics: newMetrics(opts.Registerer),
-		cases: make(map[string]*incidentCase), failing: make(map[target]Failure), freed: make(chan struct{}, 1), moved: make(chan struct{}),
+		cases: make(map[string]*incidentCase), failing: make(map[target]Failure), taken: make(map[correlate.PageKey]bool), freed: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 	r, err := p.prepare(opts.Config)
 	if err != nil {
@@ -415,6 +422,28 @@ func (p *Pager) report(t target, err error, refused bool) {
 			log.Warn("Receiver did not take a page; will keep trying", "err", text)
 		}
 	}
+}
+
+func (p *Pager) sheet(page *correlate.Page) *Sheet { return p.opts.sheet(page, p.base) }
+
+func (p *Pager) noteTaken(key correlate.PageKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken[key] = true
+}
+
+func (p *Pager) forgetTaken(key correlate.PageKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.taken, key)
+}
+
+// Taken reports whether some receiver took a page of which the outbox has no record yet, because
+// it cannot be written.
+func (p *Pager) Taken(key correlate.PageKey) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken[key]
 }
 
 // backoff is the wait after the n-th failure in a row, doubling from least to most.

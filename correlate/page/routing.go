@@ -33,6 +33,9 @@ func targetOf(d *correlate.Delivery) target {
 // The target of a receiver that has no integrations: a way to say "nobody".
 const noIntegration = "none"
 
+// logReceiver stands for the log where there are no receivers.
+const logReceiver = "log"
+
 // integration is a target that can be reached.
 type integration struct {
 	target
@@ -64,7 +67,7 @@ type routing struct {
 func newRouting(c *Config, externalURL *url.URL, logger *slog.Logger) (*routing, error) {
 	r := &routing{targets: make(map[target]*integration), of: make(map[string][]target), replaced: make(chan struct{})}
 	if c.LogOnly() {
-		r.add(amconfig.Receiver{Name: "log"}, logIntegration(logger))
+		r.add(amconfig.Receiver{Name: logReceiver}, logIntegration(logger))
 		return r, nil
 	}
 	var err error
@@ -133,7 +136,8 @@ const AcknowledgeAction = "headwater_acknowledge"
 
 // notifierFor is what takes the page: with the button that acknowledges while that is of use.
 func (in *integration) notifierFor(p *correlate.Page) *notify.Integration {
-	if in.plain != nil && (p.Kind == correlate.PageResolve || p.Kind == correlate.PageNotice || p.Incident.Ack != nil) {
+	nothing := p.Incident.Number == 0 // a bulletin: there is nothing to acknowledge
+	if in.plain != nil && (nothing || p.Kind == correlate.PageResolve || p.Kind == correlate.PageNotice || p.Incident.Ack != nil) {
 		return in.plain
 	}
 	return &in.notify
@@ -184,7 +188,7 @@ func cannotEdit(rc amconfig.Receiver, kind string, index int) string {
 // in the order of the route tree.
 func (r *routing) route(labels map[string]string) []target {
 	if r.root == nil {
-		return r.of["log"]
+		return r.of[logReceiver]
 	}
 	var names []string
 	for _, match := range r.root.Match(labelSet(labels)) {
@@ -196,7 +200,7 @@ func (r *routing) route(labels map[string]string) []target {
 // named implements [rules]. A receiver that is not configured is one without integrations.
 func (r *routing) named(receivers []string) []target {
 	if r.root == nil {
-		return r.of["log"]
+		return r.of[logReceiver]
 	}
 	var to []target
 	seen := make(map[string]bool)
@@ -264,7 +268,7 @@ func labelSet(labels map[string]string) model.LabelSet {
 type logNotifier struct{ logger *slog.Logger }
 
 func logIntegration(logger *slog.Logger) notify.Integration {
-	return notify.NewIntegration(logNotifier{logger}, always{}, "log", 0, "log")
+	return notify.NewIntegration(logNotifier{logger}, always{}, "log", 0, logReceiver)
 }
 
 // Notify implements [notify.Notifier].

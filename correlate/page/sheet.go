@@ -83,6 +83,8 @@ type Sheet struct {
 	Quoted     []Quote   `json:"quoted_alerts,omitempty"`
 	// Note is the only alert's own summary, when the incident is one alert.
 	Note string `json:"note,omitempty"`
+	// Said is the body of a page that no incident stands behind, see [Bulletin].
+	Said []Section `json:"said,omitempty"`
 }
 
 // Weight is one reason for the origin and its weight of evidence in nats.

@@ -156,12 +156,15 @@ func (s *Sheet) WhyLabel() string {
 
 // Section is one labelled paragraph of the body.
 type Section struct {
-	Label string
-	Lines []string
+	Label string   `json:"label"`
+	Lines []string `json:"lines"`
 }
 
 // Sections are the body's paragraphs in their order, without links. Empty ones are left out.
 func (s *Sheet) Sections() []Section {
+	if len(s.Said) > 0 {
+		return s.Said
+	}
 	var all []Section
 	add := func(label string, lines ...string) {
 		if len(lines) > 0 && lines[0] != "" {

@@ -30,6 +30,9 @@ type Engine struct {
 	// Probes reads the keys of section health that are about Headwater's own probes,
 	// those of [ProbeKeys]. Nil: they are passed over, for the engine is told results.
 	Probes []strictyaml.Field
+	// Lifeline reads the keys of section paging that are not about the engine, those of
+	// [LifelineKeys]. Nil: they are passed over.
+	Lifeline []strictyaml.Field
 
 	relabel   []*relabel.Config
 	receivers []reference // that the policy names

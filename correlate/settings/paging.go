@@ -20,7 +20,7 @@ type reference struct {
 
 func (e *Engine) readPaging(n *yaml.Node, path string) {
 	p := &e.Config.Policy
-	e.Mapping(n, path, []strictyaml.Field{
+	e.Mapping(n, path, append([]strictyaml.Field{
 		{Name: "ring_spacing", Read: e.wait(&p.RingSpacing)},
 		{Name: "reminder", Read: func(n *yaml.Node, path string) {
 			v, _ := e.Duration(n, path)
@@ -28,14 +28,30 @@ func (e *Engine) readPaging(n *yaml.Node, path string) {
 		}},
 		{Name: "reminders", Read: func(n *yaml.Node, path string) { p.Reminders = e.Integer(n, path, 1) }},
 		{Name: "escalation", Read: func(n *yaml.Node, path string) { e.List(n, path, e.readEscalation) }},
-	})
+	}, e.lifeline()...))
+}
+
+// LifelineKeys are the keys of section paging that say who is paged when correlation does not get
+// there, and how one knows that everything works.
+var LifelineKeys = []string{"fallback", "heartbeat", "watchdogs"}
+
+// lifeline are the keys of [LifelineKeys].
+func (e *Engine) lifeline() []strictyaml.Field {
+	if e.Lifeline != nil {
+		return e.Lifeline
+	}
+	var fields []strictyaml.Field
+	for _, name := range LifelineKeys {
+		fields = append(fields, strictyaml.Field{Name: name, Read: func(*yaml.Node, string) {}})
+	}
+	return fields
 }
 
 func (e *Engine) readEscalation(n *yaml.Node, path string) {
 	var policy correlate.EscalationPolicy
 	steps := false
 	e.Mapping(n, path, []strictyaml.Field{
-		{Name: "matchers", Read: func(n *yaml.Node, path string) { policy.Matchers = e.readMatchers(n, path) }},
+		{Name: "matchers", Read: func(n *yaml.Node, path string) { policy.Matchers = e.ReadMatchers(n, path) }},
 		{Name: "steps", Read: func(n *yaml.Node, path string) {
 			steps = true
 			e.List(n, path, func(n *yaml.Node, path string) { policy.Steps = append(policy.Steps, e.readStep(n, path)) })
@@ -50,7 +66,8 @@ func (e *Engine) readEscalation(n *yaml.Node, path string) {
 	e.Config.Policy.Escalation = append(e.Config.Policy.Escalation, policy)
 }
 
-func (e *Engine) readMatchers(n *yaml.Node, path string) []correlate.Matcher {
+// ReadMatchers reads a list of conditions on labels.
+func (e *Engine) ReadMatchers(n *yaml.Node, path string) []correlate.Matcher {
 	var matchers []correlate.Matcher
 	e.List(n, path, func(n *yaml.Node, path string) {
 		text, ok := e.Scalar(n, path, `a matcher such as sev="SEV1"`)
@@ -112,14 +129,12 @@ func (e *Engine) readStep(n *yaml.Node, path string) correlate.EscalationStep {
 func (e *Engine) readReceivers(n *yaml.Node, path string) []string {
 	var names []string
 	e.List(n, path, func(n *yaml.Node, path string) {
-		name, ok := e.Scalar(n, path, "the name of a receiver")
-		switch {
-		case !ok:
+		switch name := e.ReadReceiver(n, path); {
+		case name == "":
 		case slices.Contains(names, name):
 			e.Bad(n, path, "%q is listed twice; remove one", name)
 		default:
 			names = append(names, name)
-			e.receivers = append(e.receivers, reference{name, n, path})
 		}
 	})
 	if target := strictyaml.Target(n); target.Kind == yaml.SequenceNode && len(target.Content) == 0 {
@@ -128,7 +143,17 @@ func (e *Engine) readReceivers(n *yaml.Node, path string) []string {
 	return names
 }
 
-// CheckReceivers reports the receivers that the policy names and known does not have.
+// ReadReceiver reads the name of a receiver, which [Engine.CheckReceivers] checks later; empty when it is none.
+func (e *Engine) ReadReceiver(n *yaml.Node, path string) string {
+	name, ok := e.Scalar(n, path, "the name of a receiver")
+	if !ok {
+		return ""
+	}
+	e.receivers = append(e.receivers, reference{name, n, path})
+	return name
+}
+
+// CheckReceivers reports the receivers that the section names and known does not have.
 func (e *Engine) CheckReceivers(known []string) {
 	for _, r := range e.receivers {
 		if slices.Contains(known, r.name) {

@@ -94,6 +94,8 @@ type notice struct {
 		Labels      map[string]string `json:"labels"`
 		Annotations map[string]string `json:"annotations"`
 	} `json:"alerts"`
+
+	at time.Time // when it came
 }
 
 // kind is "open", "update" or "resolved".
@@ -120,6 +122,7 @@ func newCollector(t testing.TB) *collector {
 		if len(n.Alerts) != 1 || n.incident() == "" || n.kind() == "" {
 			return 0, "", fmt.Errorf("want one alert, which stands for an incident: %s", body)
 		}
+		n.at = time.Now()
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.notices = append(c.notices, n)
