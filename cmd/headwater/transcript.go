@@ -110,6 +110,9 @@ func (t *transcript) posted(s *day.Step) {
 	if len(s.Post.Fresh)+len(s.Post.Over) == 0 {
 		return
 	}
+	if begins := len(s.Post.Over) == 0; begins && len(t.flood.over) > 0 || !begins && len(t.flood.fresh) > 0 {
+		t.drain()
+	}
 	f := &t.flood
 	if f.from.IsZero() {
 		f.from = s.At
@@ -190,52 +193,52 @@ func (t *transcript) pages(now time.Time, external *url.URL) {
 
 // words are what on-call would call the kinds of pages.
 var words = map[correlate.PageKind]string{
-	correlate.PageOpen: "PAGE", correlate.PageUpdate: "edit", correlate.PageResolve: "over", correlate.PageRing: "RINGS",
-	correlate.PageEscalate: "ESCALATES", correlate.PageNotice: "notice", correlate.PagePublicUpdate: "public",
+	correlate.PageOpen: "PAGE", correlate.PageUpdate: "edit", correlate.PageResolve: "over", correlate.PageRing: "AGAIN",
+	correlate.PageEscalate: "ESCALATE", correlate.PageNotice: "notice", correlate.PagePublicUpdate: "public",
 }
 
 func (t *transcript) page(now time.Time, p *correlate.OutboxEntry, external *url.URL) {
-	what, sent, failing, skipped := t.news(p)
+	first, lines, skipped := t.news(p)
+	rings := p.Page.Kind.Rings()
 	word := cmp.Or(words[p.Page.Kind], p.Page.Kind.String())
+	if rings && len(lines) > 0 && !slices.ContainsFunc(lines, func(l string) bool { return !strings.HasPrefix(l, "to ") }) {
+		rings, word = false, words[correlate.PageUpdate] // everybody had it
+	}
 	switch {
-	case what == nil: // for the first time
-		if len(sent)+len(failing) == 0 && !p.Page.Kind.Rings() {
+	case first:
+		if len(lines) == 0 && !rings {
 			return // an edit that nobody can show, or that the next page made needless
 		}
 		sheet := page.NewSheet(p.Page, strings.TrimRight(external.String(), "/"))
 		t.line(now, word, "%s %s", p.Page.Incident.ID, sheet.Title)
 		t.below("%s", p.Page.Reason)
-		if p.Page.Kind.Rings() {
+		if rings {
 			for line := range strings.Lines(strings.TrimRight(sheet.Text(), "\n")) {
 				t.below("│ %s", strings.TrimRight(line, "\n"))
 			}
 		}
-	case len(sent)+len(failing) == 0:
+	case len(lines) == 0:
 		return
 	default:
 		t.line(now, word, "%s, page %d", p.Page.Incident.ID, p.Page.Seq)
 	}
-	for _, to := range [][]string{sent, failing} {
-		for _, line := range to {
-			t.below("%s", line)
-		}
+	if len(lines) == 0 {
+		lines = []string{"to nobody: " + strings.Join(skipped, "; ")}
 	}
-	if what == nil && len(sent)+len(failing) == 0 {
-		t.below("to nobody: %s", strings.Join(skipped, "; "))
+	for _, line := range lines {
+		t.below("%s", line)
 	}
 }
 
-// news says who got a page since it was last told, and who did not. what is nil when it was
-// not told before.
-func (t *transcript) news(p *correlate.OutboxEntry) (what *told, sent, failing, skipped []string) {
+// news says who got a page since it was last told, and who did not; first: it was not told before.
+func (t *transcript) news(p *correlate.OutboxEntry) (first bool, lines, skipped []string) {
 	key := p.Page.Key()
-	what = t.known[key]
-	k := what
-	if k == nil {
+	k := t.known[key]
+	if first = k == nil; first {
 		k = &told{sent: map[string]bool{}, failing: map[string]bool{}}
 		t.known[key] = k
 	}
-	var got []string
+	var rang, got, failing []string
 	for i := range p.Deliveries {
 		d := &p.Deliveries[i]
 		to := fmt.Sprintf("%s (%s)", d.Receiver, d.Integration)
@@ -248,16 +251,24 @@ func (t *transcript) news(p *correlate.OutboxEntry) (what *told, sent, failing, 
 			if d.Attempts > 1 {
 				to += fmt.Sprintf(" at the %d. attempt", d.Attempts)
 			}
-			got = append(got, to)
+			if d.Ring > 0 {
+				rang = append(rang, to)
+			} else {
+				got = append(got, to)
+			}
 		case d.SentAt.IsZero() && d.LastError != "" && !k.failing[id]:
 			k.failing[id] = true
-			failing = append(failing, fmt.Sprintf("NOT to %s: %s", to, d.LastError))
+			failing = append(failing, fmt.Sprintf("%s: %s", to, d.LastError))
 		}
 	}
-	slices.Sort(got)
-	slices.Sort(failing)
-	if len(got) > 0 {
-		sent = []string{"to " + strings.Join(got, ", ")}
+	for _, part := range []struct {
+		word  string
+		names []string
+	}{{"rings ", rang}, {"to ", got}, {"NOT to ", failing}} {
+		if len(part.names) > 0 {
+			slices.Sort(part.names)
+			lines = append(lines, part.word+strings.Join(part.names, ", "))
+		}
 	}
-	return what, sent, failing, skipped
+	return first, lines, skipped
 }

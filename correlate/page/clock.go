@@ -68,7 +68,7 @@ func (p *Pager) standstill(latest map[string]uint64) (next time.Time, still bool
 	defer p.mu.Unlock()
 	for incident, seq := range latest {
 		c := p.cases[incident]
-		if c == nil || c.seen < seq || !c.parked || len(c.nudge) > 0 || !c.until.IsZero() && !c.until.After(now) {
+		if c == nil || c.seen < seq || !c.parked || !c.until.IsZero() && !c.until.After(now) {
 			return time.Time{}, false
 		}
 		if !c.until.IsZero() && (next.IsZero() || c.until.Before(next)) {

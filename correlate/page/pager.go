@@ -276,7 +276,7 @@ func (p *Pager) attend(ctx, hard context.Context, incident string, seq uint64) b
 	defer p.mu.Unlock()
 	if c := p.cases[incident]; c != nil {
 		if seq > c.seen {
-			c.seen = seq
+			c.seen, c.parked = seq, false // not only once it has woken up
 			select {
 			case c.nudge <- struct{}{}:
 			default: // it has been told and did not look yet

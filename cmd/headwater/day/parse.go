@@ -341,15 +341,15 @@ func duration(text string) (time.Duration, error) {
 	return time.Duration(d), nil
 }
 
-// words splits a line at spaces; what stands in double quotes stays whole, and what
-// follows a { at the beginning of a word is one word to the end.
+// words splits a line at spaces. What stands in double quotes stays whole, and JSON is one
+// word to the end of the line.
 func words(line string) ([]string, error) {
 	var out []string
 	var word strings.Builder
 	begun, quoted := false, false
 	for i, r := range line {
 		switch {
-		case r == '{' && !begun && !quoted:
+		case !begun && !quoted && (strings.HasPrefix(line[i:], `{"`) || strings.HasPrefix(line[i:], "{}")):
 			return append(out, line[i:]), nil
 		case r == '"':
 			quoted, begun = !quoted, true
