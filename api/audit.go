@@ -90,7 +90,9 @@ func (s *auditService) audit(ctx context.Context, w audit.Window) (*audit.Report
 		return nil, 0, fmt.Errorf("audit incidents: %w", err)
 	}
 	revision, err := r.ScanAlerts(ctx, store.AlertScan{IncludeArchived: true}, func(row *correlate.AlertState) bool {
-		a.Alert(row)
+		if !row.Imported() {
+			a.Alert(row)
+		}
 		return ctx.Err() == nil
 	})
 	if err := errors.Join(err, ctx.Err()); err != nil {
@@ -115,6 +117,9 @@ func (s *auditService) audit(ctx context.Context, w audit.Window) (*audit.Report
 func (s *auditService) auditIncidents(ctx context.Context, w audit.Window, a *audit.Audit) error {
 	var inner error
 	_, err := s.options.Reader.ScanIncidents(ctx, 0, func(i *correlate.Incident) bool {
+		if i.Imported() {
+			return false // these come last, and nobody was to be paged for them here
+		}
 		if i.UpdatedAt.Before(w.Since) {
 			return ctx.Err() == nil
 		}

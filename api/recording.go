@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// maxRecordings bounds those that run at a time: each reads the whole stream.
+	// maxRecordings bounds those that run at a time, exports included: each reads the whole stream, or all history.
 	maxRecordings = 2
 	// recordingPiece is about how much text one message carries.
 	recordingPiece = 64 << 10
@@ -47,15 +47,8 @@ func (s *recordingService) RecordScenario(req *pb.RecordScenarioRequest, stream 
 		return err
 	}
 	defer leave()
-	ctx, cancel := context.WithCancelCause(stream.Context())
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-s.stopping:
-			cancel(errShutdown)
-		case <-ctx.Done():
-		}
-	}()
+	ctx, cancel := s.untilStopped(stream.Context())
+	defer cancel()
 	name := req.GetName()
 	if name == "" {
 		name = defaultRecordingName
@@ -68,6 +61,20 @@ func (s *recordingService) RecordScenario(req *pb.RecordScenarioRequest, stream 
 }
 
 var errShutdown = errors.New("the server is shutting down")
+
+// untilStopped is ctx until the server stops, with [errShutdown] as the cause then. The
+// caller calls cancel.
+func (s *Server) untilStopped(ctx context.Context) (_ context.Context, cancel func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.stopping:
+			end(errShutdown)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { end(nil) }
+}
 
 func recordingRange(req *pb.RecordScenarioRequest) (since, until time.Time, err error) {
 	if len(req.GetName()) > maxRecordingName {
@@ -109,7 +116,7 @@ func (s *Server) enterRecording() (leave func(), err error) {
 	default:
 	}
 	limit := strconv.Itoa(maxRecordings)
-	return nil, fault(codes.ResourceExhausted, reasonRecordLimit, "already "+limit+" recordings are running, which is the limit; try again later", map[string]string{"limit": limit})
+	return nil, fault(codes.ResourceExhausted, reasonRecordLimit, "already "+limit+" recordings and exports are running, which is the limit; try again later", map[string]string{"limit": limit})
 }
 
 func recordingError(ctx context.Context, out *pieces, err error) error {

@@ -72,6 +72,9 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface, origins Ori
 		func() error { return registerDocuments(mux, conn) },
 		func() error { return pb.RegisterAuditServiceHandlerClient(ctx, mux, pb.NewAuditServiceClient(conn)) },
 		func() error { return pb.RegisterStatsServiceHandlerClient(ctx, mux, pb.NewStatsServiceClient(conn)) },
+		func() error {
+			return pb.RegisterArchiveServiceHandlerClient(ctx, mux, pb.NewArchiveServiceClient(conn))
+		},
 	} {
 		if err := register(); err != nil {
 			return nil, fmt.Errorf("register REST paths: %w", err)

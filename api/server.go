@@ -100,8 +100,6 @@ type Options struct {
 	Probes func() []Probe
 	// Setup tells what the server knows of itself. Default: nothing.
 	Setup SetupReporter
-	// Correlation returns the engine's settings in force. Default: the engine's defaults.
-	Correlation func() correlate.Config
 	// Recorder writes recordings of the stream. Default: there is no stream to record.
 	Recorder Recorder
 	// Stream is looked into by audits. Default: they tell nothing of the stream.
@@ -155,9 +153,6 @@ func (o *Options) setDefaults() {
 	}
 	if o.Setup == nil {
 		o.Setup = noSetup{}
-	}
-	if o.Correlation == nil {
-		o.Correlation = func() correlate.Config { return correlate.Config{} }
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
@@ -247,6 +242,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterReportServiceServer(r, &reportService{incidents: &incidentService{Server: s}})
 	pb.RegisterAuditServiceServer(r, &auditService{Server: s})
 	pb.RegisterStatsServiceServer(r, &statsService{Server: s})
+	pb.RegisterArchiveServiceServer(r, &archiveService{Server: s})
 }
 
 // readyInterval is how often readiness is looked at for grpc.health.v1.
@@ -300,6 +296,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.ReportService_ServiceDesc.ServiceName,
 		pb.AuditService_ServiceDesc.ServiceName,
 		pb.StatsService_ServiceDesc.ServiceName,
+		pb.ArchiveService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(name, status)
 	}

@@ -113,6 +113,9 @@ func (s *setupService) state(ctx context.Context) (state *setup.State, cut bool,
 func (s *setupService) recentAlerts(ctx context.Context, since time.Time) (alerts []*correlate.AlertState, cut bool, revision uint64, err error) {
 	scan := store.AlertScan{IncludeArchived: true, After: correlate.AlertID{StartsAt: since.UnixNano()}}
 	revision, err = s.options.Reader.ScanAlerts(ctx, scan, func(a *correlate.AlertState) bool {
+		if a.Imported() {
+			return ctx.Err() == nil
+		}
 		alerts = append(alerts, a)
 		if len(alerts) == 2*maxSetupAlerts {
 			cut = true

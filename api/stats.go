@@ -50,7 +50,7 @@ func (s *statsService) GetStats(ctx context.Context, req *pb.GetStatsRequest) (*
 		return nil, err
 	}
 	defer leave()
-	engine := s.options.Correlation().WithDefaults()
+	engine := s.options.Engine().WithDefaults()
 	tally := stats.New(stats.Options{By: stats.Grouping(req.GetBy()), Location: over.zone, Worthy: engine.Worthy, Owner: s.owner()})
 	if err := s.tallyAlerts(ctx, tally, &over); err != nil {
 		return nil, fmt.Errorf("read alerts: %w", err)
@@ -108,7 +108,9 @@ func (s *statsService) tallyAlerts(ctx context.Context, tally *stats.Tally, over
 		if !a.StartsAt.Before(over.until) {
 			return false
 		}
-		tally.Alert(a)
+		if !a.Imported() {
+			tally.Alert(a)
+		}
 		return ctx.Err() == nil
 	})
 	return errors.Join(err, ctx.Err())
@@ -124,7 +126,8 @@ func (s *statsService) tallyIncidents(ctx context.Context, tally *stats.Tally, o
 		var batch []*correlate.Incident
 		more = false
 		at, err := s.options.Reader.ScanIncidents(ctx, before, func(i *correlate.Incident) bool {
-			if i.OpenedAt.Before(over.since) {
+			if i.Imported() || i.OpenedAt.Before(over.since) { // what was imported comes last
+				more = false
 				return false
 			}
 			if i.OpenedAt.Before(over.until) {

@@ -141,8 +141,8 @@ func (e *Engine) addActionItem(c *Command) string {
 
 // everHad reports whether an id is that of an incident, remembered or not.
 func (e *Engine) everHad(id string) bool {
-	number := incidentNumber(id)
-	return number > 0 && number < e.meta.NextIncident
+	number, ok := IncidentNumber(id)
+	return ok && number > 0 && number < e.meta.NextIncident
 }
 
 func (e *Engine) editActionItem(c *Command) string {

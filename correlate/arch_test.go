@@ -107,7 +107,7 @@ var importTable = []row{
 	}},
 	{"ingest/reconcile", []string{"correlate", "ingest/alertmanager", "ingest/body"}},
 	{"ingest/rollout", []string{"correlate", "topology", "ingest/body", "ingest/change"}},
-	{"ingest/bus/...", []string{"correlate", "topology", "proto/..."}},
+	{"ingest/bus/...", []string{"correlate", "correlate/store", "topology", "proto/..."}},
 	{"ingest", []string{"correlate", "topology", "ingest/...", "proto/..."}},
 	{"api/web/...", nil},
 	{"api/setup", []string{"correlate", "topology", "topology/discovery"}},

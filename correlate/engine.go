@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/headwater-sre/headwater/topology"
@@ -195,6 +193,8 @@ func (e *Engine) Step(in Input) *Delta {
 		e.step.rejected = e.applyCommand(sig)
 	case *TopologyReport:
 		e.step.rejected = e.applyTopology(sig)
+	case *Import:
+		e.step.rejected = e.applyImport(sig)
 	case Tick, nil:
 	}
 	e.flushCounts()
@@ -297,16 +297,6 @@ func (e *Engine) alerting(n nodeID) bool { return e.live[n] > 0 }
 
 // incidentID renders an incident's number.
 func incidentID(number uint64) string { return fmt.Sprintf("INC-%d", number) }
-
-// incidentNumber is the inverse of incidentID; 0: id is none.
-func incidentNumber(id string) uint64 {
-	digits, _ := strings.CutPrefix(id, "INC-")
-	number, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil || incidentID(number) != id {
-		return 0
-	}
-	return number
-}
 
 // NextDeadline is when the engine next wants to be stepped even if nothing
 // happens; false when nothing is due ever.

@@ -553,7 +553,10 @@ type Delta struct {
 	Past      []*Past
 	Topology  *topology.Spec // non-nil when the graph changed
 	Pages     []*Page
-	// Rejected says why a command or a topology report was not carried out; empty when it was.
+	// Imports are rows of history that a store adds where it has none of the same key. They are
+	// part of no snapshot.
+	Imports []*Import
+	// Rejected says why a command, a topology report or an import was not carried out; empty when it was.
 	Rejected string
 }
 

@@ -20,7 +20,7 @@ type Input struct {
 }
 
 // Signal is one thing seen from outside. The set is closed: [*AlertBatch],
-// [*HealthBatch], [*Change], [*Command], [*TopologyReport] and [Tick].
+// [*HealthBatch], [*Change], [*Command], [*TopologyReport], [*Import] and [Tick].
 type Signal interface{ signal() }
 
 func (*AlertBatch) signal()     {}

@@ -18,6 +18,7 @@ type stepState struct {
 	stats     map[string]bool
 	topology  *topology.Spec
 	pages     []*Page
+	imports   []*Import
 	rejected  string
 	recount   []*incident // their counting is set
 	actions   map[string]*ActionItem
@@ -50,7 +51,7 @@ func (e *Engine) flushCounts() {
 // finish turns what the step touched into a delta, in a fixed order.
 func (e *Engine) finish() *Delta {
 	e.sweepNodes()
-	d := &Delta{Meta: e.meta, Changes: e.step.changes, Topology: e.step.topology, Pages: e.step.pages, Rejected: e.step.rejected}
+	d := &Delta{Meta: e.meta, Changes: e.step.changes, Topology: e.step.topology, Pages: e.step.pages, Imports: e.step.imports, Rejected: e.step.rejected}
 	d.Alerts = e.touchedAlerts()
 	for _, inc := range sortIncidents(e.step.incidents) {
 		e.relink(inc)

@@ -53,7 +53,7 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 	a, err := api.NewServer(api.Options{
 		Reader: s.store, Commands: s.bus, Waiter: s.engine, Health: intake, Ready: s.ready,
 		Probes:    s.probing.probes,
-		Discovery: s.topology, Setup: s, Correlation: func() correlate.Config { return s.inForce.Load().engine },
+		Discovery: s.topology, Setup: s,
 		Recorder: recordings{stream: s.bus, graph: s.store.Graph},
 		Stream:   s.bus, Engine: func() correlate.Config { return s.inForce.Load().engine },
 		Logger: s.log.With("component", "api"), Registerer: s.registry,

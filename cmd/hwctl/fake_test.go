@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"slices"
@@ -32,6 +33,7 @@ type fakeServer struct {
 	headwaterv1.UnimplementedSetupServiceServer
 	headwaterv1.UnimplementedAuditServiceServer
 	headwaterv1.UnimplementedStatsServiceServer
+	headwaterv1.UnimplementedArchiveServiceServer
 
 	address string
 	// watch, when set, is the whole of WatchIncidents.
@@ -63,6 +65,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	headwaterv1.RegisterSetupServiceServer(s, f)
 	headwaterv1.RegisterAuditServiceServer(s, f)
 	headwaterv1.RegisterStatsServiceServer(s, f)
+	headwaterv1.RegisterArchiveServiceServer(s, f)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -327,4 +330,28 @@ func (f *fakeServer) GetStats(_ context.Context, req *headwaterv1.GetStatsReques
 		answer.Groups = nil
 	}
 	return answer, err
+}
+
+func (f *fakeServer) ExportArchive(_ *headwaterv1.ExportArchiveRequest, stream grpc.ServerStreamingServer[headwaterv1.ExportArchiveResponse]) error {
+	all, err := canned("archive", &headwaterv1.ImportArchiveRequest{})
+	for _, r := range all.GetRecords() {
+		err = errors.Join(err, stream.Send(&headwaterv1.ExportArchiveResponse{Record: r}))
+	}
+	return err
+}
+
+// ImportArchive refuses what has no data.
+func (f *fakeServer) ImportArchive(_ context.Context, req *headwaterv1.ImportArchiveRequest) (*headwaterv1.ImportArchiveResponse, error) {
+	resp := &headwaterv1.ImportArchiveResponse{Known: 1, Revision: 903}
+	for _, r := range req.GetRecords() {
+		switch {
+		case r.GetAlerts() != nil:
+			resp.Alerts += 2
+		case len(r.GetIncident().GetData()) == 0:
+			resp.Refused = append(resp.Refused, &headwaterv1.RefusedImport{Incident: "INC-42", Reason: "prod.INC-42 goes on; only what is over can be imported"})
+		default:
+			resp.Incidents++
+		}
+	}
+	return resp, nil
 }

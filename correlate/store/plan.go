@@ -44,6 +44,11 @@ func (s *Store) plan(deltas []*correlate.Delta) (*batch, error) {
 			spec = d.Topology
 		}
 	}
+	for _, d := range deltas { // last: what the rows above bring is not imported over
+		if err := p.imports(d); err != nil {
+			return nil, fmt.Errorf("position %d: %w", d.Meta.Pos, err)
+		}
+	}
 	if spec != nil {
 		if err := p.putMessage(keyTopology, specToProto(spec), 0); err != nil {
 			return nil, err

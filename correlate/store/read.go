@@ -115,12 +115,15 @@ func (s *Store) Graph() (*topology.Graph, uint64) {
 
 // Incident returns one incident, archived or not, or [ErrNotFound].
 func (s *Store) Incident(ctx context.Context, id string) (*correlate.Incident, uint64, error) {
-	var number uint64
-	if _, err := fmt.Sscanf(id, "INC-%d", &number); err != nil || fmt.Sprintf("INC-%d", number) != id {
+	number, ok := correlate.IncidentNumber(id)
+	if !ok {
 		return nil, s.Revision(), fmt.Errorf("incident %q: %w", id, ErrNotFound)
 	}
 	var row storev1.Incident
 	revision, err := s.lookup(ctx, numberSuffix(number), tableIncident, tableIncidentHistory, &row)
+	if err == nil && row.GetId() != id { // two environments may share numbers
+		err = ErrNotFound
+	}
 	if err != nil {
 		return nil, revision, fmt.Errorf("incident %q: %w", id, err)
 	}
@@ -154,15 +157,12 @@ func (s *Store) lookup(ctx context.Context, suffix []byte, live, history byte, m
 func missing(err error) bool { return err != nil && ignoreMissing(err) == nil }
 
 // ScanIncidents calls fn for each incident with a number below beforeNumber (0:
-// all), archived ones included, newest number first, until fn returns false.
+// all), archived ones included, newest number first, until fn returns false. Imported
+// ones come after all others; a beforeNumber of theirs goes on among them.
 func (s *Store) ScanIncidents(ctx context.Context, beforeNumber uint64, fn func(*correlate.Incident) bool) (uint64, error) {
 	return s.view(ctx, func(txn *badger.Txn) error {
-		var from []byte
-		if beforeNumber > 0 {
-			from = numberSuffix(beforeNumber - 1)
-		}
 		row := every(ctx, incidentFromProto, fn)
-		return both(txn, tableIncident, tableIncidentHistory, from, true, func(item *badger.Item) (bool, error) {
+		return eachNumber(txn, tableIncident, tableIncidentHistory, beforeNumber, func(item *badger.Item) (bool, error) {
 			return readRow(txn, item, row)
 		})
 	})
@@ -185,12 +185,15 @@ func (s *Store) ScanChanges(ctx context.Context, beforePos uint64, fn func(*corr
 
 // ActionItem returns one action item, archived or not, or [ErrNotFound].
 func (s *Store) ActionItem(ctx context.Context, id string) (*correlate.ActionItem, uint64, error) {
-	var number uint64
-	if _, err := fmt.Sscanf(id, "AI-%d", &number); err != nil || fmt.Sprintf("AI-%d", number) != id {
+	number, ok := correlate.ActionItemNumber(id)
+	if !ok {
 		return nil, s.Revision(), fmt.Errorf("action item %q: %w", id, ErrNotFound)
 	}
 	var row storev1.ActionItem
 	revision, err := s.lookup(ctx, numberSuffix(number), tableAction, tableActionHistory, &row)
+	if err == nil && row.GetId() != id {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return nil, revision, fmt.Errorf("action item %q: %w", id, err)
 	}
@@ -198,11 +201,11 @@ func (s *Store) ActionItem(ctx context.Context, id string) (*correlate.ActionIte
 }
 
 // ScanActionItems calls fn for each action item, archived ones included, newest number
-// first, until fn returns false.
+// first and imported ones last, until fn returns false.
 func (s *Store) ScanActionItems(ctx context.Context, fn func(*correlate.ActionItem) bool) (uint64, error) {
 	return s.view(ctx, func(txn *badger.Txn) error {
 		row := every(ctx, actionItemFromProto, fn)
-		return both(txn, tableAction, tableActionHistory, nil, true, func(item *badger.Item) (bool, error) {
+		return eachNumber(txn, tableAction, tableActionHistory, 0, func(item *badger.Item) (bool, error) {
 			return readRow(txn, item, row)
 		})
 	})

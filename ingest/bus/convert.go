@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/correlate/store"
 	streamv1 "github.com/headwater-sre/headwater/proto/headwater/stream/v1"
 	"github.com/headwater-sre/headwater/topology"
 )
@@ -36,6 +37,8 @@ func encodeEntry(sig correlate.Signal, received time.Time) ([]byte, error) {
 		e.Signal = &streamv1.Entry_Command{Command: toCommand(s)}
 	case *correlate.TopologyReport:
 		e.Signal = &streamv1.Entry_Topology{Topology: toTopology(s)}
+	case *correlate.Import:
+		e.Signal = &streamv1.Entry_Import{Import: &streamv1.Import{Environment: s.Environment, Actor: s.Actor, Source: s.Source, Rows: store.ArchiveToProto(s)}}
 	case correlate.Tick, nil:
 		e.Signal = &streamv1.Entry_Tick{Tick: &streamv1.Tick{}}
 	default:
@@ -70,6 +73,10 @@ func decodeEntry(data []byte) (correlate.Signal, error) {
 		return fromCommand(s.Command)
 	case *streamv1.Entry_Topology:
 		return fromTopology(s.Topology)
+	case *streamv1.Entry_Import:
+		out := store.ArchiveFromProto(s.Import.GetRows())
+		out.Environment, out.Actor, out.Source = s.Import.GetEnvironment(), s.Import.GetActor(), s.Import.GetSource()
+		return out, nil
 	case *streamv1.Entry_Tick:
 		return correlate.Tick{}, nil
 	}

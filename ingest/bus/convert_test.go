@@ -293,3 +293,29 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 	})
 }
+
+func TestAnImportSurvivesTheRoundTrip(t *testing.T) {
+	at := time.Unix(1700000000, 5).UTC()
+	want := &correlate.Import{
+		Environment: "prod", Actor: "ann", Source: "hwctl",
+		Incident: &correlate.Incident{ID: "prod.INC-1", State: correlate.IncidentResolved, ResolvedAt: at, Timeline: []correlate.TimelineEntry{{At: at, Text: "opened"}}},
+		Alerts:   []*correlate.AlertState{{Alert: correlate.Alert{Fingerprint: "1", StartsAt: at}, Incident: "prod.INC-1"}},
+		Actions:  []*correlate.ActionItem{{ID: "prod.AI-1", Text: "mend it"}},
+	}
+	for _, sig := range []*correlate.Import{want, {Environment: "prod", Alerts: want.Alerts}} {
+		data, err := encodeEntry(sig, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeEntry(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(correlate.Signal(sig), got); diff != "" {
+			t.Errorf("differs (-want +got):\n%s", diff)
+		}
+		if kindOf(sig) != "import" {
+			t.Errorf("kind %s", kindOf(sig))
+		}
+	}
+}

@@ -201,6 +201,8 @@ func kindOf(sig correlate.Signal) string {
 		return "command"
 	case *correlate.TopologyReport:
 		return "topology"
+	case *correlate.Import:
+		return "import"
 	}
 	return "tick"
 }

@@ -44,6 +44,9 @@ func (g *generator) delta(t *rapid.T) *correlate.Delta {
 			d.Pages = append(d.Pages, &correlate.Page{Incident: *i, Seq: g.seqs[n], At: g.now(), Reason: "because"})
 		}
 	}
+	if rapid.IntRange(0, 3).Draw(t, "import") == 0 {
+		d.Imports = append(d.Imports, g.imported(t))
+	}
 	if rapid.Bool().Draw(t, "health") {
 		d.Health = append(d.Health, &correlate.HealthState{
 			Service:   topology.Ref{Namespace: g.name(t), Name: g.name(t)},
@@ -112,6 +115,20 @@ func (g *generator) incident(t *rapid.T, number uint64) *correlate.Incident {
 		Archived:  rapid.IntRange(0, 4).Draw(t, "archived") == 0,
 		Revision:  g.pos,
 	}
+}
+
+// imported draws an incident of another environment with alerts that may be known.
+func (g *generator) imported(t *rapid.T) *correlate.Import {
+	id := correlate.ImportedID(rapid.SampledFrom([]string{"prod", "dev"}).Draw(t, "environment"), fmt.Sprint("INC-", rapid.IntRange(1, 3).Draw(t, "imported")))
+	number, _ := correlate.IncidentNumber(id)
+	im := &correlate.Import{Incident: g.incident(t, number)}
+	im.Incident.ID, im.Incident.Archived = id, true
+	for range rapid.IntRange(0, 2).Draw(t, "imported alerts") {
+		a := g.alert(t)
+		a.Incident, a.Archived = id, true
+		im.Alerts = append(im.Alerts, a)
+	}
+	return im
 }
 
 // name draws from a few names, awkward ones among them, so that rows meet again.

@@ -96,6 +96,9 @@ func (m *Memory) apply(d *correlate.Delta) {
 	for _, i := range d.Incidents {
 		m.incidents[i.Number] = i
 	}
+	for _, im := range d.Imports {
+		m.add(im)
+	}
 	for _, h := range d.Health {
 		if h.Forgotten {
 			delete(m.health, healthKey(h))
@@ -129,6 +132,18 @@ func (m *Memory) apply(d *correlate.Delta) {
 		m.spec = d.Topology
 		if g, _, err := topology.Build(*d.Topology); err == nil {
 			m.graph = g
+		}
+	}
+}
+
+// add takes in what is not there.
+func (m *Memory) add(im *correlate.Import) {
+	if i := im.Incident; i != nil && m.incidents[i.Number] == nil {
+		m.incidents[i.Number] = i
+	}
+	for _, a := range im.Alerts {
+		if m.alerts[a.ID()] == nil {
+			m.alerts[a.ID()] = a
 		}
 	}
 }
@@ -250,16 +265,17 @@ func (m *Memory) Alert(ctx context.Context, id correlate.AlertID) (*correlate.Al
 	return nil, m.meta.Pos, fmt.Errorf("alert %q: %w", id, store.ErrNotFound)
 }
 
-// ScanIncidents goes from the newest number down.
+// ScanIncidents goes from the newest number down, and then through what was imported.
 func (m *Memory) ScanIncidents(ctx context.Context, beforeNumber uint64, fn func(*correlate.Incident) bool) (uint64, error) {
 	unlock, err := m.read(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer unlock()
-	numbers := slices.Sorted(maps.Keys(m.incidents))
-	for _, n := range slices.Backward(numbers) {
-		if (beforeNumber == 0 || n < beforeNumber) && !fn(m.incidents[n]) {
+	// As signed numbers the imported ones are below all others, in their order.
+	numbers := slices.SortedFunc(maps.Keys(m.incidents), func(a, b uint64) int { return cmp.Compare(int64(b), int64(a)) })
+	for _, n := range numbers {
+		if (beforeNumber == 0 || int64(n) < int64(beforeNumber)) && !fn(m.incidents[n]) {
 			break
 		}
 	}

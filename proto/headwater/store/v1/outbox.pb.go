@@ -526,6 +526,70 @@ func (x *Write) GetTag() uint32 {
 	return 0
 }
 
+// Archive is rows of history on their way from one database to another. It is no row.
+type Archive struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incident. Unset: only alerts of one.
+	Incident *Incident `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	// Alerts of it.
+	Alerts []*AlertState `protobuf:"bytes,2,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	// Action items that came from it.
+	ActionItems   []*ActionItem `protobuf:"bytes,3,rep,name=action_items,json=actionItems,proto3" json:"action_items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Archive) Reset() {
+	*x = Archive{}
+	mi := &file_headwater_store_v1_outbox_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Archive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Archive) ProtoMessage() {}
+
+func (x *Archive) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_outbox_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Archive.ProtoReflect.Descriptor instead.
+func (*Archive) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_outbox_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Archive) GetIncident() *Incident {
+	if x != nil {
+		return x.Incident
+	}
+	return nil
+}
+
+func (x *Archive) GetAlerts() []*AlertState {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *Archive) GetActionItems() []*ActionItem {
+	if x != nil {
+		return x.ActionItems
+	}
+	return nil
+}
+
 var File_headwater_store_v1_outbox_proto protoreflect.FileDescriptor
 
 const file_headwater_store_v1_outbox_proto_rawDesc = "" +
@@ -575,7 +639,11 @@ const file_headwater_store_v1_outbox_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\fR\x05value\x12\x16\n" +
 	"\x06delete\x18\x03 \x01(\bR\x06delete\x125\n" +
 	"\x17expires_at_unix_seconds\x18\x04 \x01(\x04R\x14expiresAtUnixSeconds\x12\x10\n" +
-	"\x03tag\x18\x05 \x01(\rR\x03tagBEZCgithub.com/headwater-sre/headwater/proto/headwater/store/v1;storev1b\x06proto3"
+	"\x03tag\x18\x05 \x01(\rR\x03tag\"\xbe\x01\n" +
+	"\aArchive\x128\n" +
+	"\bincident\x18\x01 \x01(\v2\x1c.headwater.store.v1.IncidentR\bincident\x126\n" +
+	"\x06alerts\x18\x02 \x03(\v2\x1e.headwater.store.v1.AlertStateR\x06alerts\x12A\n" +
+	"\faction_items\x18\x03 \x03(\v2\x1e.headwater.store.v1.ActionItemR\vactionItemsBEZCgithub.com/headwater-sre/headwater/proto/headwater/store/v1;storev1b\x06proto3"
 
 var (
 	file_headwater_store_v1_outbox_proto_rawDescOnce sync.Once
@@ -589,7 +657,7 @@ func file_headwater_store_v1_outbox_proto_rawDescGZIP() []byte {
 	return file_headwater_store_v1_outbox_proto_rawDescData
 }
 
-var file_headwater_store_v1_outbox_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_headwater_store_v1_outbox_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_headwater_store_v1_outbox_proto_goTypes = []any{
 	(*Page)(nil),        // 0: headwater.store.v1.Page
 	(*PageStatus)(nil),  // 1: headwater.store.v1.PageStatus
@@ -597,19 +665,24 @@ var file_headwater_store_v1_outbox_proto_goTypes = []any{
 	(*Staged)(nil),      // 3: headwater.store.v1.Staged
 	(*StagedChunk)(nil), // 4: headwater.store.v1.StagedChunk
 	(*Write)(nil),       // 5: headwater.store.v1.Write
-	(*Incident)(nil),    // 6: headwater.store.v1.Incident
-	(*AlertState)(nil),  // 7: headwater.store.v1.AlertState
+	(*Archive)(nil),     // 6: headwater.store.v1.Archive
+	(*Incident)(nil),    // 7: headwater.store.v1.Incident
+	(*AlertState)(nil),  // 8: headwater.store.v1.AlertState
+	(*ActionItem)(nil),  // 9: headwater.store.v1.ActionItem
 }
 var file_headwater_store_v1_outbox_proto_depIdxs = []int32{
-	6, // 0: headwater.store.v1.Page.incident:type_name -> headwater.store.v1.Incident
-	7, // 1: headwater.store.v1.Page.alerts:type_name -> headwater.store.v1.AlertState
+	7, // 0: headwater.store.v1.Page.incident:type_name -> headwater.store.v1.Incident
+	8, // 1: headwater.store.v1.Page.alerts:type_name -> headwater.store.v1.AlertState
 	2, // 2: headwater.store.v1.PageStatus.deliveries:type_name -> headwater.store.v1.Delivery
 	5, // 3: headwater.store.v1.StagedChunk.writes:type_name -> headwater.store.v1.Write
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7, // 4: headwater.store.v1.Archive.incident:type_name -> headwater.store.v1.Incident
+	8, // 5: headwater.store.v1.Archive.alerts:type_name -> headwater.store.v1.AlertState
+	9, // 6: headwater.store.v1.Archive.action_items:type_name -> headwater.store.v1.ActionItem
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_outbox_proto_init() }
@@ -624,7 +697,7 @@ func file_headwater_store_v1_outbox_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_store_v1_outbox_proto_rawDesc), len(file_headwater_store_v1_outbox_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -16,6 +16,7 @@
 package streamv1
 
 import (
+	v1 "github.com/headwater-sre/headwater/proto/headwater/store/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -541,6 +542,7 @@ type Entry struct {
 	//	*Entry_Command
 	//	*Entry_Topology
 	//	*Entry_Tick
+	//	*Entry_Import
 	Signal        isEntry_Signal `protobuf_oneof:"signal"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -651,6 +653,15 @@ func (x *Entry) GetTick() *Tick {
 	return nil
 }
 
+func (x *Entry) GetImport() *Import {
+	if x != nil {
+		if x, ok := x.Signal.(*Entry_Import); ok {
+			return x.Import
+		}
+	}
+	return nil
+}
+
 type isEntry_Signal interface {
 	isEntry_Signal()
 }
@@ -685,6 +696,11 @@ type Entry_Tick struct {
 	Tick *Tick `protobuf:"bytes,8,opt,name=tick,proto3,oneof"`
 }
 
+type Entry_Import struct {
+	// History of another Headwater.
+	Import *Import `protobuf:"bytes,9,opt,name=import,proto3,oneof"`
+}
+
 func (*Entry_Alerts) isEntry_Signal() {}
 
 func (*Entry_Health) isEntry_Signal() {}
@@ -696,6 +712,8 @@ func (*Entry_Command) isEntry_Signal() {}
 func (*Entry_Topology) isEntry_Signal() {}
 
 func (*Entry_Tick) isEntry_Signal() {}
+
+func (*Entry_Import) isEntry_Signal() {}
 
 // AlertBatch is the alerts of one request.
 //
@@ -2295,6 +2313,79 @@ func (*Tick) Descriptor() ([]byte, []int) {
 	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{18}
 }
 
+// Import adds history of another Headwater: an incident that is over, or alerts of one.
+type Import struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Environment that it happened in.
+	Environment string `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
+	// Who imports it, as authenticated.
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What the actor does it with: "hwctl", "rest", "grpc". Empty: not known.
+	Source string `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	// The rows, with the ids that they have here.
+	Rows          *v1.Archive `protobuf:"bytes,4,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Import) Reset() {
+	*x = Import{}
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Import) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Import) ProtoMessage() {}
+
+func (x *Import) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Import.ProtoReflect.Descriptor instead.
+func (*Import) Descriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Import) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+func (x *Import) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Import) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Import) GetRows() *v1.Archive {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
 // DeadLetter is one message of the dead-letter stream: a request body that could
 // not be turned into signals. When it came is the stream's timestamp.
 type DeadLetter struct {
@@ -2317,7 +2408,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2329,7 +2420,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2342,7 +2433,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{19}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeadLetter) GetSource() string {
@@ -2391,7 +2482,7 @@ var File_headwater_stream_v1_stream_proto protoreflect.FileDescriptor
 
 const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\n" +
-	" headwater/stream/v1/stream.proto\x12\x13headwater.stream.v1\"\xc7\x03\n" +
+	" headwater/stream/v1/stream.proto\x12\x13headwater.stream.v1\x1a\x1fheadwater/store/v1/outbox.proto\"\xfe\x03\n" +
 	"\x05Entry\x12%\n" +
 	"\x0eformat_version\x18\x01 \x01(\rR\rformatVersion\x121\n" +
 	"\x15received_at_unix_nano\x18\x02 \x01(\x03R\x12receivedAtUnixNano\x129\n" +
@@ -2400,7 +2491,8 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x06change\x18\x05 \x01(\v2\x1b.headwater.stream.v1.ChangeH\x00R\x06change\x128\n" +
 	"\acommand\x18\x06 \x01(\v2\x1c.headwater.stream.v1.CommandH\x00R\acommand\x12A\n" +
 	"\btopology\x18\a \x01(\v2#.headwater.stream.v1.TopologyReportH\x00R\btopology\x12/\n" +
-	"\x04tick\x18\b \x01(\v2\x19.headwater.stream.v1.TickH\x00R\x04tickB\b\n" +
+	"\x04tick\x18\b \x01(\v2\x19.headwater.stream.v1.TickH\x00R\x04tick\x125\n" +
+	"\x06import\x18\t \x01(\v2\x1b.headwater.stream.v1.ImportH\x00R\x06importB\b\n" +
 	"\x06signal\"\xec\x01\n" +
 	"\n" +
 	"AlertBatch\x12\x16\n" +
@@ -2543,7 +2635,12 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\v2\x1f.headwater.stream.v1.ServiceRefR\x04from\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04need\x18\x03 \x01(\x03R\x04need\"\x06\n" +
-	"\x04Tick\"\xb3\x01\n" +
+	"\x04Tick\"\x89\x01\n" +
+	"\x06Import\x12 \n" +
+	"\venvironment\x18\x01 \x01(\tR\venvironment\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source\x12/\n" +
+	"\x04rows\x18\x04 \x01(\v2\x1b.headwater.store.v1.ArchiveR\x04rows\"\xb3\x01\n" +
 	"\n" +
 	"DeadLetter\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12!\n" +
@@ -2628,7 +2725,7 @@ func file_headwater_stream_v1_stream_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_stream_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(AlertStatus)(0),         // 0: headwater.stream.v1.AlertStatus
 	(HealthStatus)(0),        // 1: headwater.stream.v1.HealthStatus
@@ -2656,9 +2753,11 @@ var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(*Dependency)(nil),       // 23: headwater.stream.v1.Dependency
 	(*RedundancyGroup)(nil),  // 24: headwater.stream.v1.RedundancyGroup
 	(*Tick)(nil),             // 25: headwater.stream.v1.Tick
-	(*DeadLetter)(nil),       // 26: headwater.stream.v1.DeadLetter
-	nil,                      // 27: headwater.stream.v1.Service.LabelsEntry
-	nil,                      // 28: headwater.stream.v1.Service.LinksEntry
+	(*Import)(nil),           // 26: headwater.stream.v1.Import
+	(*DeadLetter)(nil),       // 27: headwater.stream.v1.DeadLetter
+	nil,                      // 28: headwater.stream.v1.Service.LabelsEntry
+	nil,                      // 29: headwater.stream.v1.Service.LinksEntry
+	(*v1.Archive)(nil),       // 30: headwater.store.v1.Archive
 }
 var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	8,  // 0: headwater.stream.v1.Entry.alerts:type_name -> headwater.stream.v1.AlertBatch
@@ -2667,42 +2766,44 @@ var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	14, // 3: headwater.stream.v1.Entry.command:type_name -> headwater.stream.v1.Command
 	19, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
 	25, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
-	9,  // 6: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
-	0,  // 7: headwater.stream.v1.Alert.status:type_name -> headwater.stream.v1.AlertStatus
-	12, // 8: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
-	10, // 9: headwater.stream.v1.HealthResult.service:type_name -> headwater.stream.v1.ServiceRef
-	1,  // 10: headwater.stream.v1.HealthResult.status:type_name -> headwater.stream.v1.HealthStatus
-	10, // 11: headwater.stream.v1.Change.service:type_name -> headwater.stream.v1.ServiceRef
-	4,  // 12: headwater.stream.v1.Command.kind:type_name -> headwater.stream.v1.CommandKind
-	10, // 13: headwater.stream.v1.Command.service:type_name -> headwater.stream.v1.ServiceRef
-	17, // 14: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
-	10, // 15: headwater.stream.v1.Command.services:type_name -> headwater.stream.v1.ServiceRef
-	18, // 16: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
-	2,  // 17: headwater.stream.v1.Command.status:type_name -> headwater.stream.v1.IncidentStatus
-	16, // 18: headwater.stream.v1.Command.link:type_name -> headwater.stream.v1.Link
-	15, // 19: headwater.stream.v1.Command.item:type_name -> headwater.stream.v1.ActionItemEdit
-	3,  // 20: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
-	22, // 21: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
-	23, // 22: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	24, // 23: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	20, // 24: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
-	22, // 25: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
-	23, // 26: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	24, // 27: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	5,  // 28: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
-	27, // 29: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
-	28, // 30: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
-	21, // 31: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
-	10, // 32: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
-	10, // 33: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
-	6,  // 34: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
-	21, // 35: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
-	10, // 36: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	26, // 6: headwater.stream.v1.Entry.import:type_name -> headwater.stream.v1.Import
+	9,  // 7: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
+	0,  // 8: headwater.stream.v1.Alert.status:type_name -> headwater.stream.v1.AlertStatus
+	12, // 9: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
+	10, // 10: headwater.stream.v1.HealthResult.service:type_name -> headwater.stream.v1.ServiceRef
+	1,  // 11: headwater.stream.v1.HealthResult.status:type_name -> headwater.stream.v1.HealthStatus
+	10, // 12: headwater.stream.v1.Change.service:type_name -> headwater.stream.v1.ServiceRef
+	4,  // 13: headwater.stream.v1.Command.kind:type_name -> headwater.stream.v1.CommandKind
+	10, // 14: headwater.stream.v1.Command.service:type_name -> headwater.stream.v1.ServiceRef
+	17, // 15: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
+	10, // 16: headwater.stream.v1.Command.services:type_name -> headwater.stream.v1.ServiceRef
+	18, // 17: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
+	2,  // 18: headwater.stream.v1.Command.status:type_name -> headwater.stream.v1.IncidentStatus
+	16, // 19: headwater.stream.v1.Command.link:type_name -> headwater.stream.v1.Link
+	15, // 20: headwater.stream.v1.Command.item:type_name -> headwater.stream.v1.ActionItemEdit
+	3,  // 21: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
+	22, // 22: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
+	23, // 23: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	24, // 24: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	20, // 25: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
+	22, // 26: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
+	23, // 27: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	24, // 28: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	5,  // 29: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
+	28, // 30: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
+	29, // 31: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
+	21, // 32: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
+	10, // 33: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
+	10, // 34: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
+	6,  // 35: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
+	21, // 36: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
+	10, // 37: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
+	30, // 38: headwater.stream.v1.Import.rows:type_name -> headwater.store.v1.Archive
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_headwater_stream_v1_stream_proto_init() }
@@ -2717,6 +2818,7 @@ func file_headwater_stream_v1_stream_proto_init() {
 		(*Entry_Command)(nil),
 		(*Entry_Topology)(nil),
 		(*Entry_Tick)(nil),
+		(*Entry_Import)(nil),
 	}
 	file_headwater_stream_v1_stream_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
@@ -2725,7 +2827,7 @@ func file_headwater_stream_v1_stream_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_stream_v1_stream_proto_rawDesc), len(file_headwater_stream_v1_stream_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
