@@ -12,7 +12,7 @@ const noted = (v: Values) => flag("-m", text(v, "note"));
 
 export const acknowledge: Command = {
   name: "Acknowledge",
-  explains: "You have it. It holds until the incident ends; nobody else is paged for it meanwhile.",
+  explains: "You have it. It holds until the incident ends.",
   fields: () => <Note />,
   path: (i) => `${of(i)}:acknowledge`,
   body: (v) => ({ note: text(v, "note") }),
@@ -109,10 +109,9 @@ export const setOrigin: Command = {
             ),
           })),
           ...(i.set_origin ? [{ value: "withdraw", text: `what the evidence says (withdraw the word of ${i.set_origin.actor})` }] : []),
-          { value: "other", text: "another service" },
         ]}
       />
-      <Field label="Another service" hint="namespace/name, or name">
+      <Field label="Or another service" hint="namespace/name, or name. Empty: what is chosen above">
         <input name="service" maxLength={512} autocomplete="off" />
       </Field>
       <Note />
@@ -128,7 +127,7 @@ export const setOrigin: Command = {
 // originOf is what was chosen: a service, that Headwater is right, or that the evidence decides again.
 function originOf(v: Values): { service: string; confirm?: boolean } {
   const candidate = text(v, "candidate");
-  if (text(v, "service") || candidate === "other") return { service: text(v, "service") };
+  if (text(v, "service")) return { service: text(v, "service") };
   if (candidate === "withdraw") return { service: "" };
   return candidate === "confirm" ? { service: "", confirm: true } : { service: candidate };
 }

@@ -40,15 +40,17 @@ const searchable = (i: Incident) =>
   [i.id, i.headline, i.title, i.environment, holder(i), ...i.services.map((s) => refName(s.service)), ...i.origins.slice(0, 3).map((o) => refName(o.service))].join(" ").toLowerCase();
 
 // worstFirst orders by severity; of equals the one that began last comes first.
-export function worstFirst(a: Incident, b: Incident): number {
-  return sevRank(a.incident_severity) - sevRank(b.incident_severity) || millis(b.started_at) - millis(a.started_at) || Number(b.number) - Number(a.number);
+export function worstFirst(all: Incident[]): Incident[] {
+  const keyed = all.map((i) => ({ i, rank: sevRank(i.incident_severity), began: millis(i.started_at), number: Number(i.number) }));
+  keyed.sort((a, b) => a.rank - b.rank || b.began - a.began || b.number - a.number);
+  return keyed.map((k) => k.i);
 }
 
 export function IncidentsView() {
   const known = useCell(incidents);
   const { query } = usePlace();
   const filters = useMemo(() => filtersOf(query), [query]);
-  const open = useMemo(() => [...known.byId.values()].filter(isOpen).sort(worstFirst), [known]);
+  const open = useMemo(() => worstFirst([...known.byId.values()].filter(isOpen)), [known]);
   const shown = useMemo(() => open.filter((i) => matches(i, filters)), [open, filters]);
   useTitle(open.length ? `${open.length} open` : "Incidents");
   return (

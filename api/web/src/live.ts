@@ -24,7 +24,7 @@ export interface Incidents {
 }
 
 export const link = new Cell<Link>({ state: "connecting" });
-export const incidents = new Cell<Incidents>({ byId: new Map(), complete: false, revision: "0" });
+export const incidents = new Cell<Incidents>({ byId: new Map(), complete: false, revision: "0" }, 120);
 
 // heartbeat is after how much silence the server says something.
 const heartbeat = 15_000;

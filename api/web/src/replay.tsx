@@ -102,6 +102,9 @@ function told(m: Moment, from: number): string {
   return m.origin ? `${grown}; ${m.origin} named${m.probability && ` (${m.probability})`}` : grown;
 }
 
+// barHeight shows a single alert beside a flood, too.
+const barHeight = (n: number, most: number) => 6 + (n / most) * 32;
+
 // bins is how finely alerts are counted along the slider.
 const bins = 80;
 
@@ -118,7 +121,7 @@ function Histogram({ alerts, from, until, at }: { alerts: Alert[]; from: number;
   const reached = ((at - from) / (until - from)) * bins;
   return (
     <svg class="histogram" viewBox={`0 0 ${bins * 10} 40`} preserveAspectRatio="none" role="img" aria-label={`${plural(alerts.length, "alert")} over ${spokenSpan(until - from)}`}>
-      {counts.map((n, x) => n > 0 && <rect key={x} class={x <= reached ? "past" : "later"} x={x * 10 + 1} width="8" y={40 - (n / most) * 36} height={(n / most) * 36} />)}
+      {counts.map((n, x) => n > 0 && <rect key={x} class={x <= reached ? "past" : "later"} x={x * 10 + 1} width="8" y={40 - barHeight(n, most)} height={barHeight(n, most)} />)}
     </svg>
   );
 }

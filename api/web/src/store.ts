@@ -1,13 +1,17 @@
 // State outside of components: a value that can be looked at and that says when it changed.
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 
-// Cell holds a value. Who listens is told of changes once for each frame at most, so that
-// fifty changes a second cost no more than the screen can show.
+// Cell holds a value. Who listens is told of changes once for each frame at most, and not
+// more often than each pause, in milliseconds: fifty changes a second nobody can read.
 export class Cell<T> {
   private listeners = new Set<() => void>();
   private due = false;
+  private told = 0;
 
-  constructor(private value: T) {}
+  constructor(
+    private value: T,
+    private pause = 0,
+  ) {}
 
   get(): T {
     return this.value;
@@ -22,10 +26,13 @@ export class Cell<T> {
     const tell = () => {
       if (!this.due) return;
       this.due = false;
+      this.told = performance.now();
       for (const l of [...this.listeners]) l();
     };
-    requestAnimationFrame(tell);
-    setTimeout(tell, 250);
+    const wait = Math.max(0, this.told + this.pause - performance.now());
+    if (wait === 0) requestAnimationFrame(tell);
+    else setTimeout(() => requestAnimationFrame(tell), wait);
+    setTimeout(tell, wait + 250);
   }
 
   listen(l: () => void): () => void {

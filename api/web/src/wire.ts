@@ -97,6 +97,43 @@ export type AlertClass =
   | "ALERT_CLASS_DOWN"
   | "ALERT_CLASS_UNREADY";
 
+export interface ArchiveEnd {
+  incidents: string;
+  alerts: string;
+  action_items: string;
+  open: string;
+}
+
+export interface ArchiveHeader {
+  format: string;
+  version: number;
+  environment: string;
+  exported_at?: string;
+  since?: string;
+  until?: string;
+  revision: string;
+}
+
+export interface ArchiveRecord {
+  header?: ArchiveHeader;
+  incident?: ArchivedIncident;
+  alerts?: ArchivedAlerts;
+  learned?: LearnedFigure;
+  end?: ArchiveEnd;
+}
+
+export interface ArchivedAlerts {
+  incident: string;
+  alerts: Alert[];
+  data: string;
+}
+
+export interface ArchivedIncident {
+  incident?: Incident;
+  action_items: ActionItem[];
+  data: string;
+}
+
 export interface AssignIncidentRoleResponse {
   incident?: Incident;
   revision: string;
@@ -317,6 +354,10 @@ export type Effect =
 export interface EscalatedStep {
   step: string;
   at?: string;
+}
+
+export interface ExportArchiveResponse {
+  record?: ArchiveRecord;
 }
 
 export interface Fate {
@@ -576,6 +617,15 @@ export interface Impact {
   effect: Effect;
   distance: number;
   via?: ServiceRef;
+}
+
+export interface ImportArchiveResponse {
+  incidents: string;
+  known: string;
+  alerts: string;
+  action_items: string;
+  refused: RefusedImport[];
+  revision: string;
 }
 
 export interface Incident {
@@ -896,6 +946,11 @@ export interface RedundancyGroup {
   name: string;
   need: number;
   members: ServiceRef[];
+}
+
+export interface RefusedImport {
+  incident: string;
+  reason: string;
 }
 
 export interface ReplaceTopologyResponse {

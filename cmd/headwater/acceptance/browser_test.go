@@ -98,6 +98,12 @@ func (b *browser) desktop(t testing.TB) {
 	b.do(t, "a desktop's screen", chromedp.EmulateViewport(1400, 900))
 }
 
+// tall is a desktop's screen turned upright, for a picture of a whole page.
+func (b *browser) tall(t testing.TB) {
+	t.Helper()
+	b.do(t, "a tall screen", chromedp.EmulateViewport(1400, 1560))
+}
+
 func (b *browser) phone(t testing.TB) {
 	t.Helper()
 	b.do(t, "a phone's screen", chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile))
@@ -241,6 +247,8 @@ func (b *browser) picture(t testing.TB, name string) {
 	if dir == "" {
 		return
 	}
+	// From the top, unless a dialog is what is to be seen.
+	evaluated[bool](t, b, `document.querySelector("dialog") !== null || (document.activeElement?.blur(), scrollTo(0, 0), true)`)
 	for _, theme := range []string{"dark", "light"} {
 		b.prefers(t, theme)
 		ctx, cancel := context.WithTimeout(b.ctx, patience)

@@ -64,7 +64,9 @@ func TestAcceptanceDashboard(t *testing.T) {
 	t.Run("time can be slid", func(t *testing.T) { slideTime(t, b) })
 	t.Run("views are accessible", func(t *testing.T) {
 		b.accessible(t, "an open incident")
+		b.tall(t)
 		b.picture(t, "incident")
+		b.desktop(t)
 	})
 	t.Run("commands", func(t *testing.T) { takeAndEnd(t, b) })
 	t.Run("other views", func(t *testing.T) { otherViews(t, b) })
