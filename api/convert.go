@@ -195,19 +195,21 @@ func timelineToProto(e correlate.TimelineEntry) *pb.TimelineEntry {
 func pagingToProto(i *correlate.Incident) *pb.Paging {
 	p := &i.Paging
 	return &pb.Paging{
-		DueAt:       timeToProto(p.DueAt),
-		OpenedAt:    timeToProto(p.OpenedAt),
-		UpdatedAt:   timeToProto(p.UpdatedAt),
-		ResolvedAt:  timeToProto(p.ResolvedAt),
-		Opens:       int32(p.Opens),
-		Seq:         p.Seq,
-		UpdateDueAt: timeToProto(p.UpdateDueAt),
-		Hold:        holdToProto(p.Hold),
-		Rings:       int32(p.Rings),
-		RangAt:      timeToProto(p.RangAt),
-		Reminders:   int32(p.Reminders),
-		CallDueAt:   timeToProto(p.CallDueAt),
-		Escalated:   mapped(i.Escalated, escalatedToProto),
+		DueAt:        timeToProto(p.DueAt),
+		OpenedAt:     timeToProto(p.OpenedAt),
+		UpdatedAt:    timeToProto(p.UpdatedAt),
+		ResolvedAt:   timeToProto(p.ResolvedAt),
+		Opens:        int32(p.Opens),
+		Seq:          p.Seq,
+		UpdateDueAt:  timeToProto(p.UpdateDueAt),
+		Hold:         holdToProto(p.Hold),
+		Rings:        int32(p.Rings),
+		RangAt:       timeToProto(p.RangAt),
+		Reminders:    int32(p.Reminders),
+		CallDueAt:    timeToProto(p.CallDueAt),
+		RouteOpensAt: timeToProto(p.RouteOpensAt),
+		RouteMuted:   p.RouteMuted,
+		Escalated:    mapped(i.Escalated, escalatedToProto),
 	}
 }
 

@@ -60,7 +60,10 @@ func (e *Engine) nextCall(inc *incident) *call {
 	calls := append(e.changeCalls(inc), e.reminderCall(inc)...)
 	calls = append(calls, e.escalationCalls(inc)...)
 	for i := range calls {
-		calls[i].at = maxTime(calls[i].at, e.meta.Now)
+		c := &calls[i]
+		if c.at = maxTime(c.at, e.meta.Now); len(c.page.To) == 0 {
+			c.at, _ = e.hours(inc.row, c.at)
+		}
 	}
 	if len(calls) == 0 {
 		return nil
@@ -82,6 +85,9 @@ func (e *Engine) changeCalls(inc *incident) []call {
 	why := e.ownerMoved(row)
 	if why == "" {
 		why = e.worse(inc, p.NamedSev, len(row.Services))
+	}
+	if !p.RouteOpensAt.IsZero() {
+		calls = append(calls, call{at: p.RouteOpensAt, page: Page{Kind: PageRing, Newcomers: true, Reason: "a route is open again that was " + p.RouteMuted}})
 	}
 	if why != "" {
 		calls = append(calls, call{at: maxTime(at, p.RangAt.Add(updateEvery)), page: Page{Kind: PageRing, Reason: why, Newcomers: true}})

@@ -26,6 +26,8 @@ type Config struct {
 	HoldCritical time.Duration
 	// ConfidentAt is a probability, 0..1. Default 0.8.
 	ConfidentAt float64
+	// Calendar knows which routes are open when. Default: all are, always.
+	Calendar Calendar
 	// Policy is how on-call is paged beyond the first page.
 	Policy Policy
 	// PageSeverities may page. Default: warning, error and critical.

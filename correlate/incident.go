@@ -267,13 +267,16 @@ type HoldKind uint8
 
 // The kinds of holds.
 const (
-	HoldNone       HoldKind = iota // nothing waits
-	HoldCompanions                 // the opening page waits for what else fails, see [Config.Hold]
-	HoldSettling                   // the resolve waits: what ended may come back
-	HoldRecheck                    // the resolve waits: a health check of a service that was hit fails still
+	HoldNone        HoldKind = iota // nothing waits
+	HoldCompanions                  // the opening page waits for what else fails, see [Config.Hold]
+	HoldSettling                    // the resolve waits: what ended may come back
+	HoldRecheck                     // the resolve waits: a health check of a service that was hit fails still
+	HoldHours                       // the opening page waits for a route to open, see [Calendar]
+	HoldDaytime                     // the opening page is not urgent and waits for the day, see [Daytime]
+	HoldMaintenance                 // the opening page waits for a maintenance window to end, see [Maintenance]
 )
 
-var holdNames = [...]string{"none", "companions", "settling", "recheck"}
+var holdNames = [...]string{"none", "companions", "settling", "recheck", "hours", "daytime", "maintenance"}
 
 // String returns the lower-case name.
 func (k HoldKind) String() string { return nameOf(holdNames[:], int(k)) }
@@ -317,6 +320,10 @@ type Paging struct {
 	// CallDueAt is when it rings next if nothing changes: a named change, a reminder, a step
 	// of the escalation; zero: never.
 	CallDueAt time.Time
+	// RouteOpensAt is when the first of the routes opens that were muted, by RouteMuted, when it
+	// last rang; zero: none was, or none opens.
+	RouteOpensAt time.Time
+	RouteMuted   string
 }
 
 // Incident is one failure and all that it set off.

@@ -71,6 +71,9 @@ func (e *Engine) openingAt(inc *incident) (time.Time, Hold) {
 		return first, Hold{}
 	}
 	at := maxTime(first.Add(e.holdOf(inc)), e.meta.Now)
+	if later, hold := e.hours(inc.row, at); hold.Kind != HoldNone {
+		return later, hold
+	}
 	return at, Hold{Kind: HoldCompanions, Until: at, Text: "waits for what else fails"}
 }
 
@@ -234,7 +237,7 @@ func (e *Engine) openingDue(inc *incident) {
 		}
 	}
 	row := e.editIncident(inc)
-	again := row.Paging.Opens > 0
+	again, held := row.Paging.Opens > 0, row.Paging.Hold
 	row.Paging.endWaits()
 	row.Paging.Opens++
 	row.Paging.OpenedAt, row.Paging.ResolvedAt = e.meta.Now, time.Time{} // both may fall on one moment
@@ -243,6 +246,8 @@ func (e *Engine) openingDue(inc *incident) {
 	switch {
 	case again:
 		why = "came back after it had ended"
+	case held.Kind > HoldCompanions:
+		why = fmt.Sprintf("opened %s ago; it waited: %s", roughly(e.meta.Now.Sub(row.OpenedAt)), held.Text)
 	case e.certain(inc):
 		why = "the origin is all but certain"
 	}
@@ -292,6 +297,9 @@ func (e *Engine) page(inc *incident, p *Page) {
 	}
 	if p.Kind.Rings() {
 		p.Ring = row.countRing(p)
+		if len(p.To) == 0 {
+			e.noteRoutes(row)
+		}
 	}
 	what := p.Kind.String()
 	if len(p.To) > 0 {
@@ -329,8 +337,14 @@ func (i *Incident) owner() string {
 	return ""
 }
 
+// words say what holds a page, and until when.
+func (h *Hold) words() string {
+	return fmt.Sprintf("which waits until %s: %s", h.Until.UTC().Format("2 Jan 15:04 MST"), h.Text)
+}
+
 // endWaits takes back everything that was due.
 func (p *Paging) endWaits() {
+	p.RouteOpensAt, p.RouteMuted = time.Time{}, ""
 	p.DueAt, p.UpdateDueAt, p.CallDueAt, p.Hold = time.Time{}, time.Time{}, time.Time{}, Hold{}
 }
 
@@ -394,6 +408,8 @@ func (e *Engine) judgeFate(inc *incident, it *item) {
 		e.setFate(it, FatePaged, words.joined)
 	case it.state.Fate.Kind == FatePaged && it.state.Active():
 		// covered by the page of the incident that it was separated from
+	case !row.Paging.DueAt.IsZero() && row.Paging.Hold.Kind > HoldCompanions:
+		e.setFate(it, FateHeld, words.held+", "+row.Paging.Hold.words())
 	case !row.Paging.DueAt.IsZero():
 		e.setFate(it, FateHeld, words.held)
 	case row.Ack != nil:

@@ -20,6 +20,8 @@ type Policy struct {
 	Reminders int
 	// Escalation is who else is called, and when. The first policy that matches an incident holds.
 	Escalation []EscalationPolicy
+	// Daytime is what can wait. Default: nothing.
+	Daytime Daytime
 }
 
 // EscalationPolicy is the steps for some incidents.
@@ -80,6 +82,9 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.Reminders == 0 {
 		p.Reminders = 3
+	}
+	if p.Daytime.Sevs == nil {
+		p.Daytime.Sevs = []Sev{Sev3, Sev4}
 	}
 	return p
 }

@@ -76,8 +76,35 @@ var watchful = correlate.Config{StaleAfter: 40 * time.Minute, Policy: correlate.
 	}}},
 }}
 
+// turns is a calendar: routes are muted in the first third of each half-hour, and it is day in the second quarter of each hour.
+type turns struct{}
+
+func (turns) Routes(_ map[string]string, at time.Time) correlate.RouteHours {
+	begun := at.Truncate(30 * time.Minute)
+	if at.Sub(begun) < 10*time.Minute {
+		return correlate.RouteHours{Muted: "muted by turns", OpensAt: begun.Add(10 * time.Minute)}
+	}
+	return correlate.RouteHours{Open: true, Muted: "muted by others", OpensAt: begun.Add(40 * time.Minute)}
+}
+
+func (turns) Within(_ string, at time.Time) (in bool, change time.Time) {
+	hour := at.Truncate(time.Hour)
+	switch quarter := at.Sub(hour) / (15 * time.Minute); {
+	case quarter < 1:
+		return false, hour.Add(15 * time.Minute)
+	case quarter < 2:
+		return true, hour.Add(30 * time.Minute)
+	}
+	return false, hour.Add(75 * time.Minute)
+}
+
+// timely is a configuration under which pages wait for hours.
+var timely = correlate.Config{Calendar: turns{}, Policy: correlate.Policy{
+	Reminder: 4 * time.Minute, Daytime: correlate.Daytime{Interval: "day", Sevs: []correlate.Sev{correlate.Sev2, correlate.Sev3}},
+}}
+
 func drawConfig(t *rapid.T) correlate.Config {
-	return rapid.SampledFrom([]correlate.Config{{}, expiring, watchful, {Hold: 2 * time.Minute, Settle: 3 * time.Second, Linker: twoLinks{}}}).Draw(t, "config")
+	return rapid.SampledFrom([]correlate.Config{{}, expiring, watchful, timely, {Hold: 2 * time.Minute, Settle: 3 * time.Second, Linker: twoLinks{}}}).Draw(t, "config")
 }
 
 func TestTheSameInputsGiveTheSameDeltas(t *testing.T) {

@@ -144,7 +144,15 @@ func (c *config) engineDiffers(next *config) bool {
 			return true
 		}
 	}
-	return !reflect.DeepEqual(withoutProbes(c.settings), withoutProbes(next.settings))
+	return !reflect.DeepEqual(hoursOf(c.settings), hoursOf(next.settings)) || !reflect.DeepEqual(withoutProbes(c.settings), withoutProbes(next.settings))
+}
+
+// hoursOf is what decides which routes are open when; nil where time does not matter.
+func hoursOf(sections map[string]any) []any {
+	if sections["time_intervals"] == nil && sections["mute_time_intervals"] == nil {
+		return nil
+	}
+	return []any{sections["time_intervals"], sections["mute_time_intervals"], sections["route"]}
 }
 
 // withoutProbes is what section health says to the engine.
@@ -188,7 +196,7 @@ func (p *configParser) sections(root *yaml.Node) []strictyaml.Field {
 		}
 	}
 	for _, name := range page.Sections {
-		fields = append(fields, strictyaml.Field{Name: name, Read: func(*yaml.Node, string) {}})
+		fields = append(fields, strictyaml.Field{Name: name, Read: func(n *yaml.Node, _ string) { p.c.settings[name] = plain(n) }})
 	}
 	for i := 0; i+1 < len(strictyaml.Target(root).Content); i += 2 {
 		name := strictyaml.Target(root).Content[i].Value
@@ -231,6 +239,11 @@ func (p *configParser) paging(data []byte, root *yaml.Node) {
 	}
 	p.c.paging = paging
 	p.engine.CheckReceivers(paging.Receivers())
+	var intervals []string
+	if hours := paging.Hours(); hours != nil {
+		p.c.engine.Calendar, intervals = hours, hours.Intervals()
+	}
+	p.engine.CheckIntervals(intervals)
 	if root == nil || paging.LogOnly() {
 		return
 	}

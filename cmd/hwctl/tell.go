@@ -386,6 +386,9 @@ func pageWaits(p *headwaterv1.Paging) []string {
 	if due := p.GetCallDueAt(); due != nil {
 		out = append(out, "rings next at "+when(due)+" if nothing changes")
 	}
+	if opens := p.GetRouteOpensAt(); opens != nil {
+		out = append(out, fmt.Sprintf("a route that is %s opens at %s", clean(p.GetRouteMuted()), when(opens)))
+	}
 	if h := p.GetHold(); h != nil {
 		out = append(out, fmt.Sprintf("held until %s: %s", when(h.GetUntil()), clean(h.GetText())))
 	}

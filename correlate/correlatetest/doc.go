@@ -67,6 +67,9 @@
 //	config hold_critical=10s reminder=15m reminders=3 ring_spacing=5m
 //	escalation [matcher …]                   the steps indented below it, such as:
 //	  [after 10m] [unacknowledged|no_progress|critical_function|always] to <receiver> …
+//	interval <name> 22:00 06:00              a time interval, each day, UTC; a story begins at 03:00 on a Monday
+//	route [matcher …] [mute=<interval>]      a route, open but in the interval; without any, all are open
+//	daytime <interval> [SEV3 …]              those wait for it
 //	show INC-1 [exact]                       candidates, way, services; exact: with numbers
 //	show fates                               what became of each alert
 //	show learned                             what closed incidents taught

@@ -306,7 +306,7 @@ func (l *Ledger) checkAlert(cfg *correlate.Config, a *correlate.AlertState, add 
 	if hold == 0 {
 		hold = 30 * time.Second
 	}
-	if i := l.Incidents[a.Incident]; a.Fate.Kind == correlate.FateHeld && worthy(cfg, a) && i != nil && i.Paging.Opens == 0 && waited > hold+settle {
+	if i := l.Incidents[a.Incident]; a.Fate.Kind == correlate.FateHeld && worthy(cfg, a) && i != nil && i.Paging.Opens == 0 && i.Paging.Hold.Kind <= correlate.HoldCompanions && waited > hold+settle {
 		add("%s is held for a page for %s", name, waited)
 	}
 }
@@ -386,6 +386,9 @@ func (l *Ledger) checkIncident(i *correlate.Incident, c *count, add func(string,
 	}
 	if int(i.Paging.Seq) != len(l.Pages[i.ID]) {
 		add("%s counts %d pages; there were %d", i.ID, i.Paging.Seq, len(l.Pages[i.ID]))
+	}
+	if h := i.Paging.Hold; h.Kind > correlate.HoldCompanions && h.Until.Before(l.Meta.Now) {
+		add("%s is held until %s (%s), which has passed", i.ID, stamp(h.Until), h.Text)
 	}
 	if !i.Paging.UpdateDueAt.IsZero() && !l.Open(i.ID) {
 		add("%s has an update due and on-call holds no page", i.ID)

@@ -71,7 +71,7 @@ type act struct {
 	sub  []string
 }
 
-var untimed = map[string]bool{"want": true, "show": true, "config": true, "escalation": true}
+var untimed = map[string]bool{"want": true, "show": true, "config": true, "escalation": true, "interval": true, "route": true, "daytime": true}
 
 func (p *player) play(b *block) error {
 	var timed []act
@@ -165,6 +165,12 @@ func (p *player) do(a act) error {
 		return p.configure(a.args[1:])
 	case "escalation":
 		return p.escalate(a.args[1:], a.sub)
+	case "interval":
+		return p.interval(a.args[1:])
+	case "route":
+		return p.route(a.args[1:])
+	case "daytime":
+		return p.daytime(a.args[1:])
 	}
 	if err := p.start(); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -85,7 +84,7 @@ func LoadConfig(yaml []byte, baseDir string, options ...Option) (*Config, error)
 		}
 		enrich(&am.Receivers[i])
 	}
-	c := &Config{alertmanager: am, Warnings: warnings(am)}
+	c := &Config{alertmanager: am}
 	for _, o := range options {
 		o(c)
 	}
@@ -269,19 +268,4 @@ var pagerdutyDetails = map[string]string{
 	"firing":      `{{ (headwater .).QuotedTexts | toJson }}`,
 	"num_firing":  `{{ (headwater .).Firing }}`,
 	"num_alerts":  `{{ (headwater .).Alerts }}`,
-}
-
-func warnings(am *amconfig.Config) []string {
-	var w []string
-	var walk func(r *amconfig.Route)
-	walk = func(r *amconfig.Route) {
-		for _, name := range slices.Concat(r.MuteTimeIntervals, r.ActiveTimeIntervals) {
-			w = append(w, fmt.Sprintf("route: the time interval %q has no effect: Headwater pages at any time", name))
-		}
-		for _, child := range r.Routes {
-			walk(child)
-		}
-	}
-	walk(am.Route)
-	return w
 }

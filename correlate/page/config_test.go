@@ -56,7 +56,7 @@ correlation: {hold: 30s}
 	} {
 		inc := collapse().Incident
 		inc.Severity = severity
-		if got := r.route(inc.RouteLabels()); len(got) != 1 || got[0] != want {
+		if got := r.route(inc.RouteLabels(), began); len(got) != 1 || got[0] != want {
 			t.Errorf("%v goes to %v, want %v", severity, got, want)
 		}
 	}
@@ -80,7 +80,7 @@ func TestLoadConfig_Without(t *testing.T) {
 
 func TestLoadConfig_ASingleReceiverNeedsNoRoute(t *testing.T) {
 	r := routed(t, loaded(t, "receivers:\n- name: \"the only one\"\n  webhook_configs: [{url: 'http://127.0.0.1/'}]\n"))
-	if got := r.route(nil); len(got) != 1 || got[0].receiver != "the only one" {
+	if got := r.route(nil, began); len(got) != 1 || got[0].receiver != "the only one" {
 		t.Errorf("goes to %v", got)
 	}
 }
@@ -116,17 +116,6 @@ func TestLoadConfig_AcceptsYAMLThatCannotBeBlankedByLine(t *testing.T) {
 				t.Errorf("receivers %v", got)
 			}
 		})
-	}
-}
-
-func TestLoadConfig_WarnsOfTimeIntervals(t *testing.T) {
-	c := loaded(t, `
-time_intervals: [{name: nights, time_intervals: [{times: [{start_time: '22:00', end_time: '24:00'}]}]}]
-receivers: [{name: x, webhook_configs: [{url: 'http://127.0.0.1/'}]}]
-route: {receiver: x, routes: [{receiver: x, mute_time_intervals: [nights], matchers: [severity=warning]}]}
-`)
-	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], `"nights" has no effect`) {
-		t.Errorf("warnings %q", c.Warnings)
 	}
 }
 

@@ -55,9 +55,13 @@
 // `update_alerts: true`. A receiver decides otherwise by Alertmanager's own
 // `labels:`, with headwater_updates: always or never.
 //
+// # Hours
+//
+// A page goes to the routes that were open when it was decided, by Alertmanager's
+// mute_time_intervals and active_time_intervals. The engine decides no page for an hour at
+// which none is, and another one when a route that was muted opens; [Config.Hours] tell it which are.
+//
 // # What of Alertmanager's configuration has no effect
 //
-// group_by, group_wait, group_interval and repeat_interval: the engine groups and
-// holds. mute_time_intervals and active_time_intervals of a route are not honoured
-// and [LoadConfig] warns of each.
+// group_by, group_wait, group_interval and repeat_interval: the engine groups and holds.
 package page

@@ -59,8 +59,8 @@ type standing struct {
 
 // rules are what plan needs to know of the configuration.
 type rules interface {
-	// route returns the targets to which labels lead.
-	route(labels map[string]string) []target
+	// route returns the targets to which labels lead at a time.
+	route(labels map[string]string, at time.Time) []target
 	// named returns the targets of the receivers of those names.
 	named(receivers []string) []target
 	// refuses says why a page of that kind is not for the target, "" when it is.
@@ -182,7 +182,7 @@ func (l *leaf) recipients(r rules) []target {
 	case len(p.To) > 0:
 		return r.named(p.To)
 	case p.Kind.Rings():
-		return r.route(p.Incident.RouteLabels())
+		return r.route(p.Incident.RouteLabels(), p.At)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ type house struct {
 	resolves map[target]bool
 }
 
-func (h *house) route(map[string]string) []target { return h.to }
+func (h *house) route(map[string]string, time.Time) []target { return h.to }
 
 func (h *house) named(receivers []string) []target {
 	var to []target

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/prometheus/alertmanager/alert"
 	amconfig "github.com/prometheus/alertmanager/config"
@@ -58,6 +59,7 @@ type integration struct {
 // routing is one configuration made ready. It is immutable; a reload replaces it.
 type routing struct {
 	root     *dispatch.Route // nil: log only
+	hours    *Hours
 	tmpl     *template.Template
 	targets  map[target]*integration
 	of       map[string][]target // by receiver
@@ -74,7 +76,7 @@ func newRouting(c *Config, externalURL *url.URL, logger *slog.Logger) (*routing,
 	if r.tmpl, err = loadTemplates(c.alertmanager.Templates, externalURL); err != nil {
 		return nil, err
 	}
-	r.root = dispatch.NewRoute(c.alertmanager.Route, nil)
+	r.root, r.hours = dispatch.NewRoute(c.alertmanager.Route, nil), c.Hours()
 	for _, rc := range c.alertmanager.Receivers {
 		if err := r.build(c, rc, logger.With("receiver", rc.Name)); err != nil {
 			return nil, fmt.Errorf("receiver %q: %w", rc.Name, err)
@@ -184,15 +186,22 @@ func cannotEdit(rc amconfig.Receiver, kind string, index int) string {
 	return kind + " cannot edit what it sent"
 }
 
-// route returns the targets that an incident's opening page goes to, each once,
-// in the order of the route tree.
-func (r *routing) route(labels map[string]string) []target {
+// route returns the targets that a page which was decided at a time goes to, each once, in
+// the order of the route tree: those of the routes that were open then. Where none was, as by
+// a configuration that is younger than the page, it is those of all routes: a decided page reaches somebody.
+func (r *routing) route(labels map[string]string, at time.Time) []target {
 	if r.root == nil {
 		return r.of[logReceiver]
 	}
-	var names []string
+	var names, open []string
 	for _, match := range r.root.Match(labelSet(labels)) {
 		names = append(names, match.RouteOpts.Receiver)
+		if r.hours.mutes(&match.RouteOpts, at) == "" {
+			open = append(open, match.RouteOpts.Receiver)
+		}
+	}
+	if len(open) > 0 {
+		names = open
 	}
 	return r.named(names)
 }

@@ -36,6 +36,7 @@ type Engine struct {
 
 	relabel   []*relabel.Config
 	receivers []reference // that the policy names
+	intervals []reference // likewise
 	classes   []correlate.ClassRule
 }
 

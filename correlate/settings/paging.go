@@ -27,6 +27,7 @@ func (e *Engine) readPaging(n *yaml.Node, path string) {
 			p.Reminder = time.Duration(v)
 		}},
 		{Name: "reminders", Read: func(n *yaml.Node, path string) { p.Reminders = e.Integer(n, path, 1) }},
+		{Name: "daytime", Read: e.readDaytime},
 		{Name: "escalation", Read: func(n *yaml.Node, path string) { e.List(n, path, e.readEscalation) }},
 	}, e.lifeline()...))
 }
@@ -45,6 +46,39 @@ func (e *Engine) lifeline() []strictyaml.Field {
 		fields = append(fields, strictyaml.Field{Name: name, Read: func(*yaml.Node, string) {}})
 	}
 	return fields
+}
+
+func (e *Engine) readDaytime(n *yaml.Node, path string) {
+	d := &e.Config.Policy.Daytime
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "time_interval", Read: func(n *yaml.Node, path string) { d.Interval, _ = e.readInterval(n, path) }},
+		{Name: "severities", Read: func(n *yaml.Node, path string) {
+			d.Sevs = []correlate.Sev{}
+			e.List(n, path, func(n *yaml.Node, path string) {
+				name, ok := e.Scalar(n, path, "SEV1, SEV2, SEV3 or SEV4")
+				if !ok {
+					return
+				}
+				sev, err := correlate.ParseSev(name)
+				if err != nil {
+					e.Bad(n, path, "%v", err)
+					return
+				}
+				d.Sevs = append(d.Sevs, sev)
+			})
+		}},
+	})
+	if strictyaml.Target(n).Kind == yaml.MappingNode && len(strictyaml.Target(n).Content) > 0 && d.Interval == "" {
+		e.Bad(n, path, "needs time_interval; write time_interval: NAME, of one under time_intervals")
+	}
+}
+
+func (e *Engine) readInterval(n *yaml.Node, path string) (string, bool) {
+	name, ok := e.Scalar(n, path, "the name of a time interval")
+	if ok {
+		e.intervals = append(e.intervals, reference{name, n, path})
+	}
+	return name, ok
 }
 
 func (e *Engine) readEscalation(n *yaml.Node, path string) {
@@ -154,8 +188,15 @@ func (e *Engine) ReadReceiver(n *yaml.Node, path string) string {
 }
 
 // CheckReceivers reports the receivers that the section names and known does not have.
-func (e *Engine) CheckReceivers(known []string) {
-	for _, r := range e.receivers {
+func (e *Engine) CheckReceivers(known []string) { e.check(e.receivers, known, "receiver", "receivers") }
+
+// CheckIntervals does so for time intervals.
+func (e *Engine) CheckIntervals(known []string) {
+	e.check(e.intervals, known, "time interval", "time_intervals")
+}
+
+func (e *Engine) check(named []reference, known []string, thing, section string) {
+	for _, r := range named {
 		if slices.Contains(known, r.name) {
 			continue
 		}
@@ -163,6 +204,6 @@ func (e *Engine) CheckReceivers(known []string) {
 		if len(known) > 0 {
 			have = "there are " + strings.Join(known, ", ")
 		}
-		e.Bad(r.node, r.path, "there is no receiver %q under receivers; %s", r.name, have)
+		e.Bad(r.node, r.path, "there is no %s %q under %s; %s", thing, r.name, section, have)
 	}
 }

@@ -243,25 +243,27 @@ func timelineFromProto(t *storev1.TimelineEntry) correlate.TimelineEntry {
 
 func pagingToProto(p correlate.Paging) *storev1.Paging {
 	return &storev1.Paging{
-		DueAtUnixNano:       timeToNano(p.DueAt),
-		OpenedAtUnixNano:    timeToNano(p.OpenedAt),
-		UpdatedAtUnixNano:   timeToNano(p.UpdatedAt),
-		ResolvedAtUnixNano:  timeToNano(p.ResolvedAt),
-		Opens:               int64(p.Opens),
-		Seq:                 p.Seq,
-		UpdateDueAtUnixNano: timeToNano(p.UpdateDueAt),
-		SaidOrigin:          refToProto(p.SaidOrigin),
-		SaidSeverity:        uint32(p.SaidSeverity),
-		SaidServices:        int64(p.SaidServices),
-		Hold:                holdToProto(p.Hold),
-		Rings:               int64(p.Rings),
-		RangAtUnixNano:      timeToNano(p.RangAt),
-		RangSev:             uint32(p.RangSev),
-		NamedSev:            uint32(p.NamedSev),
-		RangServices:        int64(p.RangServices),
-		RangOwner:           p.RangOwner,
-		Reminders:           int64(p.Reminders),
-		CallDueAtUnixNano:   timeToNano(p.CallDueAt),
+		DueAtUnixNano:        timeToNano(p.DueAt),
+		OpenedAtUnixNano:     timeToNano(p.OpenedAt),
+		UpdatedAtUnixNano:    timeToNano(p.UpdatedAt),
+		ResolvedAtUnixNano:   timeToNano(p.ResolvedAt),
+		Opens:                int64(p.Opens),
+		Seq:                  p.Seq,
+		UpdateDueAtUnixNano:  timeToNano(p.UpdateDueAt),
+		SaidOrigin:           refToProto(p.SaidOrigin),
+		SaidSeverity:         uint32(p.SaidSeverity),
+		SaidServices:         int64(p.SaidServices),
+		Hold:                 holdToProto(p.Hold),
+		Rings:                int64(p.Rings),
+		RangAtUnixNano:       timeToNano(p.RangAt),
+		RangSev:              uint32(p.RangSev),
+		NamedSev:             uint32(p.NamedSev),
+		RangServices:         int64(p.RangServices),
+		RangOwner:            p.RangOwner,
+		Reminders:            int64(p.Reminders),
+		CallDueAtUnixNano:    timeToNano(p.CallDueAt),
+		RouteOpensAtUnixNano: timeToNano(p.RouteOpensAt),
+		RouteMuted:           p.RouteMuted,
 	}
 }
 
@@ -286,6 +288,8 @@ func pagingFromProto(p *storev1.Paging) correlate.Paging {
 		RangOwner:    p.GetRangOwner(),
 		Reminders:    int(p.GetReminders()),
 		CallDueAt:    timeFromNano(p.GetCallDueAtUnixNano()),
+		RouteOpensAt: timeFromNano(p.GetRouteOpensAtUnixNano()),
+		RouteMuted:   p.GetRouteMuted(),
 	}
 }
 

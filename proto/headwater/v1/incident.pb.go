@@ -479,6 +479,12 @@ const (
 	HoldKind_HOLD_KIND_SETTLING HoldKind = 2
 	// The resolve waits: a health check of a service that was hit fails still.
 	HoldKind_HOLD_KIND_RECHECK HoldKind = 3
+	// The opening page waits for a route to open.
+	HoldKind_HOLD_KIND_HOURS HoldKind = 4
+	// The opening page is not urgent and waits for the day.
+	HoldKind_HOLD_KIND_DAYTIME HoldKind = 5
+	// The opening page waits for a maintenance window to end.
+	HoldKind_HOLD_KIND_MAINTENANCE HoldKind = 6
 )
 
 // Enum value maps for HoldKind.
@@ -488,12 +494,18 @@ var (
 		1: "HOLD_KIND_COMPANIONS",
 		2: "HOLD_KIND_SETTLING",
 		3: "HOLD_KIND_RECHECK",
+		4: "HOLD_KIND_HOURS",
+		5: "HOLD_KIND_DAYTIME",
+		6: "HOLD_KIND_MAINTENANCE",
 	}
 	HoldKind_value = map[string]int32{
 		"HOLD_KIND_UNSPECIFIED": 0,
 		"HOLD_KIND_COMPANIONS":  1,
 		"HOLD_KIND_SETTLING":    2,
 		"HOLD_KIND_RECHECK":     3,
+		"HOLD_KIND_HOURS":       4,
+		"HOLD_KIND_DAYTIME":     5,
+		"HOLD_KIND_MAINTENANCE": 6,
 	}
 )
 
@@ -1801,7 +1813,11 @@ type Paging struct {
 	// When it rings next if nothing changes; unset: never.
 	CallDueAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=call_due_at,json=callDueAt,proto3" json:"call_due_at,omitempty"`
 	// Steps of the escalation that were taken since the latest opening page, in their order.
-	Escalated     []*EscalatedStep `protobuf:"bytes,13,rep,name=escalated,proto3" json:"escalated,omitempty"`
+	Escalated []*EscalatedStep `protobuf:"bytes,13,rep,name=escalated,proto3" json:"escalated,omitempty"`
+	// When the first route opens that was muted when it last rang; unset: none was.
+	RouteOpensAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=route_opens_at,json=routeOpensAt,proto3" json:"route_opens_at,omitempty"`
+	// What muted it, in words.
+	RouteMuted    string `protobuf:"bytes,15,opt,name=route_muted,json=routeMuted,proto3" json:"route_muted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1925,6 +1941,20 @@ func (x *Paging) GetEscalated() []*EscalatedStep {
 		return x.Escalated
 	}
 	return nil
+}
+
+func (x *Paging) GetRouteOpensAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RouteOpensAt
+	}
+	return nil
+}
+
+func (x *Paging) GetRouteMuted() string {
+	if x != nil {
+		return x.RouteMuted
+	}
+	return ""
 }
 
 // Delivery is how far one page has come at one integration of one receiver.
@@ -5107,7 +5137,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"O\n" +
 	"\rEscalatedStep\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12*\n" +
-	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xdc\x04\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xbf\x05\n" +
 	"\x06Paging\x121\n" +
 	"\x06due_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x127\n" +
 	"\topened_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x129\n" +
@@ -5124,7 +5154,10 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x06rangAt\x12\x1c\n" +
 	"\treminders\x18\v \x01(\x05R\treminders\x12:\n" +
 	"\vcall_due_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tcallDueAt\x129\n" +
-	"\tescalated\x18\r \x03(\v2\x1b.headwater.v1.EscalatedStepR\tescalated\"\x94\x02\n" +
+	"\tescalated\x18\r \x03(\v2\x1b.headwater.v1.EscalatedStepR\tescalated\x12@\n" +
+	"\x0eroute_opens_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\frouteOpensAt\x12\x1f\n" +
+	"\vroute_muted\x18\x0f \x01(\tR\n" +
+	"routeMuted\"\x94\x02\n" +
 	"\bDelivery\x12\x1a\n" +
 	"\breceiver\x18\x01 \x01(\tR\breceiver\x12 \n" +
 	"\vintegration\x18\x02 \x01(\tR\vintegration\x12\x14\n" +
@@ -5432,12 +5465,15 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x1bTIMELINE_KIND_PUBLIC_UPDATE\x10\x10\x12\x16\n" +
 	"\x12TIMELINE_KIND_LINK\x10\x11\x12\x18\n" +
 	"\x14TIMELINE_KIND_CLOSED\x10\x12\x12\x1d\n" +
-	"\x19TIMELINE_KIND_ACTION_ITEM\x10\x13*n\n" +
+	"\x19TIMELINE_KIND_ACTION_ITEM\x10\x13*\xb5\x01\n" +
 	"\bHoldKind\x12\x19\n" +
 	"\x15HOLD_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14HOLD_KIND_COMPANIONS\x10\x01\x12\x16\n" +
 	"\x12HOLD_KIND_SETTLING\x10\x02\x12\x15\n" +
-	"\x11HOLD_KIND_RECHECK\x10\x03*\xc5\x01\n" +
+	"\x11HOLD_KIND_RECHECK\x10\x03\x12\x13\n" +
+	"\x0fHOLD_KIND_HOURS\x10\x04\x12\x15\n" +
+	"\x11HOLD_KIND_DAYTIME\x10\x05\x12\x19\n" +
+	"\x15HOLD_KIND_MAINTENANCE\x10\x06*\xc5\x01\n" +
 	"\bPageKind\x12\x19\n" +
 	"\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePAGE_KIND_OPEN\x10\x01\x12\x14\n" +
@@ -5584,99 +5620,100 @@ var file_headwater_v1_incident_proto_depIdxs = []int32{
 	61,  // 34: headwater.v1.Paging.rang_at:type_name -> google.protobuf.Timestamp
 	61,  // 35: headwater.v1.Paging.call_due_at:type_name -> google.protobuf.Timestamp
 	22,  // 36: headwater.v1.Paging.escalated:type_name -> headwater.v1.EscalatedStep
-	61,  // 37: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
-	7,   // 38: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
-	61,  // 39: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
-	24,  // 40: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
-	65,  // 41: headwater.v1.SeenBefore.typical_duration:type_name -> google.protobuf.Duration
-	27,  // 42: headwater.v1.SeenBefore.latest:type_name -> headwater.v1.Recurrence
-	28,  // 43: headwater.v1.SeenBefore.action_items:type_name -> headwater.v1.RecurrenceActionItem
-	61,  // 44: headwater.v1.Recurrence.ended_at:type_name -> google.protobuf.Timestamp
-	65,  // 45: headwater.v1.Recurrence.duration:type_name -> google.protobuf.Duration
-	0,   // 46: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
-	64,  // 47: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
-	61,  // 48: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
-	61,  // 49: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
-	61,  // 50: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	61,  // 51: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	13,  // 52: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
-	14,  // 53: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
-	62,  // 54: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
-	15,  // 55: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
-	16,  // 56: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
-	17,  // 57: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
-	20,  // 58: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
-	23,  // 59: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
-	25,  // 60: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
-	60,  // 61: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
-	61,  // 62: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
-	18,  // 63: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
-	19,  // 64: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
-	1,   // 65: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
-	8,   // 66: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
-	2,   // 67: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
-	9,   // 68: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
-	10,  // 69: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
-	11,  // 70: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
-	2,   // 71: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
-	61,  // 72: headwater.v1.Incident.close_at:type_name -> google.protobuf.Timestamp
-	26,  // 73: headwater.v1.Incident.seen_before:type_name -> headwater.v1.SeenBefore
-	29,  // 74: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
-	3,   // 75: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	29,  // 76: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	3,   // 77: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
-	29,  // 78: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
-	29,  // 79: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 80: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 81: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 82: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 83: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 84: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 85: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
-	1,   // 86: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
-	29,  // 87: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
-	2,   // 88: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
-	29,  // 89: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 90: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 91: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 92: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 93: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
-	29,  // 94: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
-	30,  // 95: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
-	32,  // 96: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
-	34,  // 97: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
-	36,  // 98: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
-	38,  // 99: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
-	40,  // 100: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
-	42,  // 101: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
-	44,  // 102: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
-	46,  // 103: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
-	58,  // 104: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
-	48,  // 105: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
-	50,  // 106: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
-	52,  // 107: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
-	54,  // 108: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
-	56,  // 109: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
-	31,  // 110: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
-	33,  // 111: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
-	35,  // 112: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
-	37,  // 113: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
-	39,  // 114: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
-	41,  // 115: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
-	43,  // 116: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
-	45,  // 117: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
-	47,  // 118: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
-	59,  // 119: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
-	49,  // 120: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
-	51,  // 121: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
-	53,  // 122: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
-	55,  // 123: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
-	57,  // 124: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
-	110, // [110:125] is the sub-list for method output_type
-	95,  // [95:110] is the sub-list for method input_type
-	95,  // [95:95] is the sub-list for extension type_name
-	95,  // [95:95] is the sub-list for extension extendee
-	0,   // [0:95] is the sub-list for field type_name
+	61,  // 37: headwater.v1.Paging.route_opens_at:type_name -> google.protobuf.Timestamp
+	61,  // 38: headwater.v1.Delivery.sent_at:type_name -> google.protobuf.Timestamp
+	7,   // 39: headwater.v1.Page.kind:type_name -> headwater.v1.PageKind
+	61,  // 40: headwater.v1.Page.at:type_name -> google.protobuf.Timestamp
+	24,  // 41: headwater.v1.Page.deliveries:type_name -> headwater.v1.Delivery
+	65,  // 42: headwater.v1.SeenBefore.typical_duration:type_name -> google.protobuf.Duration
+	27,  // 43: headwater.v1.SeenBefore.latest:type_name -> headwater.v1.Recurrence
+	28,  // 44: headwater.v1.SeenBefore.action_items:type_name -> headwater.v1.RecurrenceActionItem
+	61,  // 45: headwater.v1.Recurrence.ended_at:type_name -> google.protobuf.Timestamp
+	65,  // 46: headwater.v1.Recurrence.duration:type_name -> google.protobuf.Duration
+	0,   // 47: headwater.v1.Incident.state:type_name -> headwater.v1.IncidentState
+	64,  // 48: headwater.v1.Incident.severity:type_name -> headwater.v1.Severity
+	61,  // 49: headwater.v1.Incident.started_at:type_name -> google.protobuf.Timestamp
+	61,  // 50: headwater.v1.Incident.opened_at:type_name -> google.protobuf.Timestamp
+	61,  // 51: headwater.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	61,  // 52: headwater.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	13,  // 53: headwater.v1.Incident.origins:type_name -> headwater.v1.Origin
+	14,  // 54: headwater.v1.Incident.services:type_name -> headwater.v1.ServiceImpact
+	62,  // 55: headwater.v1.Incident.next_hit:type_name -> headwater.v1.ServiceRef
+	15,  // 56: headwater.v1.Incident.path:type_name -> headwater.v1.PathEdge
+	16,  // 57: headwater.v1.Incident.changes:type_name -> headwater.v1.Change
+	17,  // 58: headwater.v1.Incident.acknowledgement:type_name -> headwater.v1.Acknowledgement
+	20,  // 59: headwater.v1.Incident.timeline:type_name -> headwater.v1.TimelineEntry
+	23,  // 60: headwater.v1.Incident.paging:type_name -> headwater.v1.Paging
+	25,  // 61: headwater.v1.Incident.pages:type_name -> headwater.v1.Page
+	60,  // 62: headwater.v1.Incident.route_labels:type_name -> headwater.v1.Incident.RouteLabelsEntry
+	61,  // 63: headwater.v1.Incident.quiet_since:type_name -> google.protobuf.Timestamp
+	18,  // 64: headwater.v1.Incident.set_origin:type_name -> headwater.v1.OriginStatement
+	19,  // 65: headwater.v1.Incident.apart:type_name -> headwater.v1.Parting
+	1,   // 66: headwater.v1.Incident.incident_severity:type_name -> headwater.v1.IncidentSeverity
+	8,   // 67: headwater.v1.Incident.set_severity:type_name -> headwater.v1.SeverityStatement
+	2,   // 68: headwater.v1.Incident.status:type_name -> headwater.v1.IncidentStatus
+	9,   // 69: headwater.v1.Incident.closed:type_name -> headwater.v1.Closure
+	10,  // 70: headwater.v1.Incident.roles:type_name -> headwater.v1.IncidentRole
+	11,  // 71: headwater.v1.Incident.links:type_name -> headwater.v1.IncidentLink
+	2,   // 72: headwater.v1.Incident.next_statuses:type_name -> headwater.v1.IncidentStatus
+	61,  // 73: headwater.v1.Incident.close_at:type_name -> google.protobuf.Timestamp
+	26,  // 74: headwater.v1.Incident.seen_before:type_name -> headwater.v1.SeenBefore
+	29,  // 75: headwater.v1.GetIncidentResponse.incident:type_name -> headwater.v1.Incident
+	3,   // 76: headwater.v1.ListIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	29,  // 77: headwater.v1.ListIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	3,   // 78: headwater.v1.WatchIncidentsRequest.view:type_name -> headwater.v1.IncidentView
+	29,  // 79: headwater.v1.WatchIncidentsResponse.incidents:type_name -> headwater.v1.Incident
+	29,  // 80: headwater.v1.AcknowledgeIncidentResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 81: headwater.v1.ResolveIncidentResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 82: headwater.v1.AddIncidentNoteResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 83: headwater.v1.SetIncidentOriginResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 84: headwater.v1.MergeIncidentsResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 85: headwater.v1.SplitIncidentResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 86: headwater.v1.SplitIncidentResponse.split_incident:type_name -> headwater.v1.Incident
+	1,   // 87: headwater.v1.SetIncidentSeverityRequest.severity:type_name -> headwater.v1.IncidentSeverity
+	29,  // 88: headwater.v1.SetIncidentSeverityResponse.incident:type_name -> headwater.v1.Incident
+	2,   // 89: headwater.v1.SetIncidentStatusRequest.status:type_name -> headwater.v1.IncidentStatus
+	29,  // 90: headwater.v1.SetIncidentStatusResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 91: headwater.v1.AssignIncidentRoleResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 92: headwater.v1.AddIncidentUpdateResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 93: headwater.v1.SetIncidentLinkResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 94: headwater.v1.DetachIncidentAlertsResponse.incident:type_name -> headwater.v1.Incident
+	29,  // 95: headwater.v1.DetachIncidentAlertsResponse.detached_incident:type_name -> headwater.v1.Incident
+	30,  // 96: headwater.v1.IncidentService.GetIncident:input_type -> headwater.v1.GetIncidentRequest
+	32,  // 97: headwater.v1.IncidentService.ListIncidents:input_type -> headwater.v1.ListIncidentsRequest
+	34,  // 98: headwater.v1.IncidentService.WatchIncidents:input_type -> headwater.v1.WatchIncidentsRequest
+	36,  // 99: headwater.v1.IncidentService.AcknowledgeIncident:input_type -> headwater.v1.AcknowledgeIncidentRequest
+	38,  // 100: headwater.v1.IncidentService.ResolveIncident:input_type -> headwater.v1.ResolveIncidentRequest
+	40,  // 101: headwater.v1.IncidentService.AddIncidentNote:input_type -> headwater.v1.AddIncidentNoteRequest
+	42,  // 102: headwater.v1.IncidentService.SetIncidentOrigin:input_type -> headwater.v1.SetIncidentOriginRequest
+	44,  // 103: headwater.v1.IncidentService.MergeIncidents:input_type -> headwater.v1.MergeIncidentsRequest
+	46,  // 104: headwater.v1.IncidentService.SplitIncident:input_type -> headwater.v1.SplitIncidentRequest
+	58,  // 105: headwater.v1.IncidentService.DetachIncidentAlerts:input_type -> headwater.v1.DetachIncidentAlertsRequest
+	48,  // 106: headwater.v1.IncidentService.SetIncidentSeverity:input_type -> headwater.v1.SetIncidentSeverityRequest
+	50,  // 107: headwater.v1.IncidentService.SetIncidentStatus:input_type -> headwater.v1.SetIncidentStatusRequest
+	52,  // 108: headwater.v1.IncidentService.AssignIncidentRole:input_type -> headwater.v1.AssignIncidentRoleRequest
+	54,  // 109: headwater.v1.IncidentService.AddIncidentUpdate:input_type -> headwater.v1.AddIncidentUpdateRequest
+	56,  // 110: headwater.v1.IncidentService.SetIncidentLink:input_type -> headwater.v1.SetIncidentLinkRequest
+	31,  // 111: headwater.v1.IncidentService.GetIncident:output_type -> headwater.v1.GetIncidentResponse
+	33,  // 112: headwater.v1.IncidentService.ListIncidents:output_type -> headwater.v1.ListIncidentsResponse
+	35,  // 113: headwater.v1.IncidentService.WatchIncidents:output_type -> headwater.v1.WatchIncidentsResponse
+	37,  // 114: headwater.v1.IncidentService.AcknowledgeIncident:output_type -> headwater.v1.AcknowledgeIncidentResponse
+	39,  // 115: headwater.v1.IncidentService.ResolveIncident:output_type -> headwater.v1.ResolveIncidentResponse
+	41,  // 116: headwater.v1.IncidentService.AddIncidentNote:output_type -> headwater.v1.AddIncidentNoteResponse
+	43,  // 117: headwater.v1.IncidentService.SetIncidentOrigin:output_type -> headwater.v1.SetIncidentOriginResponse
+	45,  // 118: headwater.v1.IncidentService.MergeIncidents:output_type -> headwater.v1.MergeIncidentsResponse
+	47,  // 119: headwater.v1.IncidentService.SplitIncident:output_type -> headwater.v1.SplitIncidentResponse
+	59,  // 120: headwater.v1.IncidentService.DetachIncidentAlerts:output_type -> headwater.v1.DetachIncidentAlertsResponse
+	49,  // 121: headwater.v1.IncidentService.SetIncidentSeverity:output_type -> headwater.v1.SetIncidentSeverityResponse
+	51,  // 122: headwater.v1.IncidentService.SetIncidentStatus:output_type -> headwater.v1.SetIncidentStatusResponse
+	53,  // 123: headwater.v1.IncidentService.AssignIncidentRole:output_type -> headwater.v1.AssignIncidentRoleResponse
+	55,  // 124: headwater.v1.IncidentService.AddIncidentUpdate:output_type -> headwater.v1.AddIncidentUpdateResponse
+	57,  // 125: headwater.v1.IncidentService.SetIncidentLink:output_type -> headwater.v1.SetIncidentLinkResponse
+	111, // [111:126] is the sub-list for method output_type
+	96,  // [96:111] is the sub-list for method input_type
+	96,  // [96:96] is the sub-list for extension type_name
+	96,  // [96:96] is the sub-list for extension extendee
+	0,   // [0:96] is the sub-list for field type_name
 }
 
 func init() { file_headwater_v1_incident_proto_init() }

@@ -2543,8 +2543,12 @@ type Paging struct {
 	Reminders int64 `protobuf:"varint,18,opt,name=reminders,proto3" json:"reminders,omitempty"`
 	// When it rings next if nothing changes. 0: never.
 	CallDueAtUnixNano int64 `protobuf:"varint,19,opt,name=call_due_at_unix_nano,json=callDueAtUnixNano,proto3" json:"call_due_at_unix_nano,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// When the first route opens that was muted when it last rang. 0: none.
+	RouteOpensAtUnixNano int64 `protobuf:"varint,20,opt,name=route_opens_at_unix_nano,json=routeOpensAtUnixNano,proto3" json:"route_opens_at_unix_nano,omitempty"`
+	// What muted it, in words.
+	RouteMuted    string `protobuf:"bytes,21,opt,name=route_muted,json=routeMuted,proto3" json:"route_muted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Paging) Reset() {
@@ -2708,6 +2712,20 @@ func (x *Paging) GetCallDueAtUnixNano() int64 {
 		return x.CallDueAtUnixNano
 	}
 	return 0
+}
+
+func (x *Paging) GetRouteOpensAtUnixNano() int64 {
+	if x != nil {
+		return x.RouteOpensAtUnixNano
+	}
+	return 0
+}
+
+func (x *Paging) GetRouteMuted() string {
+	if x != nil {
+		return x.RouteMuted
+	}
+	return ""
 }
 
 // Hold is what keeps a page back.
@@ -3431,7 +3449,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\fat_unix_nano\x18\x01 \x01(\x03R\n" +
 	"atUnixNano\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\x12\x12\n" +
-	"\x04note\x18\x03 \x01(\tR\x04note\"\xe1\x05\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\"\xba\x06\n" +
 	"\x06Paging\x12'\n" +
 	"\x10due_at_unix_nano\x18\x01 \x01(\x03R\rdueAtUnixNano\x12-\n" +
 	"\x13opened_at_unix_nano\x18\x02 \x01(\x03R\x10openedAtUnixNano\x12/\n" +
@@ -3454,7 +3472,10 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"rang_owner\x18\x11 \x01(\tR\trangOwner\x12\x1c\n" +
 	"\treminders\x18\x12 \x01(\x03R\treminders\x120\n" +
-	"\x15call_due_at_unix_nano\x18\x13 \x01(\x03R\x11callDueAtUnixNano\"V\n" +
+	"\x15call_due_at_unix_nano\x18\x13 \x01(\x03R\x11callDueAtUnixNano\x126\n" +
+	"\x18route_opens_at_unix_nano\x18\x14 \x01(\x03R\x14routeOpensAtUnixNano\x12\x1f\n" +
+	"\vroute_muted\x18\x15 \x01(\tR\n" +
+	"routeMuted\"V\n" +
 	"\x04Hold\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12&\n" +

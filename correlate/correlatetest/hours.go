@@ -1,0 +1,147 @@
+package correlatetest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/headwater-sre/headwater/correlate"
+)
+
+// hours is a calendar of daily intervals, and of routes that are muted in one.
+type hours struct {
+	intervals map[string]daily
+	routes    []hourlyRoute
+}
+
+// daily is from a time of the day up to another one, in UTC, over midnight if that is the earlier one.
+type daily struct{ from, to time.Duration }
+
+// hourlyRoute is open but in the interval mute.
+type hourlyRoute struct {
+	matchers []correlate.Matcher
+	mute     string
+}
+
+func (d daily) contains(at time.Time) bool {
+	clock := at.Sub(at.Truncate(24 * time.Hour))
+	if d.from <= d.to {
+		return clock >= d.from && clock < d.to
+	}
+	return clock >= d.from || clock < d.to
+}
+
+// change is when at's side of the interval ends.
+func (d daily) change(at time.Time) time.Time {
+	day := at.Truncate(24 * time.Hour)
+	var first time.Time
+	for i := range 2 {
+		for _, edge := range []time.Duration{d.from, d.to} {
+			t := day.AddDate(0, 0, i).Add(edge)
+			if t.After(at) && d.contains(t) != d.contains(at) && (first.IsZero() || t.Before(first)) {
+				first = t
+			}
+		}
+	}
+	return first
+}
+
+// Within implements [correlate.Calendar].
+func (h *hours) Within(interval string, at time.Time) (in bool, change time.Time) {
+	d := h.intervals[interval]
+	return d.contains(at), d.change(at)
+}
+
+// Routes implements [correlate.Calendar].
+func (h *hours) Routes(labels map[string]string, at time.Time) (out correlate.RouteHours) {
+	out.Open = len(h.routes) == 0
+	for _, r := range h.routes {
+		if !matches(r.matchers, labels) {
+			continue
+		}
+		if r.mute == "" || !h.intervals[r.mute].contains(at) {
+			out.Open = true
+			continue
+		}
+		out.Muted = "muted by " + r.mute
+		if opens := h.intervals[r.mute].change(at); out.OpensAt.IsZero() || opens.Before(out.OpensAt) {
+			out.OpensAt = opens
+		}
+	}
+	return out
+}
+
+func matches(matchers []correlate.Matcher, labels map[string]string) bool {
+	for i := range matchers {
+		if !matchers[i].Matches(labels) {
+			return false
+		}
+	}
+	return true
+}
+
+// calendar is the player's, made when it is first spoken of.
+func (p *player) calendar() *hours {
+	h, ok := p.cfg.Calendar.(*hours)
+	if !ok {
+		h = &hours{intervals: map[string]daily{}}
+		p.cfg.Calendar = h
+	}
+	return h
+}
+
+// interval reads "<name> 22:00 06:00".
+func (p *player) interval(args []string) error {
+	if len(args) != 3 || p.engine != nil {
+		return fmt.Errorf("want interval <name> <from> <to>, before anything happens")
+	}
+	var d daily
+	for i, into := range []*time.Duration{&d.from, &d.to} {
+		t, err := time.Parse("15:04", args[i+1])
+		if err != nil {
+			return err
+		}
+		*into = time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	}
+	p.calendar().intervals[args[0]] = d
+	return nil
+}
+
+// route reads "[matcher …] [mute=<interval>]".
+func (p *player) route(args []string) error {
+	if p.engine != nil {
+		return fmt.Errorf("a route must come first")
+	}
+	var r hourlyRoute
+	for _, text := range args {
+		if name, ok := strings.CutPrefix(text, "mute="); ok {
+			r.mute = name
+			continue
+		}
+		m, err := correlate.ParseMatcher(text)
+		if err != nil {
+			return err
+		}
+		r.matchers = append(r.matchers, m)
+	}
+	h := p.calendar()
+	h.routes = append(h.routes, r)
+	return nil
+}
+
+// daytime reads "<interval> [SEV3 …]".
+func (p *player) daytime(args []string) error {
+	if len(args) == 0 || p.engine != nil {
+		return fmt.Errorf("want daytime <interval> [SEV3 …], before anything happens")
+	}
+	d := correlate.Daytime{Interval: args[0]}
+	for _, name := range args[1:] {
+		sev, err := correlate.ParseSev(name)
+		if err != nil {
+			return err
+		}
+		d.Sevs = append(d.Sevs, sev)
+	}
+	p.cfg.Policy.Daytime = d
+	return nil
+}
