@@ -195,3 +195,23 @@ export const findings: ListFindingsResponse = {
   topology_version: "85492204676f",
   revision: "312",
 };
+
+// markdown has everything that a post-mortem can hold, and what must not become markup.
+export const markdown = `# Post-mortem of INC-41
+
+## Summary
+
+mysql began to fail. It was **over** after *23 min*; "max\\_connections to 300" &lt;script&gt; 2 \\* 3 \\| 4. [The runbook](<https://runbooks.example/mysql>), \`code\`, [not followed](<javascript:alert(1)>).
+
+| service | alerts |
+|---|---|
+| shipping | 8 |
+| a \\| b | 1 |
+
+- **No redundancy**: nothing stands in for mysql.
+- *Where were we lucky?*
+
+\`\`\`mermaid
+flowchart LR
+\`\`\`
+`;

@@ -113,14 +113,16 @@ const leastHeaviest = 3;
 
 export function Reasons({ of }: { of: Reason[] }) {
   if (of.length === 0) return null;
-  const heaviest = Math.max(leastHeaviest, ...of.map((r) => Math.abs(r.weight)));
+  // A person's word outweighs everything; beside it nothing else could be compared.
+  const heaviest = Math.max(leastHeaviest, ...of.filter((r) => r.term !== "TERM_SAID").map((r) => Math.abs(r.weight)));
+  const share = (r: Reason) => Math.max(-1, Math.min(1, r.weight / heaviest)) * 50;
   return (
     <ul class="reasons">
       {of.map((r) => (
         <li key={r.term + r.text} class={r.weight < 0 ? "against" : "for"}>
           <svg viewBox="-50 0 100 10" preserveAspectRatio="none" aria-hidden="true">
             <rect class="axis" x="-.4" width=".8" height="10" />
-            <rect class="weight" x={r.weight < 0 ? (r.weight / heaviest) * 50 : 0} y="2" width={(Math.abs(r.weight) / heaviest) * 50} height="6" />
+            <rect class="weight" x={Math.min(0, share(r))} y="2" width={Math.abs(share(r))} height="6" />
           </svg>
           <span class="figure">{(r.weight < 0 ? "−" : "+") + Math.abs(r.weight).toFixed(1)}</span>
           <span class="text">

@@ -3,11 +3,13 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { Conflict } from "./actions";
 import { AlertsSection } from "./alerts";
+import * as canned from "./canned";
 import { alerts, cascade, findings, incident, states } from "./canned";
 import { CascadePicture, Legend } from "./cascade";
 import { Evidence } from "./evidence";
 import { IncidentHead } from "./incident";
 import { Rows } from "./list";
+import { Markdown } from "./markdown";
 import { AlertSeverity, Code, Empty, Probability, Sev, Trouble, Waiting, useTitle } from "./parts";
 import { useWidth } from "./picture";
 import { Changes, Gaps, Hit, Pages, Record } from "./record";
@@ -101,6 +103,11 @@ export function GalleryView() {
       </Exhibit>
       <Exhibit name="A command that came too late">
         <Conflict error={Object.assign(new Error("INC-41 has changed"), { status: 409, details: {}, conflict: true })} was={i} is={states[4]!.of} again={() => undefined} />
+      </Exhibit>
+      <Exhibit name="A document">
+        <article class="card document">
+          <Markdown text={canned.markdown} picture={<p class="faint">(the cascade)</p>} />
+        </article>
       </Exhibit>
       <Exhibit name="Set-up">
         <Facts

@@ -14,7 +14,7 @@ import { useViewKeys } from "./shell";
 import { useCell, useLoaded } from "./store";
 import { Timeline } from "./timeline";
 import type { Alert, GetIncidentResponse, Incident, ListAlertsResponse } from "./wire";
-import { best, clock, endedAt, headline, holder, isOpen, when } from "./words";
+import { best, clock, endedAt, headline, holder, isOpen, nobodyHas, when } from "./words";
 
 // everyMS is how often a busy incident is asked for again, at most.
 const everyMS = 1500;
@@ -158,11 +158,11 @@ export function IncidentHead({ of: i, heading: Heading = "h1" }: { of: Incident;
 
 function Holder({ of: i }: { of: Incident }) {
   const who = holder(i);
-  if (!isOpen(i) && !who) return null;
+  if (!who && !nobodyHas(i)) return null;
   return (
     <span class={who ? "who" : "who nobody"}>
       <Icon name="person" />
-      {who ? `${who} has it` : "nobody has it"}
+      {who ? `${who} ${isOpen(i) ? "has" : "had"} it` : "nobody has it"}
     </span>
   );
 }

@@ -7,7 +7,7 @@ import { Ago, Empty, Icon, OriginName, Probability, Sev, Spark, Standing, Troubl
 import { setQuery, to, usePlace } from "./route";
 import { useCell, useLoaded } from "./store";
 import type { Incident, ListIncidentsResponse } from "./wire";
-import { alertsOf, best, endedAt, headline, holder, isOpen, millis, plural, refName, sevRank, sevWord, statusWord } from "./words";
+import { alertsOf, best, endedAt, headline, holder, isOpen, millis, nobodyHas, plural, refName, sevRank, sevWord, statusWord } from "./words";
 
 // Filters are what the address says.
 export interface Filters {
@@ -32,7 +32,7 @@ export function matches(i: Incident, f: Filters): boolean {
   if (f.sev.length > 0 && !f.sev.includes(sevWord(i.incident_severity))) return false;
   if (f.status && statusWord(i.status) !== f.status) return false;
   if (f.owner && !i.services.some((s) => s.owner === f.owner) && best(i)?.owner !== f.owner) return false;
-  if (f.unheld && holder(i)) return false;
+  if (f.unheld && !nobodyHas(i)) return false;
   return f.text === "" || searchable(i).includes(f.text.toLowerCase());
 }
 
@@ -73,7 +73,7 @@ function summary(open: Incident[]): string {
     const n = open.filter((i) => sevWord(i.incident_severity) === sev).length;
     if (n) parts.push(`${n} ${sev}`);
   }
-  const unheld = open.filter((i) => !holder(i)).length;
+  const unheld = open.filter(nobodyHas).length;
   if (unheld) parts.push(`nobody has ${unheld === open.length && unheld > 1 ? "any of them" : unheld === 1 ? "one" : unheld}`);
   return parts.join(" · ");
 }
@@ -160,7 +160,7 @@ const Row = memo(function Row({ of: i }: { of: Incident }) {
         </span>
         <span class="cell-who">
           <Standing of={i} />
-          {isOpen(i) && <span class={who ? "who" : "who nobody"}>{who || "nobody has it"}</span>}
+          {(who || nobodyHas(i)) && isOpen(i) && <span class={who ? "who" : "who nobody"}>{who || "nobody has it"}</span>}
         </span>
       </a>
     </li>

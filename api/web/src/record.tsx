@@ -4,7 +4,7 @@ import { AlertSeverity, At, Icon, Outside } from "./parts";
 import { to } from "./route";
 import { useLoaded } from "./store";
 import type { ActionItem, Delivery, Incident, ListActionItemsResponse } from "./wire";
-import { actionPriorityWord, actionStatusWord, bareName, clock, kindWord, millis, pageWord, plural, refName, seconds, sevWord, span, when } from "./words";
+import { actionPriorityWord, actionStatusWord, bareName, clock, isOpen, kindWord, millis, pageWord, plural, refName, seconds, sevWord, span, when } from "./words";
 
 export function Hit({ of: i, picked, pick }: { of: Incident; picked: string; pick: (s: string) => void }) {
   const hit = i.services.filter((s) => s.alerts > 0);
@@ -184,7 +184,13 @@ export function Pages({ of: i }: { of: Incident }) {
   return (
     <section class="card pages" aria-labelledby="pages">
       <h2 id="pages">Pages</h2>
-      {i.pages.length === 0 && (
+      {i.paging?.hold && (
+        <p class="held">
+          <Icon name="clock" /> held{i.paging.hold.until && ` until ${clock(i.paging.hold.until)}`}: {i.paging.hold.text}
+        </p>
+      )}
+      {i.paging?.call_due_at && isOpen(i) && <p class="faint">rings next at {clock(i.paging.call_due_at)} if nothing changes</p>}
+      {i.pages.length === 0 && !i.paging?.hold && (
         <p class="faint">{i.paging?.due_at ? `The first is due at ${clock(i.paging.due_at)} UTC.` : "Nobody was paged for it."}</p>
       )}
       <ol>

@@ -2,8 +2,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Sample, get, metrics } from "./api";
 import { Code, Empty, Icon, type IconName, Trouble, Waiting, useTitle } from "./parts";
+import { to } from "./route";
 import { now, useLoaded } from "./store";
-import type { Finding, FindingSeverity, ListFindingsResponse } from "./wire";
+import type { Finding, FindingSeverity, GetAuditResponse, ListFindingsResponse } from "./wire";
 import { findingWord, plural, when } from "./words";
 
 // lookEvery is how often findings are asked for: each time Prometheus servers are, too.
@@ -28,6 +29,7 @@ export function SetupView() {
         )}
       </header>
       <Flow />
+      <Audit />
       {found.error && <Trouble what="The set-up could not be looked at" error={found.error} again={found.again} />}
       {!found.data && found.busy && <Waiting what="findings" />}
       {found.data && <Findings of={found.data} />}
@@ -101,6 +103,39 @@ function FindingCard({ of: f }: { of: Finding }) {
   );
 }
 
+// audited is how far back the audit looks.
+const audited = 24 * 3600_000;
+
+// Audit says whether every alert of a day ended in a page or in a written reason.
+function Audit() {
+  const audit = useLoaded((signal) => get<GetAuditResponse>("audit", { since: new Date(now() - audited).toISOString() }, signal), ["audit"]);
+  if (audit.error) return <Trouble what="The audit could not be made" error={audit.error} again={audit.again} />;
+  if (!audit.data) return null;
+  return <AuditCard of={audit.data} />;
+}
+
+export function AuditCard({ of: a }: { of: GetAuditResponse }) {
+  return (
+    <section class={`card audit ${a.proven ? "proven" : "unproven"}`} aria-labelledby="audit">
+      <h2 id="audit">
+        <Icon name={a.proven ? "check" : "alert"} /> Audit <span class="faint">the last 24 hours, as hwctl audit has it</span>
+      </h2>
+      <p>
+        {a.proven
+          ? `Each of ${plural(Number(a.alerts), "alert")}, ${Number(a.page_worthy).toLocaleString("en")} of them worth a page, ended in a page or in a written reason.`
+          : `${plural(a.findings.length, "finding")} about ${plural(Number(a.alerts), "alert")}.`}
+      </p>
+      <ul class="plain-list">
+        {a.findings.slice(0, 20).map((f) => (
+          <li key={f.kind + f.incident + f.alert + f.receiver}>
+            {f.incident && <a {...to(`incidents/${f.incident}`)}>{f.incident}</a>} {f.text}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 // Flow is what comes in and how far behind the engine is, from the server's own metrics.
 function Flow() {
   const [facts, set] = useState<Fact[] | "none">([]);
@@ -118,8 +153,11 @@ function Flow() {
       }
     };
     void look();
+    // A rate needs two looks: the second comes soon.
+    const second = setTimeout(() => void look(), 1500);
     const timer = setInterval(() => !document.hidden && void look(), 5000);
     return () => {
+      clearTimeout(second);
       clearInterval(timer);
       stop.abort();
     };
@@ -176,7 +214,7 @@ export function factsOf(s: Sample[], was?: { samples: Sample[]; seconds: number 
     { name: "Health results", value: rate("headwater_ingest_health_results_total") },
     { name: "Engine lag", value: `${lag.toFixed(lag < 10 ? 1 : 0)} s`, note: plural(entries, "entry").replace("entrys", "entries"), bad: lag > 10 },
     { name: "Stream", value: bytes(sum(s, "headwater_bus_stream_bytes")), note: `position ${sum(s, "headwater_bus_stream_last_position").toLocaleString("en")}`, bad: sum(s, "headwater_bus_up") === 0 },
-    { name: "Storage", value: bytes(sum(s, "headwater_store_size_bytes")) },
+    { name: "Storage", value: sum(s, "headwater_store_size_bytes") > 0 ? bytes(sum(s, "headwater_store_size_bytes")) : "not measured yet" },
     { name: "Dead letters", value: String(dead), note: dead > 0 ? "bodies that could not be read" : "", bad: dead > 0 },
     { name: "Left out by senders", value: String(lost), note: lost > 0 ? "alerts" : "", bad: lost > 0 },
   ];

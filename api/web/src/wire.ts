@@ -601,7 +601,10 @@ export type HoldKind =
   | "HOLD_KIND_UNSPECIFIED"
   | "HOLD_KIND_COMPANIONS"
   | "HOLD_KIND_SETTLING"
-  | "HOLD_KIND_RECHECK";
+  | "HOLD_KIND_RECHECK"
+  | "HOLD_KIND_HOURS"
+  | "HOLD_KIND_DAYTIME"
+  | "HOLD_KIND_MAINTENANCE";
 
 export interface Hop {
   service?: ServiceRef;
@@ -883,6 +886,8 @@ export interface Paging {
   reminders: number;
   call_due_at?: string;
   escalated: EscalatedStep[];
+  route_opens_at?: string;
+  route_muted: string;
 }
 
 export interface Parting {

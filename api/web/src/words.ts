@@ -107,6 +107,10 @@ export function holder(i: wire.Incident): string {
   return i.roles.find((r) => r.role === "incident-commander")?.assignee ?? i.acknowledgement?.actor ?? "";
 }
 
+// nobodyHas says that it waits for somebody, as paging sees it: nobody acknowledged it, and
+// nobody set its status to one of those at work.
+export const nobodyHas = (i: wire.Incident) => isOpen(i) && !holder(i) && !["investigating", "identified", "mitigating"].includes(statusWord(i.status));
+
 // endedAt is when a resolved incident ended: as on pages, when its last alert did.
 export function endedAt(i: wire.Incident): string | undefined {
   if (i.resolved_at && i.quiet_since) return i.quiet_since;

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -251,11 +252,10 @@ func (b *browser) picture(t testing.TB, name string) {
 	evaluated[bool](t, b, `document.querySelector("dialog") !== null || (document.activeElement?.blur(), scrollTo(0, 0), true)`)
 	for _, theme := range []string{"dark", "light"} {
 		b.prefers(t, theme)
-		ctx, cancel := context.WithTimeout(b.ctx, patience)
-		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-		cancel()
+		quality := int64(85)
+		image, err := chromedp.Call(b.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality})
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name+"-"+theme+".png"), png, 0o644)
+			err = os.WriteFile(filepath.Join(dir, name+"-"+theme+".webp"), image.Data, 0o644)
 		}
 		if err != nil {
 			t.Fatalf("picture of %s: %v", name, err)

@@ -165,6 +165,12 @@ func TestAcceptanceDashboardGallery(t *testing.T) {
 	})
 	b.open(t, "/ui/gallery")
 	b.says(t, ".exhibit", "It has changed since you opened this")
+	// What stands in a document is text, whatever it looks like.
+	b.says(t, ".document p", `"max_connections to 300" <script> 2 * 3 | 4.`)
+	b.says(t, ".document td", "a | b")
+	if evaluated[bool](t, b, `document.querySelector(".document script, .document a[href^=javascript]") !== null`) {
+		t.Error("a document became markup")
+	}
 	b.accessible(t, "the gallery")
 	b.phone(t)
 	b.open(t, "/ui/gallery")

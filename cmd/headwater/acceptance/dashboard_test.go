@@ -167,6 +167,7 @@ func otherViews(t *testing.T, b *browser) {
 	b.says(t, "main", "What breaks if it fails")
 	b.says(t, ".effect.broken", "shipping")
 	b.accessible(t, "a service")
+	b.picture(t, "service")
 	b.open(t, "/setup")
 	b.says(t, ".finding", "Nothing watches mysql")
 	b.accessible(t, "set-up")
