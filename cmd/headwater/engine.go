@@ -60,10 +60,8 @@ type runningDriver struct {
 func newEngineRunner(o driver.Options, log *slog.Logger) (*engineRunner, error) {
 	r := &engineRunner{options: o, log: log, restarts: make(chan correlate.Config), ended: make(chan struct{}), replaced: make(chan struct{})}
 	r.failures = prometheus.NewCounter(prometheus.CounterOpts{Name: "headwater_engine_failures_total", Help: "How often the engine failed or its goroutine died, and was replaced."})
-	if o.Registerer != nil {
-		if err := o.Registerer.Register(r.failures); err != nil {
-			return nil, err
-		}
+	if err := o.Registerer.Register(r.failures); err != nil {
+		return nil, err
 	}
 	var err error
 	r.current, err = r.newDriver(o.Config)

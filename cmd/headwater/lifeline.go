@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -110,6 +111,9 @@ func (s *server) startLifeline() error {
 	})
 	if err != nil {
 		return err
+	}
+	if err := desk.Journal(filepath.Join(s.o.storagePath, "standing.json")); err != nil {
+		log.Warn("Pages of last resort are not ended after a restart", "err", err)
 	}
 	l, err := lifeline.New(lifeline.Options{
 		Settings: s.config.lifelineSettings(), Correlator: correlator{s.engine, s.store}, Stream: s.bus, Rows: rows{s.store},

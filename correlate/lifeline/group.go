@@ -41,9 +41,13 @@ type group struct {
 
 // groupID names a group at receivers.
 func groupID(environment, key string) string {
+	return "failopen-" + hash(environment+"\x00"+key)
+}
+
+func hash(text string) string {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(environment + "\x00" + key)) // never fails
-	return fmt.Sprintf("failopen-%016x", h.Sum64())
+	_, _ = h.Write([]byte(text)) // never fails
+	return fmt.Sprintf("%016x", h.Sum64())
 }
 
 // lookAtAlerts pages the alerts that correlation has not come to in time, and takes back what it has come to.

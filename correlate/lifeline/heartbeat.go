@@ -28,6 +28,9 @@ const againAfter = 10 * time.Second
 // If one of these fails nothing is said.
 func (l *Lifeline) Beat(ctx context.Context) error {
 	failing := ""
+	if !l.sleep(ctx, lookEvery, l.settings.Load().Heartbeat) { // what it goes through is being started
+		return nil
+	}
 	for {
 		h := l.settings.Load().Heartbeat
 		pause := lookEvery // until there is one to say

@@ -570,7 +570,7 @@ func TestAWatchdogThatFallsSilentIsPagedUntilItIsHeard(t *testing.T) {
 		}
 		w.wantDesk()
 		w.after(5*time.Minute + 2*time.Second)
-		w.wantDesk(rawPage)
+		w.wantDesk("post watchdog-")
 		if !strings.Contains(w.last.Title, `No alerts can reach me from {alertname="Watchdog", cluster="eu"}`) || !strings.Contains(fmt.Sprint(w.last.Sections), "from http://am") {
 			t.Errorf("said %+v", w.last)
 		}
@@ -578,13 +578,13 @@ func TestAWatchdogThatFallsSilentIsPagedUntilItIsHeard(t *testing.T) {
 		other.Labels["cluster"] = "us"
 		w.take(false, other)
 		w.after(time.Minute)
-		w.wantDesk(rawPage)
+		w.wantDesk("post watchdog-")
 		w.take(true, bark) // a refused one reaches us as well
 		w.after(2 * time.Second)
-		w.wantDesk(rawPage, "end failopen-")
+		w.wantDesk("post watchdog-", "end watchdog-")
 		w.after(20 * time.Minute)
 		w.Apply(Settings{Environment: "prod", Fallback: "oncall"})
 		w.after(2 * time.Second)
-		w.wantDesk(rawPage, "end failopen-", rawPage, "end failopen-")
+		w.wantDesk("post watchdog-", "end watchdog-", "post watchdog-", "end watchdog-")
 	}, func(s *Settings) { s.Watchdogs = []Watchdog{dog} })
 }

@@ -137,7 +137,9 @@ func (k *kennel) heardAt() map[string]time.Time {
 	return at
 }
 
-func watchdogID(s *Settings, name string) string { return groupID(s.Environment, "watchdog "+name) }
+func watchdogID(s *Settings, name string) string {
+	return "watchdog-" + hash(s.Environment+"\x00"+name)
+}
 
 // lookAtWatchdogs pages the fallback when a watchdog stays away.
 func (l *Lifeline) lookAtWatchdogs(s *Settings, now time.Time) {

@@ -11,14 +11,16 @@ import (
 )
 
 // Desk tells receivers of bulletins by way of memory alone: no disk, no stream and no engine is
-// needed. What it was given and has not delivered is gone with the process.
+// needed. What it was given and has not delivered is gone with the process; what was delivered and
+// is not over is ended by the next one, see [Desk.Journal].
 //
 // Everything else is as for pages: retries, the order at each integration, edits for those who can
 // show them, one key for as long as a bulletin stands, and an end for everybody who got it.
 //
 // Safe for concurrent use.
 type Desk struct {
-	pager *Pager
+	pager   *Pager
+	journal *journal // nil: none
 
 	mu       sync.Mutex
 	posted   map[string]*posted
@@ -51,7 +53,17 @@ func NewDesk(o Options) (*Desk, error) {
 }
 
 // Run delivers until ctx ends, as [Pager.Run].
-func (d *Desk) Run(ctx context.Context) error { return d.pager.Run(ctx) }
+func (d *Desk) Run(ctx context.Context) error {
+	if d.journal == nil {
+		return d.pager.Run(ctx)
+	}
+	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var writer sync.WaitGroup
+	writer.Go(func() { d.journal.keep(keeping, d) })
+	defer writer.Wait()
+	defer stop() // after the pager: what it delivers last is noted
+	return d.pager.Run(ctx)
+}
 
 // Reload is [Pager.Reload].
 func (d *Desk) Reload(c *Config) error { return d.pager.Reload(c) }
@@ -212,6 +224,7 @@ func (d *drawer) RecordDelivery(_ context.Context, key correlate.PageKey, delive
 	}
 	e := p.entries[i]
 	e.Deliveries, e.Done, e.Superseded = slices.Clone(deliveries), done, superseded
+	defer (*Desk)(d).noteStanding()
 	if !p.open && !slices.ContainsFunc(p.entries, func(e *correlate.OutboxEntry) bool { return !e.Done }) {
 		delete(d.posted, key.Incident)
 		return nil

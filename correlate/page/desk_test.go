@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,8 +20,15 @@ type deskRig struct {
 	*rig
 }
 
+// runDesk is run for the desk, whose journal is kept.
+func (d *deskRig) runDesk() {
+	ctx, cancel := context.WithCancel(context.Background())
+	d.cancel, d.done = cancel, make(chan error, 1)
+	go func() { d.done <- d.Run(ctx) }()
+}
+
 // onDesk runs a test at a desk that works.
-func onDesk(t *testing.T, test func(t *testing.T, d *deskRig)) {
+func onDesk(t *testing.T, test func(t *testing.T, d *deskRig), journal ...string) {
 	synctest.Test(t, func(t *testing.T) {
 		c := loaded(t, twoReceivers)
 		desk, err := NewDesk(Options{Config: c})
@@ -28,7 +37,12 @@ func onDesk(t *testing.T, test func(t *testing.T, d *deskRig)) {
 		}
 		d := &deskRig{desk, &rig{Pager: desk.pager, t: t, fakes: make(map[string]*fake)}}
 		d.use(c)
-		d.run()
+		for _, path := range journal {
+			if err := d.Journal(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.runDesk()
 		test(t, d)
 		d.stop()
 	})
@@ -129,6 +143,72 @@ func TestAnAttemptThatIsMadeOnceIsNotRepeated(t *testing.T) {
 			t.Error("it was sent after its time")
 		}
 	})
+}
+
+func TestABulletinThatOutlivesTheProcessIsEndedByTheNext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "standing.json")
+	var secondRing string
+	for life := range 3 {
+		onDesk(t, func(t *testing.T, d *deskRig) {
+			switch life {
+			case 0:
+				d.Post([]string{"on-call"}, bulletin("raw-1", "alerts"))
+				d.after(time.Second)
+				d.Post([]string{"on-call"}, bulletin("raw-2", "others"))
+				d.after(time.Second)
+				d.End("raw-2", "over")
+				d.after(time.Second)
+				d.wantLogs("raw-1 open, raw-2 open, raw-2 resolved", "")
+			case 1:
+				d.after(time.Second)
+				d.wantLogs("raw-1 resolved", "")
+				d.Post([]string{"on-call"}, bulletin("raw-1", "still"))
+				d.End("raw-1", "over")
+				d.after(time.Second)
+				d.wantLogs("raw-1 resolved, raw-1 open, raw-1 resolved", "")
+				secondRing = d.fakes["on-call"].keys[1]
+			case 2:
+				d.after(time.Second)
+				d.wantLogs("", "")
+			}
+		}, path)
+	}
+	if secondRing == "" {
+		t.Error("the bulletin did not ring anew")
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != journalBytes {
+		t.Errorf("the journal is %v, %v", info, err)
+	}
+}
+
+func TestAJournalThatIsTornIsNoObstacle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "standing.json")
+	if err := os.WriteFile(path, []byte(`[{"id":"raw-1","deliv`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, standing, err := openJournal(path)
+	if err != nil || len(standing) != 0 {
+		t.Errorf("%v, %v", standing, err)
+	}
+}
+
+func TestAJournalHasABound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "standing.json")
+	j, _, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var many []standingBulletin
+	for n := range 1000 {
+		many = append(many, standingBulletin{ID: fmt.Sprint("raw-", n), Title: strings.Repeat("x", 200)})
+	}
+	if err := j.write(many); err != nil {
+		t.Fatal(err)
+	}
+	_, standing, err := openJournal(path)
+	if err != nil || len(standing) == 0 || len(standing) == len(many) || standing[0].ID != "raw-0" {
+		t.Errorf("%d of %d are kept: %v", len(standing), len(many), err)
+	}
 }
 
 func TestABulletinIsWorded(t *testing.T) {
