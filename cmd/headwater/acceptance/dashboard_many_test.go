@@ -73,11 +73,13 @@ func alertBody(t testing.TB, alerts ...string) string {
 	return string(text)
 }
 
-// Several incidents are told apart, found by filters that the address keeps, and joined.
+// Several incidents are told apart, found by filters that the address keeps, and joined; and
+// a server that dies is missed and found again.
 func TestAcceptanceDashboardSeveralIncidents(t *testing.T) {
 	skipShort(t)
 	b := newBrowser(t)
-	h := newSite(t, "environment: prod-eu\ntopology: {files: [topology.yaml]}\ncorrelation: {hold: 5s}\n", manyTopology).start(t)
+	s := newSite(t, "environment: prod-eu\ntopology: {files: [topology.yaml]}\ncorrelation: {hold: 5s}\n", manyTopology)
+	h := s.start(t)
 	b.base = h.web
 	b.open(t, "/")
 	b.says(t, "main", "No incident is open")
@@ -121,6 +123,29 @@ func TestAcceptanceDashboardSeveralIncidents(t *testing.T) {
 		b.picture(t, screen.name)
 	}
 	b.quiet(t)
+	loseAndFind(t, b, s, h)
+}
+
+// loseAndFind kills the server under the page: it says so, comes back by itself, and goes on
+// where it was.
+func loseAndFind(t *testing.T, b *browser, s *site, h *headwater) {
+	t.Helper()
+	b.desktop(t)
+	evaluated[bool](t, b, `window.sameDocument = true`)
+	h.kill()
+	b.says(t, ".banner.broken", "What you see is as it was at")
+	b.says(t, ".row", "elastic")
+	b.accessible(t, "without a connection")
+	again := s.start(t, "--web.listen-address="+strings.TrimPrefix(b.base, "http://"))
+	b.says(t, ".link-state", "live")
+	b.await(t, "the banner is gone", `document.querySelector(".banner") === null`)
+	if code, answer, err := post(again.web+"/webhook/alertmanager", alertBody(t, "office/archive error BackupFailed 1")); err != nil || code != http.StatusOK {
+		t.Fatalf("webhook: %d %s %v", code, answer, err)
+	}
+	b.says(t, ".row", "archive: BackupFailed")
+	if !evaluated[bool](t, b, `window.sameDocument === true`) {
+		t.Error("the page was loaded anew to come back")
+	}
 }
 
 // mergeTwo joins the incident of billing with that of reports.
