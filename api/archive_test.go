@@ -204,7 +204,7 @@ func TestImportsRefuseWhatIsNoHistory(t *testing.T) {
 			i.State, i.ResolvedAt, i.Title = 1, startOfTests, strings.Repeat("x", 1<<20)
 		})},
 		"orphans":    {Alerts: []*correlate.AlertState{newAlert(1, "INC-9")}},
-		"to come":    {Incident: newIncident(6, func(i *correlate.Incident) { i.State, i.ResolvedAt = 1, startOfTests.Add(48 * time.Hour) })},
+		"to come":    {Incident: newIncident(6, func(i *correlate.Incident) { i.State, i.ResolvedAt = 1, startOfTests.Add(48*time.Hour) })},
 		"far number": {Incident: newIncident(1<<40, func(i *correlate.Incident) { i.State, i.ResolvedAt = 1, startOfTests })},
 	} {
 		got, err := client.ImportArchive(t.Context(), &pb.ImportArchiveRequest{Environment: "prod", Records: []*pb.ArchiveRecord{record(rows)}})

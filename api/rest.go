@@ -75,6 +75,7 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface, origins Ori
 		func() error {
 			return pb.RegisterArchiveServiceHandlerClient(ctx, mux, pb.NewArchiveServiceClient(conn))
 		},
+		func() error { return pb.RegisterConfigServiceHandlerClient(ctx, mux, pb.NewConfigServiceClient(conn)) },
 	} {
 		if err := register(); err != nil {
 			return nil, fmt.Errorf("register REST paths: %w", err)

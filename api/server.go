@@ -100,6 +100,8 @@ type Options struct {
 	Probes func() []Probe
 	// Setup tells what the server knows of itself. Default: nothing.
 	Setup SetupReporter
+	// Config returns the configuration in force. Default: there is none to show.
+	Config func() Config
 	// Recorder writes recordings of the stream. Default: there is no stream to record.
 	Recorder Recorder
 	// Stream is looked into by audits. Default: they tell nothing of the stream.
@@ -243,6 +245,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterAuditServiceServer(r, &auditService{Server: s})
 	pb.RegisterStatsServiceServer(r, &statsService{Server: s})
 	pb.RegisterArchiveServiceServer(r, &archiveService{Server: s})
+	pb.RegisterConfigServiceServer(r, &configService{Server: s})
 }
 
 // readyInterval is how often readiness is looked at for grpc.health.v1.
@@ -297,6 +300,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.AuditService_ServiceDesc.ServiceName,
 		pb.StatsService_ServiceDesc.ServiceName,
 		pb.ArchiveService_ServiceDesc.ServiceName,
+		pb.ConfigService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(name, status)
 	}

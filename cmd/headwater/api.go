@@ -55,6 +55,7 @@ func (s *server) startAPI(l net.Listener) (http.Handler, error) {
 		Probes:    s.probing.probes,
 		Discovery: s.topology, Setup: s,
 		Recorder: recordings{stream: s.bus, graph: s.store.Graph},
+		Config:   s.shownConfig,
 		Stream:   s.bus, Engine: func() correlate.Config { return s.inForce.Load().engine },
 		Logger: s.log.With("component", "api"), Registerer: s.registry,
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/exporter-toolkit/web"
 
+	"github.com/headwater-sre/headwater/api"
 	"github.com/headwater-sre/headwater/correlate/settings"
 	"github.com/headwater-sre/headwater/topology/discovery"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
@@ -100,6 +101,12 @@ func (c *config) allWarnings() []string {
 		warnings = append(warnings, "topology: "+t.Text)
 	}
 	return append(warnings, c.paging.Warnings...)
+}
+
+// shownConfig is the configuration in force as the API shows it.
+func (s *server) shownConfig() api.Config {
+	c := s.inForce.Load()
+	return api.Config{YAML: c.shown, File: c.path, LoadedAt: c.since, Warnings: c.allWarnings()}
 }
 
 func plural(n int, noun string) string {

@@ -48,6 +48,10 @@ type config struct {
 	// warnings are settings without effect and what else is worth a line at the start.
 	warnings []string
 
+	// shown is the file without its secrets, since when it came into force.
+	shown string
+	since time.Time
+
 	// settings are the sections that a reload compares, as plain data.
 	settings map[string]any
 }
@@ -115,7 +119,9 @@ func parseConfig(path string, data []byte) (*config, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	return p.c, nil
+	shown, err := redact(data)
+	p.c.shown = shown
+	return p.c, err
 }
 
 // dir is the folder that relative paths in the file are taken from.

@@ -33,7 +33,7 @@ func TestTheReferenceConfigurationIsTheDefault(t *testing.T) {
 	// What the bus and the store default to by themselves, in numbers.
 	want.stream = streamConfig{maxAge: 7 * 24 * time.Hour, maxBytes: 8 << 30, deadLetterMaxAge: 30 * 24 * time.Hour, deadLetterMaxBytes: 256 << 20}
 	for _, c := range []*config{got, want} {
-		c.path, c.settings, c.engine.Resolver, c.engine.Classifier = "", nil, nil, nil
+		c.path, c.shown, c.settings, c.engine.Resolver, c.engine.Classifier = "", "", nil, nil, nil
 	}
 	if diff := cmp.Diff(want, got, cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
 		t.Errorf("the reference differs from the defaults (-want +got):\n%s", diff)

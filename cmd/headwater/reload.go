@@ -108,5 +108,6 @@ func (s *server) keep(next *config) {
 	}
 	next.environment, next.stream, next.retention = s.config.environment, s.config.stream, s.config.retention
 	s.config = next
+	next.since = time.Now()
 	s.inForce.Store(next)
 }

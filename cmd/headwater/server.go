@@ -122,6 +122,7 @@ func newServer(o serverOptions, log *slog.Logger) *server {
 		o: o, log: log, registry: prometheus.NewRegistry(), parts: newLifecycle(log),
 		reloads: make(chan reloadRequest), config: o.config, since: time.Now(),
 	}
+	o.config.since = s.since
 	s.inForce.Store(o.config)
 	s.phase.set("starting")
 	s.registry.MustRegister(

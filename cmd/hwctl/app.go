@@ -69,6 +69,7 @@ func newApp(out, errs io.Writer, now func() time.Time, colour bool) *app {
 	a.addDoctor()
 	a.addAudit()
 	a.addStats()
+	a.addConfig()
 	a.addExport()
 	a.addImport()
 	a.command(a.cli.Command("version", "Print the version."), func(context.Context) error {

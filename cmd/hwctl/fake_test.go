@@ -33,6 +33,7 @@ type fakeServer struct {
 	headwaterv1.UnimplementedSetupServiceServer
 	headwaterv1.UnimplementedAuditServiceServer
 	headwaterv1.UnimplementedStatsServiceServer
+	headwaterv1.UnimplementedConfigServiceServer
 	headwaterv1.UnimplementedArchiveServiceServer
 
 	address string
@@ -65,6 +66,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	headwaterv1.RegisterSetupServiceServer(s, f)
 	headwaterv1.RegisterAuditServiceServer(s, f)
 	headwaterv1.RegisterStatsServiceServer(s, f)
+	headwaterv1.RegisterConfigServiceServer(s, f)
 	headwaterv1.RegisterArchiveServiceServer(s, f)
 	done := make(chan struct{})
 	go func() {
@@ -354,4 +356,11 @@ func (f *fakeServer) ImportArchive(_ context.Context, req *headwaterv1.ImportArc
 		}
 	}
 	return resp, nil
+}
+
+func (f *fakeServer) GetConfig(context.Context, *headwaterv1.GetConfigRequest) (*headwaterv1.GetConfigResponse, error) {
+	return &headwaterv1.GetConfigResponse{
+		Yaml: "environment: prod-eu\nreceivers:\n  - name: oncall\n    pagerduty_configs: [{routing_key: <secret>}]\n", File: "/etc/headwater/headwater.yaml",
+		LoadedAt: timestamppb.New(now), Warnings: []string{"headwater.yaml:9: inhibit_rules has no effect: alerts are grouped by the dependency graph, nothing is inhibited"},
+	}, nil
 }

@@ -106,6 +106,7 @@ func TestOutput(t *testing.T) {
 		"incidents-show-wide": "incidents show INC-41 -o wide",
 		"incidents-show-json": "incidents show INC-41 -o json",
 		"audit":               "audit",
+		"config-show":         "config show",
 		"stats":               "stats",
 		"stats-wide":          "stats --by team -o wide",
 		"stats-json":          "stats --by team -o json",
