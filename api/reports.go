@@ -95,6 +95,10 @@ func registerDocuments(mux *runtime.ServeMux, conn grpc.ClientConnInterface) err
 			resp, err := reports.GetCascade(ctx, &pb.GetCascadeRequest{Id: id, Svg: true})
 			return resp.GetCascade().GetSvg(), err
 		}},
+		{"/api/v1/incidents/{id}/postmortem.md", pb.ReportService_GetPostmortem_FullMethodName, "text/markdown; charset=utf-8", func(ctx context.Context, id string) (string, error) {
+			resp, err := reports.GetPostmortem(ctx, &pb.GetPostmortemRequest{Id: id, Picture: "cascade.svg"})
+			return resp.GetMarkdown(), err
+		}},
 	} {
 		if err := mux.HandlePath(http.MethodGet, d.path, d.serve(mux)); err != nil {
 			return fmt.Errorf("%s: %w", d.path, err)

@@ -120,3 +120,44 @@ func readDocument(t testing.TB, address string) (int, http.Header, string) {
 	}
 	return resp.StatusCode, resp.Header, string(text)
 }
+
+func TestAPostmortemIsMadeOfAllThatIsStored(t *testing.T) {
+	r := newRig(t)
+	r.collapsed(t)
+	r.put(t, newAlert(1, "INC-1", func(a *correlate.AlertState) {
+		a.Annotations = map[string]string{"summary": "P90 is 9.28 s"}
+	}))
+	r.put(t, &correlate.Page{Incident: correlate.Incident{ID: "INC-1"}, Seq: 1, At: startOfTests.Add(time.Minute), Reason: "held for 30 s"})
+	r.stream.feed(t, time.Second, &correlate.Command{Kind: correlate.CommandAddActionItem, Item: correlate.ActionItemEdit{Text: "of no incident"}})
+	_, conn := r.serve(t)
+	resp, err := pb.NewReportServiceClient(conn).GetPostmortem(t.Context(), &pb.GetPostmortemRequest{Id: "INC-1", Picture: "INC-1.svg"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"# Post-mortem of INC-1 · users", "*Draft: the incident goes on.", "P90 is 9.28 s", "**on-call paged**: held for 30 s", "```mermaid", "(<INC-1.svg>)",
+	} {
+		if !strings.Contains(resp.GetMarkdown(), want) {
+			t.Errorf("no %q in\n%s", want, resp.GetMarkdown())
+		}
+	}
+	if strings.Contains(resp.GetMarkdown(), "of no incident") || !strings.HasPrefix(resp.GetSvg(), "<svg") {
+		t.Errorf("%s\n%.40s", resp.GetMarkdown(), resp.GetSvg())
+	}
+}
+
+func TestAPostmortemIsADocumentOfItsOwn(t *testing.T) {
+	r := newRig(t)
+	r.collapsed(t)
+	web := r.web(t)
+	code, header, text := readDocument(t, web.URL+"/api/v1/incidents/INC-1/postmortem.md")
+	if code != http.StatusOK || header.Get("Content-Type") != "text/markdown; charset=utf-8" || !strings.HasPrefix(text, "# Post-mortem of INC-1") {
+		t.Errorf("%d %v\n%s", code, header, text)
+	}
+	if code, got := call(t, http.MethodGet, web.URL+"/api/v1/incidents/INC-1/postmortem", ""); code != http.StatusOK || got["markdown"] == "" {
+		t.Errorf("%d %v", code, got)
+	}
+	if code, _, _ := readDocument(t, web.URL+"/api/v1/incidents/INC-9/postmortem.md"); code != http.StatusNotFound {
+		t.Errorf("%d", code)
+	}
+}

@@ -113,7 +113,8 @@ var importTable = []row{
 	{"api/setup", []string{"correlate", "topology", "topology/discovery"}},
 	{"api/stats", []string{"correlate", "topology"}},
 	{"api/cascade", []string{"correlate", "topology", "topology/layout"}},
-	{"api/...", []string{"correlate", "correlate/audit", "correlate/store", "topology", "topology/discovery", "topology/layout", "proto/...", "api/web", "api/setup", "api/stats", "api/cascade"}},
+	{"api/postmortem", []string{"correlate", "topology", "api/cascade"}},
+	{"api/...", []string{"correlate", "correlate/audit", "correlate/store", "topology", "topology/discovery", "topology/layout", "proto/...", "api/web", "api/setup", "api/stats", "api/cascade", "api/postmortem"}},
 	{"proto/...", []string{"proto/..."}},
 	{"cmd/hwctl/...", []string{"correlate", "correlate/replay", "correlate/settings", "topology/...", "ingest/...", "proto/..."}},
 	{"cmd/...", []string{"correlate/...", "topology/...", "ingest/...", "api/...", "proto/...", "cmd/..."}},
@@ -183,6 +184,9 @@ var pureImports = map[string][]string{
 	"topology/layout": {"cmp", "math", "slices"},
 	"api/cascade": {
 		"cmp", "encoding/xml", "fmt", "math", "slices", "strconv", "strings", "time", module + "/correlate", module + "/topology", module + "/topology/layout",
+	},
+	"api/postmortem": {
+		"cmp", "fmt", "net/url", "slices", "strings", "time", "unicode", module + "/correlate", module + "/topology", module + "/api/cascade",
 	},
 	"api/setup": {
 		"cmp", "fmt", "maps", "regexp", "slices", "strconv", "strings", "time",

@@ -137,7 +137,7 @@ func (e *Engine) remember(inc *incident) {
 
 // pastOf is what an incident leaves.
 func pastOf(row *Incident) *Past {
-	p := &Past{Incident: row.ID, Number: row.Number, StartedAt: row.StartedAt, EndedAt: row.endedAt(), EndedBy: cutText(row.Remedy, maxRemedy)}
+	p := &Past{Incident: row.ID, Number: row.Number, StartedAt: row.StartedAt, EndedAt: row.EndedAt(), EndedBy: cutText(row.Remedy, maxRemedy)}
 	if row.originSet() || row.OriginKnown() {
 		p.Origin = row.Origin().Service
 	}
@@ -146,9 +146,10 @@ func pastOf(row *Incident) *Past {
 	return p
 }
 
-// endedAt is when the last alert of an incident that is over ended; when it was called over, while one fires.
-func (i *Incident) endedAt() time.Time {
-	if i.QuietSince.IsZero() {
+// EndedAt is when the last alert of an incident that is over ended; when it was called
+// over, if one fires still; zero while it goes on.
+func (i *Incident) EndedAt() time.Time {
+	if i.State == IncidentOpen || i.QuietSince.IsZero() {
 		return i.ResolvedAt
 	}
 	return i.QuietSince

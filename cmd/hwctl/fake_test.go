@@ -35,6 +35,7 @@ type fakeServer struct {
 	headwaterv1.UnimplementedStatsServiceServer
 	headwaterv1.UnimplementedConfigServiceServer
 	headwaterv1.UnimplementedArchiveServiceServer
+	headwaterv1.UnimplementedReportServiceServer
 
 	address string
 	// watch, when set, is the whole of WatchIncidents.
@@ -68,6 +69,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	headwaterv1.RegisterStatsServiceServer(s, f)
 	headwaterv1.RegisterConfigServiceServer(s, f)
 	headwaterv1.RegisterArchiveServiceServer(s, f)
+	headwaterv1.RegisterReportServiceServer(s, f)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -15,6 +15,7 @@ func (a *app) addIncidents() {
 	group := a.cli.Command("incidents", "Show and steer incidents.").Alias("incident")
 	a.addIncidentsList(group.Command("list", "List incidents, newest first."))
 	a.addIncidentsShow(group.Command("show", "Show all that is known of an incident: what on-call reads, timeline, alerts and pages."))
+	a.addIncidentsPostmortem(group.Command("postmortem", "Write the document that is read the morning after: what happened, how long it took, where it began, what is to be done."))
 	a.addIncidentsWatch(group.Command("watch", "Print incidents as they change, open ones first. Goes on when the connection breaks, and misses no incident."))
 	a.addIncidentsAck(group.Command("ack", "Say that you have an incident. It holds until the incident ends.").Alias("acknowledge"))
 	a.addIncidentsResolve(group.Command("resolve", "End an incident, whatever its alerts say."))

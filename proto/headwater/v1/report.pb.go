@@ -841,6 +841,126 @@ func (x *GetCascadeResponse) GetRevision() uint64 {
 	return 0
 }
 
+// GetPostmortemRequest names an incident.
+type GetPostmortemRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "INC-41". Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Where the reader will find the picture of the cascade, as the document links it: a URL or a
+	// file's name, at most 2 KiB. Empty: it is drawn in the document alone, as Mermaid.
+	Picture       string `protobuf:"bytes,2,opt,name=picture,proto3" json:"picture,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPostmortemRequest) Reset() {
+	*x = GetPostmortemRequest{}
+	mi := &file_headwater_v1_report_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPostmortemRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPostmortemRequest) ProtoMessage() {}
+
+func (x *GetPostmortemRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_report_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPostmortemRequest.ProtoReflect.Descriptor instead.
+func (*GetPostmortemRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_report_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetPostmortemRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetPostmortemRequest) GetPicture() string {
+	if x != nil {
+		return x.Picture
+	}
+	return ""
+}
+
+// GetPostmortemResponse is the document.
+type GetPostmortemResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The document, in Markdown as GitHub has it. What came from outside is escaped.
+	Markdown string `protobuf:"bytes,1,opt,name=markdown,proto3" json:"markdown,omitempty"`
+	// Picture of the cascade, an SVG document.
+	Svg string `protobuf:"bytes,2,opt,name=svg,proto3" json:"svg,omitempty"`
+	// Stream position of the committed state that was read.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPostmortemResponse) Reset() {
+	*x = GetPostmortemResponse{}
+	mi := &file_headwater_v1_report_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPostmortemResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPostmortemResponse) ProtoMessage() {}
+
+func (x *GetPostmortemResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_v1_report_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPostmortemResponse.ProtoReflect.Descriptor instead.
+func (*GetPostmortemResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_v1_report_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetPostmortemResponse) GetMarkdown() string {
+	if x != nil {
+		return x.Markdown
+	}
+	return ""
+}
+
+func (x *GetPostmortemResponse) GetSvg() string {
+	if x != nil {
+		return x.Svg
+	}
+	return ""
+}
+
+func (x *GetPostmortemResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_headwater_v1_report_proto protoreflect.FileDescriptor
 
 const file_headwater_v1_report_proto_rawDesc = "" +
@@ -898,7 +1018,14 @@ const file_headwater_v1_report_proto_rawDesc = "" +
 	"\x03svg\x18\x03 \x01(\bR\x03svg\"a\n" +
 	"\x12GetCascadeResponse\x12/\n" +
 	"\acascade\x18\x01 \x01(\v2\x15.headwater.v1.CascadeR\acascade\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision*n\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"@\n" +
+	"\x14GetPostmortemRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\apicture\x18\x02 \x01(\tR\apicture\"a\n" +
+	"\x15GetPostmortemResponse\x12\x1a\n" +
+	"\bmarkdown\x18\x01 \x01(\tR\bmarkdown\x12\x10\n" +
+	"\x03svg\x18\x02 \x01(\tR\x03svg\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision*n\n" +
 	"\x10CascadeDirection\x12!\n" +
 	"\x1dCASCADE_DIRECTION_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17CASCADE_DIRECTION_RIGHT\x10\x01\x12\x1a\n" +
@@ -917,10 +1044,11 @@ const file_headwater_v1_report_proto_rawDesc = "" +
 	"\x14CASCADE_LINK_SUSPECT\x10\x02\x12\x18\n" +
 	"\x14CASCADE_LINK_DEPENDS\x10\x03\x12\x18\n" +
 	"\x14CASCADE_LINK_CLEARED\x10\x04\x12\x19\n" +
-	"\x15CASCADE_LINK_POSSIBLE\x10\x052`\n" +
+	"\x15CASCADE_LINK_POSSIBLE\x10\x052\xba\x01\n" +
 	"\rReportService\x12O\n" +
 	"\n" +
-	"GetCascade\x12\x1f.headwater.v1.GetCascadeRequest\x1a .headwater.v1.GetCascadeResponseBCZAgithub.com/headwater-sre/headwater/proto/headwater/v1;headwaterv1b\x06proto3"
+	"GetCascade\x12\x1f.headwater.v1.GetCascadeRequest\x1a .headwater.v1.GetCascadeResponse\x12X\n" +
+	"\rGetPostmortem\x12\".headwater.v1.GetPostmortemRequest\x1a#.headwater.v1.GetPostmortemResponseBCZAgithub.com/headwater-sre/headwater/proto/headwater/v1;headwaterv1b\x06proto3"
 
 var (
 	file_headwater_v1_report_proto_rawDescOnce sync.Once
@@ -935,7 +1063,7 @@ func file_headwater_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_headwater_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_headwater_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_headwater_v1_report_proto_goTypes = []any{
 	(CascadeDirection)(0),         // 0: headwater.v1.CascadeDirection
 	(CascadeRole)(0),              // 1: headwater.v1.CascadeRole
@@ -946,30 +1074,34 @@ var file_headwater_v1_report_proto_goTypes = []any{
 	(*Cascade)(nil),               // 6: headwater.v1.Cascade
 	(*GetCascadeRequest)(nil),     // 7: headwater.v1.GetCascadeRequest
 	(*GetCascadeResponse)(nil),    // 8: headwater.v1.GetCascadeResponse
-	(*ServiceRef)(nil),            // 9: headwater.v1.ServiceRef
-	(ServiceKind)(0),              // 10: headwater.v1.ServiceKind
-	(Severity)(0),                 // 11: headwater.v1.Severity
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(*GetPostmortemRequest)(nil),  // 9: headwater.v1.GetPostmortemRequest
+	(*GetPostmortemResponse)(nil), // 10: headwater.v1.GetPostmortemResponse
+	(*ServiceRef)(nil),            // 11: headwater.v1.ServiceRef
+	(ServiceKind)(0),              // 12: headwater.v1.ServiceKind
+	(Severity)(0),                 // 13: headwater.v1.Severity
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
 }
 var file_headwater_v1_report_proto_depIdxs = []int32{
-	9,  // 0: headwater.v1.CascadeNode.service:type_name -> headwater.v1.ServiceRef
-	10, // 1: headwater.v1.CascadeNode.kind:type_name -> headwater.v1.ServiceKind
+	11, // 0: headwater.v1.CascadeNode.service:type_name -> headwater.v1.ServiceRef
+	12, // 1: headwater.v1.CascadeNode.kind:type_name -> headwater.v1.ServiceKind
 	1,  // 2: headwater.v1.CascadeNode.role:type_name -> headwater.v1.CascadeRole
-	11, // 3: headwater.v1.CascadeNode.severity:type_name -> headwater.v1.Severity
-	12, // 4: headwater.v1.CascadeNode.since:type_name -> google.protobuf.Timestamp
-	13, // 5: headwater.v1.CascadeNode.after:type_name -> google.protobuf.Duration
+	13, // 3: headwater.v1.CascadeNode.severity:type_name -> headwater.v1.Severity
+	14, // 4: headwater.v1.CascadeNode.since:type_name -> google.protobuf.Timestamp
+	15, // 5: headwater.v1.CascadeNode.after:type_name -> google.protobuf.Duration
 	2,  // 6: headwater.v1.CascadeEdge.link:type_name -> headwater.v1.CascadeLink
-	13, // 7: headwater.v1.CascadeEdge.delay:type_name -> google.protobuf.Duration
+	15, // 7: headwater.v1.CascadeEdge.delay:type_name -> google.protobuf.Duration
 	3,  // 8: headwater.v1.CascadeEdge.points:type_name -> headwater.v1.CascadePoint
 	4,  // 9: headwater.v1.Cascade.nodes:type_name -> headwater.v1.CascadeNode
 	5,  // 10: headwater.v1.Cascade.edges:type_name -> headwater.v1.CascadeEdge
 	0,  // 11: headwater.v1.GetCascadeRequest.direction:type_name -> headwater.v1.CascadeDirection
 	6,  // 12: headwater.v1.GetCascadeResponse.cascade:type_name -> headwater.v1.Cascade
 	7,  // 13: headwater.v1.ReportService.GetCascade:input_type -> headwater.v1.GetCascadeRequest
-	8,  // 14: headwater.v1.ReportService.GetCascade:output_type -> headwater.v1.GetCascadeResponse
-	14, // [14:15] is the sub-list for method output_type
-	13, // [13:14] is the sub-list for method input_type
+	9,  // 14: headwater.v1.ReportService.GetPostmortem:input_type -> headwater.v1.GetPostmortemRequest
+	8,  // 15: headwater.v1.ReportService.GetCascade:output_type -> headwater.v1.GetCascadeResponse
+	10, // 16: headwater.v1.ReportService.GetPostmortem:output_type -> headwater.v1.GetPostmortemResponse
+	15, // [15:17] is the sub-list for method output_type
+	13, // [13:15] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
 	13, // [13:13] is the sub-list for extension extendee
 	0,  // [0:13] is the sub-list for field type_name
@@ -988,7 +1120,7 @@ func file_headwater_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_v1_report_proto_rawDesc), len(file_headwater_v1_report_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,7 +21,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ReportService_GetCascade_FullMethodName = "/headwater.v1.ReportService/GetCascade"
+	ReportService_GetCascade_FullMethodName    = "/headwater.v1.ReportService/GetCascade"
+	ReportService_GetPostmortem_FullMethodName = "/headwater.v1.ReportService/GetPostmortem"
 )
 
 // ReportServiceClient is the client API for ReportService service.
@@ -35,6 +36,11 @@ type ReportServiceClient interface {
 	// could also have been, what is not to blame and what may be hit next, laid out. Over REST
 	// the same is /api/v1/incidents/{id}/cascade, and as an image .../cascade.svg. Errors: NOT_FOUND.
 	GetCascade(ctx context.Context, in *GetCascadeRequest, opts ...grpc.CallOption) (*GetCascadeResponse, error)
+	// GetPostmortem writes the document that is read the morning after: what happened, how long
+	// each thing took, where it began and what else that could have been, what contributed, what
+	// is to be done. Of an incident that goes on it is a draft. Over REST the same is
+	// /api/v1/incidents/{id}/postmortem, and as a document .../postmortem.md. Errors: NOT_FOUND.
+	GetPostmortem(ctx context.Context, in *GetPostmortemRequest, opts ...grpc.CallOption) (*GetPostmortemResponse, error)
 }
 
 type reportServiceClient struct {
@@ -55,6 +61,16 @@ func (c *reportServiceClient) GetCascade(ctx context.Context, in *GetCascadeRequ
 	return out, nil
 }
 
+func (c *reportServiceClient) GetPostmortem(ctx context.Context, in *GetPostmortemRequest, opts ...grpc.CallOption) (*GetPostmortemResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPostmortemResponse)
+	err := c.cc.Invoke(ctx, ReportService_GetPostmortem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ReportServiceServer is the server API for ReportService service.
 // All implementations must embed UnimplementedReportServiceServer
 // for forward compatibility.
@@ -66,6 +82,11 @@ type ReportServiceServer interface {
 	// could also have been, what is not to blame and what may be hit next, laid out. Over REST
 	// the same is /api/v1/incidents/{id}/cascade, and as an image .../cascade.svg. Errors: NOT_FOUND.
 	GetCascade(context.Context, *GetCascadeRequest) (*GetCascadeResponse, error)
+	// GetPostmortem writes the document that is read the morning after: what happened, how long
+	// each thing took, where it began and what else that could have been, what contributed, what
+	// is to be done. Of an incident that goes on it is a draft. Over REST the same is
+	// /api/v1/incidents/{id}/postmortem, and as a document .../postmortem.md. Errors: NOT_FOUND.
+	GetPostmortem(context.Context, *GetPostmortemRequest) (*GetPostmortemResponse, error)
 	mustEmbedUnimplementedReportServiceServer()
 }
 
@@ -78,6 +99,9 @@ type UnimplementedReportServiceServer struct{}
 
 func (UnimplementedReportServiceServer) GetCascade(context.Context, *GetCascadeRequest) (*GetCascadeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetCascade not implemented")
+}
+func (UnimplementedReportServiceServer) GetPostmortem(context.Context, *GetPostmortemRequest) (*GetPostmortemResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetPostmortem not implemented")
 }
 func (UnimplementedReportServiceServer) mustEmbedUnimplementedReportServiceServer() {}
 func (UnimplementedReportServiceServer) testEmbeddedByValue()                       {}
@@ -118,6 +142,24 @@ func _ReportService_GetCascade_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ReportService_GetPostmortem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPostmortemRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReportServiceServer).GetPostmortem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReportService_GetPostmortem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReportServiceServer).GetPostmortem(ctx, req.(*GetPostmortemRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ReportService_ServiceDesc is the grpc.ServiceDesc for ReportService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -128,6 +170,10 @@ var ReportService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetCascade",
 			Handler:    _ReportService_GetCascade_Handler,
+		},
+		{
+			MethodName: "GetPostmortem",
+			Handler:    _ReportService_GetPostmortem_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
