@@ -103,3 +103,16 @@ func TestARehearsalRefusesWhatItCannotPlay(t *testing.T) {
 		}
 	})
 }
+
+// S11: the third outage of the same kind in three months says on its first page that it is
+// one, what ended it the times before, and what was to be done about it and is not.
+func TestTheThirdTimeThePageSaysThatItWasSeenBefore(t *testing.T) {
+	got, _ := rehearsed(t, "testdata/day/s11")
+	_, third, found := strings.Cut(got, "PAGE      INC-3 ")
+	page, _, _ := strings.Cut(third, "rings ")
+	for _, want := range []string{"mysql", "Seen before", "twice in 90 days", "INC-2", "restarted the api pods", "AI-1"} {
+		if !found || !strings.Contains(page, want) {
+			t.Errorf("the third page does not say %q:\n%s", want, page)
+		}
+	}
+}

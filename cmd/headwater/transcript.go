@@ -23,8 +23,9 @@ type transcript struct {
 	revision uint64 // up to which incidents were told
 
 	flood   flood
-	said    map[int]string // what the lines of the day that monitoring repeats said last
-	told    map[string]int // timeline entries that were told, by incident
+	said    map[int]string    // what the lines of the day that monitoring repeats said last
+	memory  map[string]string // what was said of earlier incidents, by incident
+	told    map[string]int    // timeline entries that were told, by incident
 	waiting map[correlate.PageKey]*correlate.OutboxEntry
 	known   map[correlate.PageKey]*told
 }
@@ -43,7 +44,7 @@ type flood struct {
 
 func newTranscript(out io.Writer) *transcript {
 	return &transcript{
-		out: out, said: map[int]string{}, told: map[string]int{}, waiting: map[correlate.PageKey]*correlate.OutboxEntry{}, known: map[correlate.PageKey]*told{},
+		out: out, said: map[int]string{}, memory: map[string]string{}, told: map[string]int{}, waiting: map[correlate.PageKey]*correlate.OutboxEntry{}, known: map[correlate.PageKey]*told{},
 	}
 }
 
@@ -212,11 +213,7 @@ func (t *transcript) page(now time.Time, p *correlate.OutboxEntry, external *url
 		sheet := page.NewSheet(p.Page, strings.TrimRight(external.String(), "/"))
 		t.line(now, word, "%s %s", p.Page.Incident.ID, sheet.Title)
 		t.below("%s", p.Page.Reason)
-		if rings {
-			for line := range strings.Lines(strings.TrimRight(sheet.Text(), "\n")) {
-				t.below("│ %s", strings.TrimRight(line, "\n"))
-			}
-		}
+		t.text(p.Page, sheet.Text(), rings)
 	case len(lines) == 0:
 		return
 	default:
@@ -227,6 +224,24 @@ func (t *transcript) page(now time.Time, p *correlate.OutboxEntry, external *url
 	}
 	for _, line := range lines {
 		t.below("%s", line)
+	}
+}
+
+// remembered begins the lines of a page that an edit is worth reading for.
+const remembered = "Seen before"
+
+// text writes a page's text when it rings, and of an edit what it says for the first time of
+// earlier incidents.
+func (t *transcript) text(p *correlate.Page, text string, rings bool) {
+	for line := range strings.Lines(strings.TrimRight(text, "\n")) {
+		line = strings.TrimRight(line, "\n")
+		seen := strings.HasPrefix(line, remembered)
+		if rings || seen && t.memory[p.Incident.ID] != line {
+			t.below("│ %s", line)
+		}
+		if seen {
+			t.memory[p.Incident.ID] = line
+		}
 	}
 }
 
