@@ -65,6 +65,7 @@ func incidentToProto(i *correlate.Incident) *pb.Incident {
 		Closed:                 closureToProto(i.Closed),
 		Roles:                  mapped(i.Roles, roleToProto),
 		Links:                  mapped(i.Links, linkToProto),
+		InformedOwners:         i.Informed,
 		Remedy:                 i.Remedy,
 		SeenBefore:             seenBeforeToProto(i),
 	}
@@ -237,6 +238,7 @@ func pageToProto(e *correlate.OutboxEntry) *pb.Page {
 		To:         e.Page.To,
 		Ring:       int32(e.Page.Ring),
 		Newcomers:  e.Page.Newcomers,
+		Owners:     e.Page.Owners,
 	}
 }
 

@@ -18,6 +18,10 @@ type Config struct {
 	Classifier *Classifier
 	// Linker says where to look at an incident. Default: nobody does.
 	Linker Linker
+	// Notices: somebody gives notices to the owners of services that were hit. Default: nobody does, so none are decided.
+	Notices bool
+	// StatusPages: somebody shows public updates to those outside. Default: nobody does.
+	StatusPages bool
 	// Hold is the longest time from the first page-worthy alert of an incident to its page. Default 30 s.
 	Hold time.Duration
 	// HoldConfident is the hold when the leading origin is at least ConfidentAt. Default 10 s.

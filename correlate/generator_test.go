@@ -339,7 +339,7 @@ func drawTopology(t *rapid.T, version int) *correlate.TopologyReport {
 	kinds := []topology.Kind{topology.KindService, topology.KindService, topology.KindDatabase, topology.KindQueue, topology.KindCache}
 	n := rapid.IntRange(0, 7).Draw(t, "nodes")
 	for i := range n {
-		s := topology.Service{Name: fmt.Sprintf("s%d", i), Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Owner: "team"}
+		s := topology.Service{Name: fmt.Sprintf("s%d", i), Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Owner: fmt.Sprintf("team%d", i%3)}
 		if rapid.IntRange(0, 3).Draw(t, "placed") == 0 {
 			s.RunsOn = rapid.SampledFrom([][]string{{"h0"}, {"h1"}, {"h0", "h1"}}).Draw(t, "hosts")
 		}

@@ -381,6 +381,8 @@ type Incident struct {
 	Merged     []string // ids that were merged into this one
 	// SplitFrom is the id of the incident that its first alerts were taken from, by an operator or by the engine; empty: none.
 	SplitFrom string
+	// Informed are the owners who were paged or got a notice: each hears of it once.
+	Informed []string
 	// Rejoined counts how often the engine joined to it what it had divided from it before.
 	Rejoined int
 	// Apart are the incidents that it is kept apart from, see [Parting].
@@ -485,6 +487,8 @@ type Page struct {
 	To []string
 	// Ring numbers the pages of an incident that ring, from 1; 0 on all others, and on pages from before there were rings.
 	Ring int
+	// Owners are the teams that a notice is for, by the owners of services.
+	Owners []string
 	// Newcomers: it rings only those who do not have the incident open, and is an edit to the others.
 	Newcomers bool
 }

@@ -54,6 +54,7 @@ func (e *Engine) closeIncident(inc *incident, why string) {
 	row := e.editIncident(inc)
 	row.State, row.ResolvedAt, row.Status = IncidentResolved, e.meta.Now, StatusResolved
 	e.resolvePage(inc, why)
+	e.publish(inc, "")
 	row.Paging.endWaits()
 	row.CloseAt, row.Unsettled = time.Time{}, false
 	for _, it := range inc.items {
@@ -113,6 +114,7 @@ func (e *Engine) reopen(inc *incident, counted *item, status Status) {
 	row.State, row.ResolvedAt, row.QuietSince, row.ResolvedBy = IncidentOpen, time.Time{}, time.Time{}, ""
 	row.Ack, row.Closed, row.Status, row.Remedy = nil, nil, status, ""
 	e.remember(inc)
+	e.publish(inc, "")
 	e.unsettle(inc)
 	for _, old := range inc.items {
 		if e.counts(old) && old != counted {

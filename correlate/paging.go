@@ -45,6 +45,7 @@ func (e *Engine) judgePaging(inc *incident) {
 	for _, it := range inc.items {
 		e.judgeFate(inc, it)
 	}
+	e.inform(inc)
 }
 
 // open reports whether on-call has a page of the incident that was not resolved.
@@ -281,8 +282,8 @@ func (e *Engine) resolvePage(inc *incident, why string) {
 
 // page decides a page, of which kind, reason and addressees are given, and writes down why.
 func (e *Engine) page(inc *incident, p *Page) {
-	e.relink(inc)
 	row := e.editIncident(inc)
+	e.relink(inc)
 	row.Paging.Seq++
 	p.At = e.meta.Now
 	if !p.Kind.Aside() {

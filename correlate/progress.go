@@ -85,6 +85,7 @@ func (e *Engine) progress(inc *incident, to Status, actor, text string) {
 	was := inc.row.Status
 	e.editIncident(inc).Status = to
 	e.note(inc, TimelineStatus, actor, withText(fmt.Sprintf("%s, was %s", to, was), text))
+	e.publish(inc, "")
 }
 
 // noteRemedy keeps what somebody said will end, or ended, an incident.

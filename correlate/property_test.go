@@ -104,7 +104,7 @@ var timely = correlate.Config{Calendar: turns{}, Policy: correlate.Policy{
 }}
 
 func drawConfig(t *rapid.T) correlate.Config {
-	return rapid.SampledFrom([]correlate.Config{{}, expiring, watchful, timely, {Hold: 2 * time.Minute, Settle: 3 * time.Second, Linker: twoLinks{}}}).Draw(t, "config")
+	return rapid.SampledFrom([]correlate.Config{{}, expiring, watchful, timely, {Hold: 2 * time.Minute, Settle: 3 * time.Second, Linker: twoLinks{}, Notices: true, StatusPages: true}}).Draw(t, "config")
 }
 
 func TestTheSameInputsGiveTheSameDeltas(t *testing.T) {

@@ -78,7 +78,11 @@ func (e *Engine) addNote(inc *incident, c *Command) string {
 
 func (e *Engine) addUpdate(inc *incident, c *Command) string {
 	if c.Public {
-		return e.write(inc, TimelinePublicUpdate, c)
+		rejected := e.write(inc, TimelinePublicUpdate, c)
+		if rejected == "" {
+			e.publish(inc, c.Text)
+		}
+		return rejected
 	}
 	return e.write(inc, TimelineUpdate, c)
 }
@@ -176,6 +180,11 @@ func (e *Engine) inheritRecord(gone, into *incident) {
 	row.Links, into.linkedFor = links, linkedFor{}
 	if row.Remedy == "" {
 		row.Remedy = from.Remedy
+	}
+	for _, o := range from.Informed {
+		if !slices.Contains(row.Informed, o) {
+			row.Informed = append(slices.Clip(row.Informed), o)
+		}
 	}
 	e.moveActionItems(from.ID, row.ID)
 	e.regrade(into)

@@ -324,6 +324,7 @@ func (e *Engine) mergeInto(gone, into *incident, actor, why string) {
 		text += " by " + actor
 	}
 	e.resolvePage(gone, withText(text, why))
+	e.publish(gone, "This goes on as "+into.row.ID+".")
 	delete(e.incidents, row.ID)
 	kept := e.editIncident(into)
 	kept.Merged = append(slices.Clip(kept.Merged), row.ID)

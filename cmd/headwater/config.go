@@ -17,7 +17,6 @@ import (
 	"github.com/headwater-sre/headwater/correlate/settings"
 	"github.com/headwater-sre/headwater/correlate/store"
 	"github.com/headwater-sre/headwater/ingest/health/setup"
-	"github.com/headwater-sre/headwater/ingest/source"
 	"github.com/headwater-sre/headwater/topology/discovery"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
@@ -44,6 +43,8 @@ type config struct {
 	paging   *page.Config
 	routes   int
 	lifeline lifelineConfig
+
+	statusPages []page.StatusPage
 
 	// warnings are settings without effect and what else is worth a line at the start.
 	warnings []string
@@ -145,6 +146,9 @@ func (c *config) restartNeeded(next *config) []string {
 
 // engineDiffers reports whether next asks for another engine than c.
 func (c *config) engineDiffers(next *config) bool {
+	if c.engine.Notices != next.engine.Notices || c.engine.StatusPages != next.engine.StatusPages {
+		return true
+	}
 	for _, name := range []string{settings.SectionResolve, settings.SectionCorrelation, settings.SectionPaging, settings.SectionLinks} {
 		if !reflect.DeepEqual(c.settings[name], next.settings[name]) {
 			return true
@@ -191,6 +195,7 @@ func (p *configParser) sections(root *yaml.Node) []strictyaml.Field {
 		p.engine.Sections(),
 		p.signalSections(),
 		[]strictyaml.Field{
+			{Name: sectionStatusPages, Read: p.readStatusPages},
 			{Name: sectionStream, Read: p.readStream},
 			{Name: sectionRetention, Read: p.readRetention},
 		},
@@ -230,11 +235,7 @@ func (p *configParser) warn(n *yaml.Node, format string, args ...any) {
 
 // paging reads Alertmanager's sections with its own library, which reports one error.
 func (p *configParser) paging(data []byte, root *yaml.Node) {
-	var options []page.Option
-	if slices.ContainsFunc(p.c.signals.senders, func(s *source.Source) bool { return s.Kind == source.KindSlack }) {
-		options = append(options, page.WithButtons())
-	}
-	paging, err := page.LoadConfig(data, p.c.dir(), options...)
+	paging, err := page.LoadConfig(data, p.c.dir(), p.c.pagingOptions()...)
 	if err != nil {
 		if line, reason, ok := strictyaml.CutLine(lineFirst(err.Error())); ok {
 			p.Add(fmt.Errorf("%s:%d: %s", p.File, line, alertmanagerText(reason)))
@@ -250,6 +251,7 @@ func (p *configParser) paging(data []byte, root *yaml.Node) {
 		p.c.engine.Calendar, intervals = hours, hours.Intervals()
 	}
 	p.engine.CheckIntervals(intervals)
+	p.c.engine.Notices, p.c.engine.StatusPages = paging.Notices(), len(p.c.statusPages) > 0
 	if root == nil || paging.LogOnly() {
 		return
 	}

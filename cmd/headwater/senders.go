@@ -152,6 +152,11 @@ func (f firingAlerts) Firing(ctx context.Context) (firing []*correlate.AlertStat
 	return firing, err
 }
 
+// takesButtons reports whether somebody takes what Slack posts when a button is pressed.
+func (c *config) takesButtons() bool {
+	return slices.ContainsFunc(c.signals.senders, func(s *source.Source) bool { return s.Kind == source.KindSlack })
+}
+
 // describeSenders names them with their kinds.
 func describeSenders(senders []*source.Source) string {
 	var names []string

@@ -64,7 +64,7 @@
 //	restart                                  the engine is restored from its stored rows
 //	tick                                     nothing but time
 //	config hold=30s settle=1s close_after=10m reopen_within=30m stale_after=0s page=critical,error
-//	config hold_critical=10s reminder=15m reminders=3 ring_spacing=5m
+//	config hold_critical=10s reminder=15m reminders=3 ring_spacing=5m notices=yes status_pages=yes
 //	escalation [matcher …]                   the steps indented below it, such as:
 //	  [after 10m] [unacknowledged|no_progress|critical_function|always] to <receiver> …
 //	interval <name> 22:00 06:00              a time interval, each day, UTC; a story begins at 03:00 on a Monday

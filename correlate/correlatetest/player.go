@@ -353,6 +353,10 @@ func (p *player) configure(args []string) error {
 	if err := p.configureReminders(opts); err != nil {
 		return err
 	}
+	for name, on := range map[string]*bool{"notices": &p.cfg.Notices, "status_pages": &p.cfg.StatusPages} {
+		*on = opts[name] == "yes"
+		delete(opts, name)
+	}
 	if len(opts) > 0 {
 		return fmt.Errorf("unknown settings %v", opts)
 	}

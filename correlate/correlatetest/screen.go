@@ -1,6 +1,7 @@
 package correlatetest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -182,9 +183,9 @@ func (s *screen) page(page *correlate.Page) {
 	case correlate.PageEscalate:
 		s.print(page.At, "ESCALATE %s to %s: %s", i.ID, strings.Join(page.To, ", "), page.Reason)
 	case correlate.PageNotice:
-		s.print(page.At, "notice %s to %s: %s", i.ID, strings.Join(page.To, ", "), page.Reason)
+		s.print(page.At, "notice %s to %s: %s", i.ID, strings.Join(slices.Concat(page.To, page.Owners), ", "), page.Reason)
 	case correlate.PagePublicUpdate:
-		s.print(page.At, "public %s: %s", i.ID, page.Reason)
+		s.print(page.At, "public %s: %s", i.ID, cmp.Or(page.Reason, i.Status.String()))
 	}
 }
 

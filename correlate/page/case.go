@@ -263,28 +263,38 @@ func (c *incidentCase) notify(hard context.Context, r *routing, in *integration,
 	began := time.Now()
 	inFlight := m.inFlight.WithLabelValues(in.integration)
 	inFlight.Inc()
-	said, thread := noticeContext(ctx, r, s)
-	retry, err := in.notifierFor(s.page()).Notify(said, alertSaying(c.pager.sheet(s.page()), s.page(), s.opening, c.pager.now()))
-	for _, key := range s.closes {
-		if err == nil {
-			// After the new ring, so that there is none at no time. If it fails both go again, each under its key.
-			old := s.closing(key)
-			ended, _ := noticeContext(ctx, r, old)
-			retry, err = in.notify.Notify(ended, alertSaying(c.pager.sheet(old.page()), old.page(), s.opening, c.pager.now()))
-		}
-	}
-	if err == nil {
-		retry, err = s.answerInThread(ctx, in)
-	}
+	res := c.deliver(ctx, r, in, s)
 	inFlight.Dec()
 	m.duration.WithLabelValues(in.integration).Observe(time.Since(began).Seconds())
-
-	res := result{send: s, err: err, retry: retry, at: c.pager.now()}
-	if err == nil && in.threaded {
-		res.thread = thread()
-	}
-	if err != nil && hard.Err() != nil {
+	if res.err != nil && hard.Err() != nil {
 		res.aborted = true // cut off by the end of the process: whether it arrived is not known
+	}
+	return res
+}
+
+// deliver says the page, ends the rings that it replaces, and answers in its thread. If a
+// part fails all go again: each has a key or is an edit, but for the last.
+func (c *incidentCase) deliver(ctx context.Context, r *routing, in *integration, s send) (res result) {
+	res = result{send: s}
+	defer func() { res.at = c.pager.now() }()
+	if in.status != nil {
+		res.retry, res.err = in.status.post(ctx, s.leaf.Page)
+		return res
+	}
+	said, thread := noticeContext(ctx, r, s)
+	res.retry, res.err = in.notifierFor(s.page()).Notify(said, alertSaying(c.pager.sheet(s.page()), s.page(), s.opening, c.pager.now()))
+	for _, key := range s.closes {
+		if res.err == nil {
+			old := s.closing(key) // after the new ring, so that there is none at no time
+			ended, _ := noticeContext(ctx, r, old)
+			res.retry, res.err = in.notify.Notify(ended, alertSaying(c.pager.sheet(old.page()), old.page(), s.opening, c.pager.now()))
+		}
+	}
+	if res.err == nil {
+		res.retry, res.err = s.answerInThread(ctx, in)
+	}
+	if res.err == nil && in.threaded {
+		res.thread = thread()
 	}
 	return res
 }

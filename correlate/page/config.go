@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	amconfig "github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/matcher/compat"
 	"github.com/prometheus/alertmanager/notify/pagerduty"
@@ -36,6 +37,7 @@ type Config struct {
 
 	alertmanager *amconfig.Config // nil: pages are logged only
 	buttons      bool             // see [WithButtons]
+	statusPages  []StatusPage     // see [WithStatusPages]
 	standIns     *StandIns        // nil: the receivers themselves
 }
 
@@ -52,6 +54,16 @@ type Option func(*Config)
 // somebody takes what Slack posts when it is pressed.
 func WithButtons() Option { return func(c *Config) { c.buttons = true } }
 
+// WithStatusPages sends what people tell those outside to these.
+func WithStatusPages(pages []StatusPage) Option {
+	return func(c *Config) { c.statusPages = pages }
+}
+
+// Notices reports whether some route asks for notices, by a matcher on [NoticeLabel].
+func (c *Config) Notices() bool {
+	return c.alertmanager != nil && len(noticingRoutes(dispatch.NewRoute(c.alertmanager.Route, nil), false, make(map[*dispatch.Route]bool))) > 0
+}
+
 // LoadConfig reads [Sections] from a configuration file and ignores its other
 // keys. Relative template paths and http_config files are taken from baseDir.
 //
@@ -64,7 +76,12 @@ func LoadConfig(yaml []byte, baseDir string, options ...Option) (*Config, error)
 		return nil, err
 	}
 	if !present["receivers"] && !present["route"] {
-		return &Config{Warnings: []string{NoReceivers}}, nil
+		c := &Config{Warnings: []string{NoReceivers}}
+		for _, o := range options {
+			o(c)
+		}
+		_, err := newRouting(c, &url.URL{}, slog.New(slog.DiscardHandler))
+		return c, err
 	}
 	if !present["route"] {
 		if text, err = addRoute(text); err != nil {

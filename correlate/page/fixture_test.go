@@ -40,6 +40,15 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+func readGolden(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name+".golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // began is when the collapse of the fixtures began.
 var began = time.Date(2026, 3, 14, 3, 0, 12, 0, time.UTC)
 
@@ -135,6 +144,38 @@ func over() *correlate.Page {
 		p.Incident.Services[i].Firing = 0
 	}
 	return p
+}
+
+// alone is the update of an incident that nobody has acknowledged.
+func alone() *correlate.Page {
+	p := spread()
+	p.Incident.Ack, p.Incident.Roles, p.Incident.Status, p.Incident.Timeline = nil, nil, correlate.StatusDetected, nil
+	return p
+}
+
+// further is a later page of the incident that nobody has acknowledged.
+func further(seq uint64, kind correlate.PageKind, after time.Duration, reason string) *correlate.Page {
+	p := alone()
+	p.Seq, p.Kind, p.At, p.Reason = seq, kind, began.Add(after), reason
+	return p
+}
+
+// night is a story in which everything happens that can: an edit, a ring for a named
+// change, a reminder, an escalation, notices to a team that was hit, and the end.
+func night() []*correlate.Page {
+	again := further(3, correlate.PageRing, 12*time.Minute, "impact tripled: 9 services hit, was 3")
+	again.Ring = 2
+	remind := further(4, correlate.PageRing, 27*time.Minute, "not acknowledged for 15 min")
+	remind.Ring = 3
+	escalate := further(5, correlate.PageEscalate, 28*time.Minute, "nobody acknowledged within 25 min")
+	escalate.Ring, escalate.To = 4, []string{"lead"}
+	notice := further(6, correlate.PageNotice, 29*time.Minute, "shipping and ratings of logistics are hit; storage was paged")
+	notice.Owners = []string{"logistics"}
+	end := over()
+	end.Seq = 7
+	first := collapse()
+	first.Ring = 1
+	return []*correlate.Page{first, further(2, correlate.PageUpdate, 10*time.Minute, "9 services hit, was 6"), again, remind, escalate, notice, end}
 }
 
 // lone is one alert of one service.

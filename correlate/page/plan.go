@@ -46,6 +46,8 @@ type standing struct {
 	// open: an opening page was sent, or will have been by the time of the page at
 	// hand, and no resolve after it.
 	open bool
+	// noticed: it has the incident from a notice alone.
+	noticed bool
 	// behind: an earlier page is not settled yet.
 	behind bool
 	thread string
@@ -63,6 +65,10 @@ type rules interface {
 	route(labels map[string]string, at time.Time) []target
 	// named returns the targets of the receivers of those names.
 	named(receivers []string) []target
+	// notices returns the targets of the routes that ask for notices with such labels and are open at a time.
+	notices(labels map[string]string, at time.Time) []target
+	// public returns the targets that show what those outside are told.
+	public() []target
 	// refuses says why a page of that kind is not for the target, "" when it is.
 	refuses(t target, kind correlate.PageKind) string
 	// folds reports whether the target is silent for what it knows by its key already,
@@ -178,13 +184,34 @@ func (l *leaf) recipients(r rules) []target {
 	p := l.Page
 	switch {
 	case p.Kind == correlate.PagePublicUpdate:
-		return nil // no receiver shows it
+		return r.public()
 	case len(p.To) > 0:
 		return r.named(p.To)
 	case p.Kind.Rings():
 		return r.route(p.Incident.RouteLabels(), p.At)
+	case p.Kind == correlate.PageNotice:
+		return l.noticed(r)
 	}
 	return nil
+}
+
+// NoticeLabel is the label by which routes ask for notices: `matchers: [notice="true"]`.
+const NoticeLabel = "notice"
+
+// noticed are those whom a notice to owners is for: the incident's labels, with the owner
+// who was hit in the place of the origin's, lead to them.
+func (l *leaf) noticed(r rules) []target {
+	var to []target
+	for _, owner := range l.Page.Owners {
+		labels := l.Page.Incident.RouteLabels()
+		labels["owner"], labels["team"], labels[NoticeLabel] = owner, owner, "true"
+		for _, t := range r.notices(labels, l.Page.At) {
+			if !slices.Contains(to, t) {
+				to = append(to, t)
+			}
+		}
+	}
+	return to
 }
 
 func (l *leaf) unaddressed() string {
@@ -221,6 +248,8 @@ func (s sheaf) skipNeedless(n int, r rules, at map[target]*standing, busy map[ta
 			l.skip(d, why)
 		case kind == correlate.PageNotice && at[t].open:
 			l.skip(d, "has the incident already")
+		case kind == correlate.PageUpdate && at[t].noticed:
+			l.skip(d, "got a notice, which is one message")
 		case kind == correlate.PageUpdate && next != nil:
 			l.skip(d, fmt.Sprintf("superseded by page %d", next.Page.Seq))
 		case kind.Rings() && at[t].open && d.Attempts == 0:
@@ -245,7 +274,7 @@ func (s sheaf) rungLater(n int, t target, r rules, st *standing) *leaf {
 // kindFor is what the page is to one target: what rings is a mere update to those who
 // have the incident open and for whom the ring is not.
 func (l *leaf) kindFor(t target, r rules, st *standing) correlate.PageKind {
-	if l.Page.Kind.Rings() && st.open && (l.Page.Newcomers || !slices.Contains(l.recipients(r), t)) {
+	if l.Page.Kind.Rings() && st.open && (l.Page.Newcomers && !st.noticed || !slices.Contains(l.recipients(r), t)) {
 		return correlate.PageUpdate
 	}
 	return l.Page.Kind
@@ -288,11 +317,12 @@ func (l *leaf) advance(r rules, at map[target]*standing) {
 		st.behind = st.behind || open(d)
 		switch {
 		case l.Page.Kind == correlate.PageResolve:
-			st.open, st.thread, st.opening, st.rings = false, "", nil, nil
+			st.open, st.noticed, st.thread, st.opening, st.rings = false, false, "", nil, nil
 		case l.rang(d, r, st):
 			st.pass(l, d)
 		case l.Page.Kind == correlate.PageNotice && d.Skipped == "" && !st.open:
-			st.open, st.opening = true, &l.Page.Incident
+			// Under the key of the first ring, so that it ends when a ring comes after all.
+			st.open, st.noticed, st.opening, st.rings = true, true, &l.Page.Incident, []int{1}
 		}
 		if d.Thread != "" {
 			st.thread = d.Thread
@@ -320,7 +350,7 @@ func (l *leaf) rang(d *correlate.Delivery, r rules, st *standing) bool {
 func (st *standing) pass(l *leaf, d *correlate.Delivery) {
 	switch {
 	case d.Skipped == "":
-		st.open, st.opening, st.rings = true, &l.Page.Incident, []int{l.Page.Ring}
+		st.open, st.noticed, st.opening, st.rings = true, false, &l.Page.Incident, []int{l.Page.Ring}
 	case st.open:
 		st.rings = append(st.rings[:len(st.rings):len(st.rings)], l.Page.Ring)
 	}

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,12 @@ func (h *house) named(receivers []string) []target {
 	}
 	return to
 }
+
+func (h *house) notices(labels map[string]string, _ time.Time) []target {
+	return h.named([]string{labels["owner"]})
+}
+
+func (h *house) public() []target { return []target{{"status_pages", "status-page", 0}} }
 
 func (h *house) folds(t target) bool { return t.integration == "pagerduty" }
 
@@ -115,7 +122,7 @@ type screen struct{ open map[string]bool }
 
 func (s *screen) take(f send) {
 	switch {
-	case f.kind.Rings():
+	case f.kind.Rings(), f.kind == correlate.PageNotice:
 		s.open[f.key] = true
 	case f.kind == correlate.PageResolve:
 		delete(s.open, f.key)
@@ -144,6 +151,7 @@ func drawStory(t *rapid.T) []*correlate.Page {
 		{Kind: correlate.PageEscalate, To: []string{"lead", "a"}},
 		{Kind: correlate.PagePublicUpdate},
 		{Kind: correlate.PageNotice, To: []string{"owner"}},
+		{Kind: correlate.PageNotice, Owners: []string{"owner", "lead"}},
 	}
 	for range rapid.IntRange(1, 3).Draw(t, "rounds") {
 		add(correlate.Page{Kind: correlate.PageOpen})
@@ -159,7 +167,7 @@ func checkStory(t *rapid.T, s sheaf, h *house, to target, got []uint64) {
 	if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
 		t.Fatalf("%v got %v: out of order or twice", to, got)
 	}
-	open := false // at the target
+	open, noticed := false, false // at the target: open at all, and from a notice alone
 	for _, l := range s {
 		has, meant := slices.Contains(got, l.Page.Seq), l.isFor(to, h)
 		switch l.Page.Kind {
@@ -168,10 +176,10 @@ func checkStory(t *rapid.T, s sheaf, h *house, to target, got []uint64) {
 				t.Fatalf("%v: opening page %d sent: %v, routed: %v", to, l.Page.Seq, has, meant)
 			}
 		case correlate.PageRing, correlate.PageEscalate:
-			if meant && !open && !has {
+			if meant && (!open || noticed) && !has && !superseded(l, to) {
 				t.Fatalf("%v: page %d is for it, and it got no page of the incident", to, l.Page.Seq)
 			}
-			if has && l.delivery(to).Ring > 0 && (!meant || open && l.Page.Newcomers) {
+			if has && l.delivery(to).Ring > 0 && (!meant || open && !noticed && l.Page.Newcomers) {
 				t.Fatalf("%v: page %d rang, for it: %v, had the incident: %v", to, l.Page.Seq, meant, open)
 			}
 		case correlate.PageNotice:
@@ -182,10 +190,10 @@ func checkStory(t *rapid.T, s sheaf, h *house, to target, got []uint64) {
 			if want := open && h.resolves[to]; has != want {
 				t.Fatalf("%v: resolve %d sent: %v, want %v", to, l.Page.Seq, has, want)
 			}
-			open = false
+			open, noticed = false, false
 			continue
 		case correlate.PageUpdate:
-			if has && (!open || !h.edits[to]) {
+			if has && (!open || noticed || !h.edits[to]) {
 				t.Fatalf("%v: got update %d", to, l.Page.Seq)
 			}
 		case correlate.PagePublicUpdate:
@@ -193,11 +201,21 @@ func checkStory(t *rapid.T, s sheaf, h *house, to target, got []uint64) {
 				t.Fatalf("%v: got the public update %d", to, l.Page.Seq)
 			}
 		}
+		if has && l.Page.Kind.Rings() && l.delivery(to).Ring > 0 {
+			noticed = false
+		}
+		noticed = noticed || has && l.Page.Kind == correlate.PageNotice
 		open = open || has && (meant || l.Page.Kind == correlate.PageNotice)
 	}
 	if open {
 		t.Fatalf("%v: open at the end", to)
 	}
+}
+
+// superseded reports whether the target did not get the page because of a later one.
+func superseded(l *leaf, to target) bool {
+	d := l.delivery(to)
+	return d != nil && strings.HasPrefix(d.Skipped, "superseded")
 }
 
 // isFor reports whether the page names the target, by its route or outright.

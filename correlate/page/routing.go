@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/alertmanager/config/receiver"
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/alertmanager/notify"
+	matchers "github.com/prometheus/alertmanager/pkg/labels"
 	"github.com/prometheus/alertmanager/template"
 	"github.com/prometheus/common/model"
 
@@ -49,6 +50,8 @@ type integration struct {
 	threaded bool
 	// threads answers below that message; nil: nobody does.
 	threads *slackThreads
+	// status is set of a status page, which has no notifier.
+	status *statusPage
 	// plain is notify without the button that acknowledges, for an incident that somebody
 	// has or that is over; nil: there is no button.
 	plain *notify.Integration
@@ -62,12 +65,17 @@ type routing struct {
 	hours    *Hours
 	tmpl     *template.Template
 	targets  map[target]*integration
-	of       map[string][]target // by receiver
-	replaced chan struct{}       // closed by the reload that replaces it
+	noticing map[*dispatch.Route]bool // the routes that ask for notices
+	outside  []target                 // see [rules]
+	of       map[string][]target      // by receiver
+	replaced chan struct{}            // closed by the reload that replaces it
 }
 
 func newRouting(c *Config, externalURL *url.URL, logger *slog.Logger) (*routing, error) {
 	r := &routing{targets: make(map[target]*integration), of: make(map[string][]target), replaced: make(chan struct{})}
+	if err := r.addStatusPages(c); err != nil {
+		return nil, err
+	}
 	if c.LogOnly() {
 		r.add(amconfig.Receiver{Name: logReceiver}, logIntegration(logger))
 		return r, nil
@@ -77,6 +85,7 @@ func newRouting(c *Config, externalURL *url.URL, logger *slog.Logger) (*routing,
 		return nil, err
 	}
 	r.root, r.hours = dispatch.NewRoute(c.alertmanager.Route, nil), c.Hours()
+	r.noticing = noticingRoutes(r.root, false, make(map[*dispatch.Route]bool))
 	for _, rc := range c.alertmanager.Receivers {
 		if err := r.build(c, rc, logger.With("receiver", rc.Name)); err != nil {
 			return nil, fmt.Errorf("receiver %q: %w", rc.Name, err)
@@ -225,6 +234,37 @@ func (r *routing) named(receivers []string) []target {
 	}
 	return to
 }
+
+// noticingRoutes are the routes that ask for notices: those with a matcher on the label,
+// and all below them. A route that does not speak of notices gets none, or every team whose
+// service is hit by somebody else's failure would be rung.
+func noticingRoutes(r *dispatch.Route, above bool, into map[*dispatch.Route]bool) map[*dispatch.Route]bool {
+	asks := above || slices.ContainsFunc(r.Matchers, func(m *matchers.Matcher) bool { return m.Name == NoticeLabel })
+	if asks {
+		into[r] = true
+	}
+	for _, child := range r.Routes {
+		noticingRoutes(child, asks, into)
+	}
+	return into
+}
+
+// notices implements [rules].
+func (r *routing) notices(labels map[string]string, at time.Time) []target {
+	if r.root == nil {
+		return nil
+	}
+	var names []string
+	for _, match := range r.root.Match(labelSet(labels)) {
+		if r.noticing[match] && r.hours.mutes(&match.RouteOpts, at) == "" {
+			names = append(names, match.RouteOpts.Receiver)
+		}
+	}
+	return r.named(names)
+}
+
+// public implements [rules].
+func (r *routing) public() []target { return r.outside }
 
 // folds implements [rules].
 func (r *routing) folds(t target) bool {

@@ -114,7 +114,7 @@ func (s *Sheet) links() []link {
 
 // AcknowledgeURL is where somebody says that they have it; empty when somebody does.
 func (s *Sheet) AcknowledgeURL() string {
-	if s.URL == "" || s.Resolved() || s.AcknowledgedBy != "" {
+	if s.URL == "" || s.Resolved() || s.AcknowledgedBy != "" || s.Kind == correlate.PageNotice.String() {
 		return ""
 	}
 	return s.URL + acknowledgeAnchor

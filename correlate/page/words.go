@@ -50,14 +50,24 @@ func (s *Sheet) News() string {
 	switch {
 	case s.Resolved():
 		return "Over: " + s.Reason
-	case s.Kind == correlate.PageRing.String():
-		return "Again: " + s.Reason
-	case s.Kind == correlate.PageEscalate.String():
-		return "Escalated: " + s.Reason
-	case s.Kind == correlate.PageNotice.String():
-		return "For your information: " + s.Reason
+	case s.Mark() != "":
+		return s.Mark() + s.Reason
 	case s.Update():
 		return "New: " + s.Reason
+	}
+	return ""
+}
+
+// Mark stands before the title of a page that is not the first of its kind to be noticed:
+// whom it wakes wants to know why again, why me. Empty on all others.
+func (s *Sheet) Mark() string {
+	switch s.Kind {
+	case correlate.PageRing.String():
+		return "Again: "
+	case correlate.PageEscalate.String():
+		return "Escalated: "
+	case correlate.PageNotice.String():
+		return "For your information: "
 	}
 	return ""
 }

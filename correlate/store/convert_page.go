@@ -16,6 +16,7 @@ func pageToProto(p *correlate.Page) *storev1.Page {
 		To:         p.To,
 		Ring:       int64(p.Ring),
 		Newcomers:  p.Newcomers,
+		Owners:     p.Owners,
 	}
 }
 
@@ -30,6 +31,7 @@ func pageFromProto(p *storev1.Page) *correlate.Page {
 		To:        p.GetTo(),
 		Ring:      int(p.GetRing()),
 		Newcomers: p.GetNewcomers(),
+		Owners:    p.GetOwners(),
 	}
 }
 

@@ -828,7 +828,7 @@ type IncidentLink struct {
 	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
 	// Since when.
 	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
-	// Who set it.
+	// Who set it; empty: the configuration, section links.
 	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2100,7 +2100,9 @@ type Page struct {
 	// Number among the incident's pages that ring, from 1; 0: it rings nobody.
 	Ring int32 `protobuf:"varint,10,opt,name=ring,proto3" json:"ring,omitempty"`
 	// It rings only those who do not have the incident open, and is an edit to the others.
-	Newcomers     bool `protobuf:"varint,11,opt,name=newcomers,proto3" json:"newcomers,omitempty"`
+	Newcomers bool `protobuf:"varint,11,opt,name=newcomers,proto3" json:"newcomers,omitempty"`
+	// Owners of services that were hit, for whom a notice is.
+	Owners        []string `protobuf:"bytes,12,rep,name=owners,proto3" json:"owners,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2210,6 +2212,13 @@ func (x *Page) GetNewcomers() bool {
 		return x.Newcomers
 	}
 	return false
+}
+
+func (x *Page) GetOwners() []string {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
 }
 
 // SeenBefore is what was remembered of incidents like one: that began at the same service,
@@ -2565,9 +2574,11 @@ type Incident struct {
 	Remedy string `protobuf:"bytes,48,opt,name=remedy,proto3" json:"remedy,omitempty"`
 	// What was remembered of incidents like it when it was last judged; unset: there was none
 	// in the 90 days before.
-	SeenBefore    *SeenBefore `protobuf:"bytes,49,opt,name=seen_before,json=seenBefore,proto3" json:"seen_before,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SeenBefore *SeenBefore `protobuf:"bytes,49,opt,name=seen_before,json=seenBefore,proto3" json:"seen_before,omitempty"`
+	// Owners of services who were paged or got a notice: each hears of it once.
+	InformedOwners []string `protobuf:"bytes,50,rep,name=informed_owners,json=informedOwners,proto3" json:"informed_owners,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Incident) Reset() {
@@ -2939,6 +2950,13 @@ func (x *Incident) GetRemedy() string {
 func (x *Incident) GetSeenBefore() *SeenBefore {
 	if x != nil {
 		return x.SeenBefore
+	}
+	return nil
+}
+
+func (x *Incident) GetInformedOwners() []string {
+	if x != nil {
+		return x.InformedOwners
 	}
 	return nil
 }
@@ -5168,7 +5186,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"last_error\x18\x06 \x01(\tR\tlastError\x12\x18\n" +
 	"\askipped\x18\a \x01(\tR\askipped\x12\x16\n" +
 	"\x06thread\x18\b \x01(\tR\x06thread\x12\x12\n" +
-	"\x04ring\x18\t \x01(\x05R\x04ring\"\xd2\x02\n" +
+	"\x04ring\x18\t \x01(\x05R\x04ring\"\xea\x02\n" +
 	"\x04Page\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12*\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x16.headwater.v1.PageKindR\x04kind\x12*\n" +
@@ -5185,7 +5203,8 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x02to\x18\t \x03(\tR\x02to\x12\x12\n" +
 	"\x04ring\x18\n" +
 	" \x01(\x05R\x04ring\x12\x1c\n" +
-	"\tnewcomers\x18\v \x01(\bR\tnewcomers\"\xa3\x02\n" +
+	"\tnewcomers\x18\v \x01(\bR\tnewcomers\x12\x16\n" +
+	"\x06owners\x18\f \x03(\tR\x06owners\"\xa3\x02\n" +
 	"\n" +
 	"SeenBefore\x12\x14\n" +
 	"\x05times\x18\x01 \x01(\x05R\x05times\x12D\n" +
@@ -5206,7 +5225,7 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\x14RecurrenceActionItem\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1a\n" +
-	"\bassignee\x18\x03 \x01(\tR\bassignee\"\xe3\x11\n" +
+	"\bassignee\x18\x03 \x01(\tR\bassignee\"\x8c\x12\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x121\n" +
@@ -5266,7 +5285,8 @@ const file_headwater_v1_incident_proto_rawDesc = "" +
 	"\bclose_at\x18/ \x01(\v2\x1a.google.protobuf.TimestampR\acloseAt\x12\x16\n" +
 	"\x06remedy\x180 \x01(\tR\x06remedy\x129\n" +
 	"\vseen_before\x181 \x01(\v2\x18.headwater.v1.SeenBeforeR\n" +
-	"seenBefore\x1a>\n" +
+	"seenBefore\x12'\n" +
+	"\x0finformed_owners\x182 \x03(\tR\x0einformedOwners\x1a>\n" +
 	"\x10RouteLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"$\n" +

@@ -42,7 +42,9 @@ type Page struct {
 	// Number among the incident's pages that ring, from 1. 0: it rings nobody, or is older than rings.
 	Ring int64 `protobuf:"varint,8,opt,name=ring,proto3" json:"ring,omitempty"`
 	// It rings only those who do not have the incident open.
-	Newcomers     bool `protobuf:"varint,9,opt,name=newcomers,proto3" json:"newcomers,omitempty"`
+	Newcomers bool `protobuf:"varint,9,opt,name=newcomers,proto3" json:"newcomers,omitempty"`
+	// Owners of services that were hit, for whom a notice is.
+	Owners        []string `protobuf:"bytes,10,rep,name=owners,proto3" json:"owners,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -138,6 +140,13 @@ func (x *Page) GetNewcomers() bool {
 		return x.Newcomers
 	}
 	return false
+}
+
+func (x *Page) GetOwners() []string {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
 }
 
 // PageStatus is how far one page has come. Same key as the page, in a row of
@@ -594,7 +603,7 @@ var File_headwater_store_v1_outbox_proto protoreflect.FileDescriptor
 
 const file_headwater_store_v1_outbox_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadwater/store/v1/outbox.proto\x12\x12headwater.store.v1\x1a\x1eheadwater/store/v1/store.proto\"\x9a\x02\n" +
+	"\x1fheadwater/store/v1/outbox.proto\x12\x12headwater.store.v1\x1a\x1eheadwater/store/v1/store.proto\"\xb2\x02\n" +
 	"\x04Page\x128\n" +
 	"\bincident\x18\x01 \x01(\v2\x1c.headwater.store.v1.IncidentR\bincident\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x12\n" +
@@ -605,7 +614,9 @@ const file_headwater_store_v1_outbox_proto_rawDesc = "" +
 	"\x06alerts\x18\x06 \x03(\v2\x1e.headwater.store.v1.AlertStateR\x06alerts\x12\x0e\n" +
 	"\x02to\x18\a \x03(\tR\x02to\x12\x12\n" +
 	"\x04ring\x18\b \x01(\x03R\x04ring\x12\x1c\n" +
-	"\tnewcomers\x18\t \x01(\bR\tnewcomers\"\xf5\x01\n" +
+	"\tnewcomers\x18\t \x01(\bR\tnewcomers\x12\x16\n" +
+	"\x06owners\x18\n" +
+	" \x03(\tR\x06owners\"\xf5\x01\n" +
 	"\n" +
 	"PageStatus\x12<\n" +
 	"\n" +

@@ -752,7 +752,9 @@ type Incident struct {
 	// What people said ended it. Empty: nothing.
 	Remedy string `protobuf:"bytes,50,opt,name=remedy,proto3" json:"remedy,omitempty"`
 	// What was remembered of incidents like it. Unset: nothing.
-	SeenBefore    *SeenBefore `protobuf:"bytes,51,opt,name=seen_before,json=seenBefore,proto3" json:"seen_before,omitempty"`
+	SeenBefore *SeenBefore `protobuf:"bytes,51,opt,name=seen_before,json=seenBefore,proto3" json:"seen_before,omitempty"`
+	// Owners who were paged or got a notice.
+	Informed      []string `protobuf:"bytes,52,rep,name=informed,proto3" json:"informed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1140,6 +1142,13 @@ func (x *Incident) GetRemedy() string {
 func (x *Incident) GetSeenBefore() *SeenBefore {
 	if x != nil {
 		return x.SeenBefore
+	}
+	return nil
+}
+
+func (x *Incident) GetInformed() []string {
+	if x != nil {
+		return x.Informed
 	}
 	return nil
 }
@@ -3279,7 +3288,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
 	"\fat_unix_nano\x18\x03 \x01(\x03R\n" +
-	"atUnixNano\"\xdf\x0f\n" +
+	"atUnixNano\"\xfb\x0f\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -3337,7 +3346,8 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x12close_at_unix_nano\x181 \x01(\x03R\x0fcloseAtUnixNano\x12\x16\n" +
 	"\x06remedy\x182 \x01(\tR\x06remedy\x12?\n" +
 	"\vseen_before\x183 \x01(\v2\x1e.headwater.store.v1.SeenBeforeR\n" +
-	"seenBefore\"E\n" +
+	"seenBefore\x12\x1a\n" +
+	"\binformed\x184 \x03(\tR\binformed\"E\n" +
 	"\rEscalatedStep\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12 \n" +
 	"\fat_unix_nano\x18\x02 \x01(\x03R\n" +
