@@ -56,7 +56,8 @@ correlation: {hold: 2s, hold_confident: 2s, hold_critical: 2s, settle: 100ms, cl
 // password.
 type person struct {
 	*people
-	name string
+	name    string
+	reports pb.ReportServiceClient
 }
 
 // hire makes a configuration file of people with passwords and returns who they are at a server.
@@ -74,7 +75,7 @@ func hire(t *testing.T, path string, names ...string) func(h *headwater) []*pers
 	return func(h *headwater) (all []*person) {
 		for _, name := range names {
 			conn := h.dial(t, grpc.WithPerRPCCredentials(basic{name, "password of " + name}))
-			all = append(all, &person{&people{t, pb.NewIncidentServiceClient(conn), pb.NewActionItemServiceClient(conn)}, name})
+			all = append(all, &person{&people{t, pb.NewIncidentServiceClient(conn), pb.NewActionItemServiceClient(conn)}, name, pb.NewReportServiceClient(conn)})
 		}
 		return all
 	}
@@ -220,6 +221,30 @@ func TestAcceptanceStoryOfTheSale(t *testing.T) {
 	cleo.do(cleo.incidents.AddIncidentUpdate(ctx, &pb.AddIncidentUpdateRequest{Id: id, Text: "Orders work again.", Public: true}))
 	ann.do(ann.incidents.SetIncidentStatus(ctx, &pb.SetIncidentStatusRequest{Id: id, Status: pb.IncidentStatus_INCIDENT_STATUS_CLOSED, Note: "the pool was raised to 400"}))
 	ann.judges(id, due)
+	cleo.reads(id)
+}
+
+// reads wants the post-mortem to tell the story.
+func (p *person) reads(id string) {
+	p.t.Helper()
+	got, err := p.reports.GetPostmortem(p.t.Context(), &pb.GetPostmortemRequest{Id: id})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, want := range []string{
+		"SEV1", "db", "gateway", "ann", "ben", "cleo", "250 connections wanted", "the pool is raised to 400", "the pool was raised to 400",
+		"Orders may fail", "nobody can order", "size the pool for the next sale", "a status page that loads without the shop", "```mermaid",
+	} {
+		if !strings.Contains(got.GetMarkdown(), want) {
+			p.t.Errorf("the post-mortem does not tell of %q", want)
+		}
+	}
+	if !strings.HasPrefix(got.GetSvg(), "<svg") {
+		p.t.Errorf("the picture begins with %.40q", got.GetSvg())
+	}
+	if p.t.Failed() {
+		p.t.Log(got.GetMarkdown())
+	}
 }
 
 // conflicts: who decides by what is no longer so is told, and decides anew; of many at once
