@@ -53,7 +53,7 @@ func storm(t *testing.T, r *rig, n int) entries {
 }
 
 // deliver notes that every page was taken so long after it was decided.
-func deliver(t *testing.T, r *rig, later time.Duration) {
+func deliver(t testing.TB, r *rig, later time.Duration) {
 	t.Helper()
 	pending, err := r.store.PendingPages(t.Context(), 0)
 	if err != nil || len(pending) == 0 {

@@ -101,7 +101,7 @@ func groupOf(b *correlate.AlertBatch) string {
 	return b.ExternalURL + " " + b.Source
 }
 
-// sweep forgets what nobody sends any more, but for what is on a page, and returns the alerts that
+// sweep forgets what was refused and nobody sends any more, but for what is on a page, and returns the alerts that
 // correlation came to before a time: they may be forgotten when they have been placed.
 func (l *ledger) sweep(now time.Time, applied uint64, before time.Time) (reached []correlate.AlertID) {
 	l.mu.Lock()
@@ -113,7 +113,7 @@ func (l *ledger) sweep(now time.Time, applied uint64, before time.Time) (reached
 			if e.since.Before(before) {
 				reached = append(reached, id)
 			}
-		case now.Sub(e.seen) > forgetAfter:
+		case e.pos == 0 && now.Sub(e.seen) > forgetAfter:
 			delete(l.entries, id)
 		}
 	}

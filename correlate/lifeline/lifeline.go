@@ -129,6 +129,7 @@ type Lifeline struct {
 	looked  atomic.Int64 // when the latest look ended, Unix ns
 
 	// Owned by the goroutine of Run.
+	started   time.Time
 	groups    map[string]*group // by id
 	incidents incidentWatch
 	delivery  deliveryWatch
@@ -170,6 +171,7 @@ func (l *Lifeline) Took(b *correlate.AlertBatch, received time.Time, pos uint64)
 
 // Run watches until ctx ends, then returns nil.
 func (l *Lifeline) Run(ctx context.Context) error {
+	l.started = time.Now()
 	l.readPending(ctx)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -202,10 +204,13 @@ func (l *Lifeline) look(ctx context.Context, now time.Time) {
 	applied := l.o.Correlator.Applied()
 	l.forgetPlaced(ctx, s, now, applied)
 	l.readStream(ctx, now, applied)
+	l.lookAtWatchdogs(s, now)
+	if now.Sub(l.started) < Grace {
+		return // what was due while nobody ran is being made up for
+	}
 	l.lookAtAlerts(ctx, s, now, applied)
 	l.lookAtIncidents(ctx, s, now)
 	l.lookAtPages(ctx, s, now)
-	l.lookAtWatchdogs(s, now)
 	l.tellTrouble()
 }
 

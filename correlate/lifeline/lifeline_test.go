@@ -386,8 +386,21 @@ func TestWhatTheStreamHeldBeforeTheStartIsReadFromIt(t *testing.T) {
 			w.stuck = errors.New("engine cannot get past position 1")
 			w.entries = append(w.entries, correlate.Input{Pos: 1, At: time.Now().Add(-time.Hour), Signal: &correlate.AlertBatch{Source: "alertmanager", Alerts: []correlate.Alert{a}}})
 		})
-		w.after(readEvery + time.Second)
+		w.after(Grace + time.Second)
 		w.wantDesk(rawPage)
+	})
+}
+
+func TestWhatFellDueWhileNobodyRanIsLeftToTheEngineAtFirst(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.set(func() {
+			w.rows["INC-3"] = &correlate.Incident{ID: "INC-3", Paging: correlate.Paging{DueAt: time.Now().Add(-10 * time.Minute)}}
+			w.changed = append(w.changed, "INC-3")
+		})
+		w.after(3 * time.Second)
+		w.set(func() { w.paged(alert("HighErrorRate", "critical"), "INC-3") })
+		w.after(time.Minute)
+		w.wantDesk()
 	})
 }
 
