@@ -172,28 +172,27 @@ func inheritsPage(r *record, i *pb.Incident) bool {
 }
 
 // pages checks PagerDuty's side: each opening page that was decided rang once, each
-// was resolved in the end, and nothing else rang.
+// was resolved in the end, and nothing else rang but what was decided to ring again.
 func (f *findings) pages(r *record, rung map[string]call) {
 	known := map[string]bool{}
 	for id, i := range r.incidents {
-		key := dedupKey(id)
-		known[key] = true
-		c := rung[key]
+		c := callOf(id, len(i.GetPages()), rung, known)
 		opens, resolves := openings(i), count(i, pb.PageKind_PAGE_KIND_RESOLVE)
+		again := count(i, pb.PageKind_PAGE_KIND_RING) + count(i, pb.PageKind_PAGE_KIND_ESCALATE)
 		f.folded += c.folded + c.strays - updates(i)
 		switch {
 		case c.opens < opens:
 			f.missing = append(f.missing, fmt.Sprintf("%s: %d opening pages decided, %d arrived", id, opens, c.opens))
-		case c.opens > opens:
-			f.duplicates = append(f.duplicates, fmt.Sprintf("%s: %d opening pages decided, %d arrived", id, opens, c.opens))
+		case c.opens > opens+again:
+			f.duplicates = append(f.duplicates, fmt.Sprintf("%s: %d opening pages decided, %d arrived", id, opens+again, c.opens))
 		}
 		switch {
 		case c.orphans > 0:
 			f.other = append(f.other, fmt.Sprintf("%s: a resolve arrived before any opening page", id))
 		case resolves != opens:
 			f.missing = append(f.missing, fmt.Sprintf("%s: %d opening pages decided and %d resolves", id, opens, resolves))
-		case c.open || c.resolves != resolves:
-			f.missing = append(f.missing, fmt.Sprintf("%s: %d resolves decided, %d arrived, open=%v", id, resolves, c.resolves, c.open))
+		case c.open || c.resolves != c.opens:
+			f.missing = append(f.missing, fmt.Sprintf("%s: %d resolves decided, %d arrived, open=%v", id, c.opens, c.resolves, c.open))
 		}
 	}
 	for key, c := range rung {
@@ -201,6 +200,21 @@ func (f *findings) pages(r *record, rung map[string]call) {
 			f.duplicates = append(f.duplicates, fmt.Sprintf("PagerDuty has %q, which is no incident", c.summary))
 		}
 	}
+}
+
+// callOf is what PagerDuty has of an incident: one of its own for each time that it rang. The keys
+// are noted as known.
+func callOf(id string, rings int, rung map[string]call, known map[string]bool) call {
+	var all call
+	for n := 1; n <= max(1, rings); n++ {
+		key := ringKey(id, n)
+		known[key] = true
+		c := rung[key]
+		all.open = all.open || c.open
+		all.opens, all.folded = all.opens+c.opens, all.folded+c.folded
+		all.resolves, all.strays, all.orphans = all.resolves+c.resolves, all.strays+c.strays, all.orphans+c.orphans
+	}
+	return all
 }
 
 // updates counts the updates that reached PagerDuty, which fold without being repeats.
@@ -224,7 +238,7 @@ func updates(i *pb.Incident) int {
 func (f *findings) webhook(r *record, notices []notice) {
 	arrived := map[string][]string{}
 	for _, n := range notices {
-		if n.kind() != "update" {
+		if n.kind() == "open" || n.kind() == resolved {
 			arrived[n.incident()] = append(arrived[n.incident()], n.kind())
 		}
 	}

@@ -112,7 +112,7 @@ func failOpen(t *testing.T, o breakdown) {
 		l.attempt(v.now())
 		l.acknowledge(v.now())
 	}
-	f := audit(r, l.acknowledged(), l.attempted, withoutLastResort(pager, hook), realNotices(hook))
+	f := audit(r, l.acknowledged(), l.attempted, realCalls(pager, hook), realNotices(hook))
 	f.report(t)
 	checkProven(t, h, began)
 	if code := h.stop(t); code != 0 {
@@ -172,9 +172,6 @@ func (v *victim) insist() (stop func()) {
 	return sync.OnceFunc(func() { close(done); sending.Wait() })
 }
 
-// lastResort reports whether a notification is about no incident.
-func lastResort(n notice) bool { return !strings.HasPrefix(n.incident(), "INC-") }
-
 func (v *victim) named(n notice) bool {
 	return strings.Contains(n.Alerts[0].Annotations["summary"]+n.Alerts[0].Annotations["description"], v.service)
 }
@@ -202,48 +199,6 @@ func (v *victim) reallyPaged(hook *collector) error {
 		}
 	}
 	return fmt.Errorf("no page of an incident names %s", v.service)
-}
-
-// standing returns an error while a page of last resort is not over.
-func standing(hook *collector) error {
-	kinds := map[string]string{}
-	opens := 0
-	for _, n := range hook.all() {
-		if lastResort(n) {
-			kinds[n.incident()] = n.kind()
-			opens++
-		}
-	}
-	if opens == 0 {
-		return fmt.Errorf("there never was one")
-	}
-	for id, kind := range kinds {
-		if kind != resolved {
-			return fmt.Errorf("the latest of %s is %q", id, kind)
-		}
-	}
-	return nil
-}
-
-// realNotices are those about incidents.
-func realNotices(hook *collector) (list []notice) {
-	for _, n := range hook.all() {
-		if !lastResort(n) {
-			list = append(list, n)
-		}
-	}
-	return list
-}
-
-// withoutLastResort are PagerDuty's incidents but for those that stand for no incident of ours.
-func withoutLastResort(pager *pagerduty, hook *collector) map[string]call {
-	calls := pager.all()
-	for _, n := range hook.all() {
-		if lastResort(n) {
-			delete(calls, dedupKey(n.incident()))
-		}
-	}
-	return calls
 }
 
 // checkProven asks the server for its own proof.

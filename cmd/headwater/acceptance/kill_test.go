@@ -54,7 +54,7 @@ func TestAcceptanceKill(t *testing.T) {
 	storm.calm(t)
 	r := h.awaitQuiet(t)
 
-	f := audit(r, storm.ledger.acknowledged(), storm.ledger.attempted, pager.all(), hook.all())
+	f := audit(r, storm.ledger.acknowledged(), storm.ledger.attempted, realCalls(pager, hook), realNotices(hook))
 	f.probes(r, storm.ledger.probed)
 	opens := 0
 	for _, c := range pager.all() {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -249,7 +250,54 @@ func (p *pagerduty) all() map[string]call {
 
 // dedupKey is the key under which PagerDuty gets an incident: Alertmanager's
 // library sends the SHA-256 of the group key.
-func dedupKey(incident string) string {
-	sum := sha256.Sum256([]byte("incident/" + incident))
+func dedupKey(incident string) string { return ringKey(incident, 1) }
+
+// ringKey is the key of an incident's n-th ring there.
+func ringKey(incident string, n int) string {
+	key := "incident/" + incident
+	if n > 1 {
+		key += fmt.Sprintf("/%d", n)
+	}
+	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:])
+}
+
+// lastResort reports whether a notification is about no incident: it was sent without correlation.
+func lastResort(n notice) bool { return !strings.HasPrefix(n.incident(), "INC-") }
+
+// realNotices are those about incidents.
+func realNotices(hook *collector) (list []notice) {
+	for _, n := range hook.all() {
+		if !lastResort(n) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// realCalls are PagerDuty's incidents but for those that stand for no incident of ours.
+func realCalls(pager *pagerduty, hook *collector) map[string]call {
+	calls := pager.all()
+	for _, n := range hook.all() {
+		for ring := 1; lastResort(n) && ring <= 10; ring++ {
+			delete(calls, ringKey(n.incident(), ring))
+		}
+	}
+	return calls
+}
+
+// standing returns an error while a page that was sent without correlation is not over.
+func standing(hook *collector) error {
+	kinds := map[string]string{}
+	for _, n := range hook.all() {
+		if lastResort(n) {
+			kinds[n.incident()] = n.kind()
+		}
+	}
+	for id, kind := range kinds {
+		if kind != resolved {
+			return fmt.Errorf("the latest of %s is %q", id, kind)
+		}
+	}
+	return nil
 }
