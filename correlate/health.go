@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"time"
 
@@ -52,6 +53,9 @@ func (e *Engine) applyResult(r *HealthResult) {
 			e.unsettleAround(e.nodes.id(k.service))
 		}
 	}
+	if h.Status == HealthDegraded && r.Status == HealthFailing && h.Alert != (AlertID{}) {
+		h.Failures = 0 // what is worse than what the alert says counts anew
+	}
 	h.At, h.Status, h.Latency, h.Message, h.TTL = at, r.Status, r.Latency, r.Message, r.TTL
 	e.scheduleForgetting(h)
 	e.countResult(h, r)
@@ -64,8 +68,11 @@ func (e *Engine) countResult(h *HealthState, r *HealthResult) {
 	switch r.Status {
 	case HealthFailing, HealthDegraded:
 		h.Failures, h.Successes = h.Failures+n, 0
-		if h.Failures >= orDefault(r.FailureThreshold, e.cfg.FailureThreshold) && h.Alert == (AlertID{}) {
+		switch enough := h.Failures >= orDefault(r.FailureThreshold, e.cfg.FailureThreshold); {
+		case enough && h.Alert == (AlertID{}):
 			e.raise(h)
+		case enough && r.Status == HealthFailing:
+			e.worsen(h)
 		}
 	case HealthPassing:
 		h.Failures, h.Successes = 0, h.Successes+n
@@ -171,6 +178,29 @@ func (e *Engine) raise(h *HealthState) {
 	e.touch(it)
 	e.place(it)
 	e.admit(it)
+}
+
+// worsen makes the alert of a check that was degraded as bad as the check is now. It is the
+// same alert, and stays so bad until it ends: a check that gets a little better is not well.
+func (e *Engine) worsen(h *HealthState) {
+	it := e.items[h.Alert]
+	if it == nil || !it.state.Active() || it.state.Severity == SeverityCritical {
+		return
+	}
+	row := e.editAlert(it)
+	row.Severity, row.Labels, row.Annotations = SeverityCritical, maps.Clone(row.Labels), maps.Clone(row.Annotations)
+	row.Labels["severity"] = SeverityCritical.String()
+	row.Annotations["summary"] = fmt.Sprintf("health check %s of %s fails, after it was degraded: %d results in a row", h.Check, h.Service, h.Failures)
+	if h.Message != "" {
+		row.Annotations["description"] = h.Message
+	}
+	if it.inc != nil && it.inc.open() {
+		e.note(it.inc, TimelineJoined, "", fmt.Sprintf("%s on %s is critical: check %s was degraded and fails now", HealthAlertName, h.Service, h.Check))
+		if !it.inc.row.Unsettled {
+			e.unsettle(it.inc)
+			e.askSettle()
+		}
+	}
 }
 
 func (e *Engine) clear(h *HealthState) {

@@ -514,7 +514,8 @@ type HealthState struct {
 	Message string
 	// At is when the latest result was sampled; Since when the status last changed.
 	At, Since time.Time
-	// Failures counts failing or degraded results in a row, Successes passing ones.
+	// Failures counts failing or degraded results in a row, Successes passing ones. It begins anew
+	// when a check fails whose alert was raised because it was degraded.
 	Failures, Successes int
 	// Alert is the instance that the failures raised; zero when none is active.
 	Alert AlertID
