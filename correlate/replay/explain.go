@@ -192,15 +192,24 @@ func (e *explainer) path(i *correlate.Incident) {
 const explainedOrigins = 4
 
 func (e *explainer) origins(i *correlate.Incident) {
-	e.page.line("  origins at the end, with weights of evidence in nats")
+	e.page.line("  origins at the end, with weights of evidence in nats; docs/formulas.md has each term")
 	for _, o := range i.Origins[:min(explainedOrigins, len(i.Origins))] {
 		silent := ""
 		if o.Silent {
 			silent = ", silent"
 		}
 		e.page.line("    %5s  %s%s", percent(o.Probability), e.s.written(o.Service), silent)
+		sum := 0.0
 		for _, r := range o.Reasons {
-			e.page.wrapped(fmt.Sprintf("          %+5.1f  ", r.Weight), r.Text)
+			sum += r.Weight
+			term := ""
+			if r.Term != correlate.TermUnspecified {
+				term = fmt.Sprintf("%-6s  ", r.Term)
+			}
+			e.page.wrapped(fmt.Sprintf("          %+5.1f  %s", r.Weight, term), r.Text)
+		}
+		if len(o.Reasons) > 1 {
+			e.page.line("          %+5.1f  together", sum)
 		}
 	}
 	var others []string

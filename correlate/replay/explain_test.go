@@ -46,7 +46,7 @@ func TestStoryOfTheEngineGivesTheReasonsOfThePage(t *testing.T) {
 					continue
 				}
 				for _, r := range i.Origin().Reasons {
-					if want := fmt.Sprintf("%+.1f %s", r.Weight, r.Text); !strings.Contains(text, want) {
+					if want := fmt.Sprintf("%+.1f %s %s", r.Weight, r.Term, r.Text); !strings.Contains(text, want) {
 						t.Errorf("%s: %q is missing", i.ID, want)
 					}
 				}
