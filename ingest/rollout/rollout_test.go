@@ -133,6 +133,7 @@ type stream struct {
 	mu      sync.Mutex
 	changes []*correlate.Change
 	refuse  error
+	room    int // how many it takes before it refuses; 0: no bound
 }
 
 func (s *stream) Publish(_ context.Context, sig correlate.Signal) (uint64, error) {
@@ -140,6 +141,9 @@ func (s *stream) Publish(_ context.Context, sig correlate.Signal) (uint64, error
 	defer s.mu.Unlock()
 	if s.refuse != nil {
 		return 0, s.refuse
+	}
+	if s.room > 0 && len(s.changes) == s.room {
+		return 0, errors.New("full")
 	}
 	s.changes = append(s.changes, sig.(*correlate.Change))
 	return uint64(len(s.changes)), nil
@@ -180,6 +184,28 @@ func TestTheFirstLookIsAtWhatWasSeenBefore(t *testing.T) {
 	}
 	if len(asked) != 4 || asked[0] == "" || slices.Contains(asked[1:], asked[0]) {
 		t.Errorf("asked for %q", asked)
+	}
+}
+
+// Storing fails between two rollouts of one look: each is told once, with the time at which it was seen.
+func TestNothingIsToldTwiceWhenStoringFailsHalfWay(t *testing.T) {
+	now := time.Now().UTC()
+	s := &stream{room: 1}
+	w := New(s, now, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	one, err := newWatch(Server{URL: "http://127.0.0.1:1", Timeout: time.Second}, now, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one.unsent = []*correlate.Change{{Summary: "first", At: now}, {Summary: "second", At: now}}
+	if err := one.look(t.Context()); err == nil || len(s.changes) != 1 {
+		t.Errorf("half of it was stored: %v, %v", s.changes, err)
+	}
+	s.room = 0
+	if err := one.look(t.Context()); err == nil { // the server cannot be asked
+		t.Error("nobody answered, and no error")
+	}
+	if len(s.changes) != 2 || s.changes[0].Summary != "first" || s.changes[1].Summary != "second" || !s.changes[1].At.Equal(now) {
+		t.Errorf("stored %v", s.changes)
 	}
 }
 

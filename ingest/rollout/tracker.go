@@ -145,10 +145,3 @@ func workloads(samples []sample, at time.Time) map[workload]state {
 	}
 	return found
 }
-
-// clone is t as it is, to go back to.
-func (t *tracker) clone() tracker {
-	c := *t
-	c.states = maps.Clone(t.states)
-	return c
-}

@@ -139,8 +139,9 @@ type watch struct {
 	*Watcher
 	http    *http.Client
 	tracker tracker
-	first   time.Time // of the first look; zero: now
-	failing bool      // the last question failed, which was logged
+	first   time.Time           // of the first look; zero: now
+	unsent  []*correlate.Change // found and not stored yet, oldest first
+	failing bool                // the last question failed, which was logged
 }
 
 func newWatch(s Server, since time.Time, w *Watcher) (*watch, error) {
@@ -183,8 +184,12 @@ func (w *watch) note(err error) {
 }
 
 // look asks once, the first time for how it was before, and publishes what changed. What cannot be
-// published is found again at the next look.
+// published is published before the next look, in the words and with the time of this one: what was
+// stored all the same, though the stream did not say so, is known by them.
 func (w *watch) look(ctx context.Context) error {
+	if err := w.tell(ctx); err != nil {
+		return err
+	}
 	now := time.Now().UTC()
 	if gap := now.Sub(w.first); !w.tracker.looked && gap < maxGap && gap > 0 {
 		samples, err := w.ask(ctx, w.first)
@@ -197,12 +202,17 @@ func (w *watch) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before := w.tracker.clone()
-	for _, c := range w.tracker.look(samples, now) {
-		if _, err := w.publisher.Publish(ctx, c); err != nil {
-			w.tracker = before
+	w.unsent = w.tracker.look(samples, now)
+	return w.tell(ctx)
+}
+
+// tell publishes what is unsent.
+func (w *watch) tell(ctx context.Context) error {
+	for len(w.unsent) > 0 {
+		if _, err := w.publisher.Publish(ctx, w.unsent[0]); err != nil {
 			return fmt.Errorf("store a rollout: %w", err)
 		}
+		w.unsent = w.unsent[1:]
 		w.changes.WithLabelValues(w.URL).Inc()
 	}
 	return nil
