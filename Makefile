@@ -94,6 +94,10 @@ fmt: ## Format Go code as CI wants it
 	@bash .ci/tools.sh gofumpt
 	@git ls-files -co --exclude-standard '*.go' ':!*.pb.go' ':!*.pb.gw.go' | xargs -r .tmp/bin/gofumpt -w
 
+.PHONY: mail
+mail: ## Draw docs/page-mail.png anew: the mail of a page, at a desk and on a phone (needs Chromium)
+	bash .ci/mail
+
 .PHONY: generate
 generate: ## Regenerate the code and the OpenAPI document from proto/
 	@bash .ci/tools.sh $(GENERATORS)
