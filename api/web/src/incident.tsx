@@ -1,5 +1,5 @@
 // One incident: what broke, where it began, how it spread, what to do next.
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { CommandDialog, type Command } from "./actions";
 import { AlertsSection } from "./alerts";
 import { get } from "./api";
@@ -40,13 +40,18 @@ export function IncidentView({ id }: { id: string }) {
 // useRevisionTick changes with the incident's revision, and not more often than need be.
 function useRevisionTick(i: Incident | undefined): number {
   const revision = Number(i?.revision ?? 0);
-  const [shown, show] = useState({ revision, at: 0 });
-  if (revision !== shown.revision) {
-    const wait = shown.at + everyMS - Date.now();
-    if (wait <= 0) show({ revision, at: Date.now() });
-    else setTimeout(() => show((s) => (s.revision < revision ? { revision, at: Date.now() } : s)), wait);
-  }
-  return shown.revision;
+  const [shown, show] = useState(revision);
+  const last = useRef(0);
+  useEffect(() => {
+    if (revision === shown) return undefined;
+    const tell = () => {
+      last.current = Date.now();
+      show(revision);
+    };
+    const timer = setTimeout(tell, Math.max(0, last.current + everyMS - Date.now()));
+    return () => clearTimeout(timer);
+  }, [revision, shown]);
+  return shown;
 }
 
 // newest is the newer of both, with the timeline and pages that only the whole has.
@@ -169,7 +174,7 @@ function Holder({ of: i }: { of: Incident }) {
 
 // WhereToGo is runbooks and links: the first thing to do is near the top.
 function WhereToGo({ of: i }: { of: Incident }) {
-  if (i.runbooks.length + i.links.length === 0) return null;
+  if (i.runbooks.length + i.links.length === 0 && isOpen(i)) return null;
   return (
     <p class="where" aria-label="Do">
       {i.runbooks.map((r) => (
@@ -182,6 +187,11 @@ function WhereToGo({ of: i }: { of: Incident }) {
           <Icon name="link" /> {l.title}
         </Outside>
       ))}
+      {!isOpen(i) && (
+        <a {...to(`incidents/${i.id}/post-mortem`)}>
+          <Icon name="note" /> Post-mortem
+        </a>
+      )}
     </p>
   );
 }
@@ -219,6 +229,9 @@ function Actions({ of: i, begin }: { of: Incident; begin: (c: Command) => void }
               </button>
             </li>
           ))}
+          <li>
+            <a {...to(`incidents/${i.id}/post-mortem`)}>Post-mortem</a>
+          </li>
           <li>
             <button type="button" onClick={() => print()}>
               Print

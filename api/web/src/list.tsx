@@ -157,6 +157,7 @@ const Row = memo(function Row({ of: i }: { of: Incident }) {
         <span class="cell-since">
           <Icon name="clock" />
           <Ago at={i.started_at ?? i.opened_at} until={endedAt(i)} />
+          {!isOpen(i) && <span class="date">{(i.started_at ?? i.opened_at ?? "").slice(0, 10)}</span>}
         </span>
         <span class="cell-who">
           <Standing of={i} />

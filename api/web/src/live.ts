@@ -28,7 +28,8 @@ export const incidents = new Cell<Incidents>({ byId: new Map(), complete: false,
 
 // heartbeat is after how much silence the server says something.
 const heartbeat = 15_000;
-// silence is when a connection that says nothing no longer counts as one.
+// silence is when a connection that says nothing is said to be stale, and given up a
+// heartbeat later: nobody may be at its other end any more.
 const silence = 2 * heartbeat + 5_000;
 // overRemembered bounds how many incidents that are over stay; a wall display runs for weeks.
 const overRemembered = 500;
@@ -43,6 +44,8 @@ const ahead = 416;
 let abort: AbortController | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let attempt = 0;
+// asked is when the present connection was asked for, heard when the server last said something.
+let asked = 0;
 let heard = 0;
 let brokenSince = 0;
 
@@ -55,8 +58,8 @@ export function start() {
     clearTimeout(hiding);
     if (document.hidden) {
       hiding = setTimeout(() => abort?.abort(), hiddenGrace);
-    } else if (!abort) {
-      connect();
+    } else {
+      retryNow();
     }
   });
   addEventListener("online", retryNow);
@@ -70,11 +73,15 @@ export function retryNow() {
 }
 
 function watchSilence() {
-  if (abort && link.get().state === "live" && now() - heard > silence) link.set({ state: "stale", since: heard });
+  const quiet = now() - Math.max(asked, heard);
+  if (!abort || quiet <= silence) return;
+  if (link.get().state === "live") link.set({ state: "stale", since: heard });
+  if (quiet > silence + heartbeat) abort.abort(new Failure("The server was silent for too long.", 0));
 }
 
 async function connect() {
   const mine = (abort = new AbortController());
+  asked = now();
   try {
     const { revision } = incidents.get();
     const r = await request("incidents:watch", { revision: revision === "0" ? undefined : revision }, { signal: mine.signal });
@@ -84,7 +91,7 @@ async function connect() {
   } catch (e) {
     abort = undefined;
     if (document.hidden && mine.signal.aborted) return; // comes back when somebody looks
-    lost(e as Error);
+    lost(mine.signal.aborted ? (mine.signal.reason as Error) : (e as Error));
   }
 }
 

@@ -7,6 +7,7 @@ import { IncidentView } from "./incident";
 import { IncidentsView } from "./list";
 import * as live from "./live";
 import { Empty, useTitle } from "./parts";
+import { PostmortemView } from "./postmortem";
 import * as route from "./route";
 import { SetupView } from "./setup";
 import { Shell } from "./shell";
@@ -23,6 +24,7 @@ function View() {
   const { path } = route.usePlace();
   const [first, second, ...rest] = path.split("/");
   if (first === "" || (first === "incidents" && !second)) return <IncidentsView />;
+  if (first === "incidents" && rest[0] === "post-mortem") return <PostmortemView key={second!} id={second!} />;
   if (first === "incidents") return <IncidentView key={second!} id={second!} />;
   if (first === "history") return <HistoryView />;
   if (first === "action-items") return <ActionItemsView />;

@@ -74,6 +74,9 @@ const margin = 14;
 // leastScale is the smallest at which the words in boxes can be read. Below it the picture scrolls.
 const leastScale = 0.72;
 
+// largestScale lets pictures grow with the text around them, on walls of pixels.
+const largestScale = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+
 // useWidth is how wide an element is, kept current.
 export function useWidth() {
   const ref = useRef<HTMLDivElement>(null);
@@ -92,7 +95,7 @@ export const runsDown = (pictureWidth: number, roomWidth: number) => pictureWidt
 export function Picture(p: { width: number; height: number; label: string; room: number; children: ComponentChildren; class?: string }) {
   const width = p.width + 2 * margin;
   const height = p.height + 2 * margin;
-  const fit = Math.min(1, Math.max(leastScale, p.room / width));
+  const fit = Math.min(largestScale(), Math.max(leastScale, p.room / width));
   const [zoom, setZoom] = useState(1);
   const scale = fit * zoom;
   const step = (by: number) => setZoom((z) => Math.min(3, Math.max(0.3, z * by)));

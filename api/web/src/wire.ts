@@ -472,6 +472,13 @@ export interface GetCascadeResponse {
   revision: string;
 }
 
+export interface GetConfigResponse {
+  yaml: string;
+  file: string;
+  loaded_at?: string;
+  warnings: string[];
+}
+
 export interface GetDependenciesResponse {
   service?: ServiceRef;
   hops: Hop[];
@@ -499,6 +506,12 @@ export interface GetNeighborhoodResponse {
   height: number;
   omitted_services: number;
   topology_version: string;
+  revision: string;
+}
+
+export interface GetPostmortemResponse {
+  markdown: string;
+  svg: string;
   revision: string;
 }
 
@@ -681,6 +694,7 @@ export interface Incident {
   close_at?: string;
   remedy: string;
   seen_before?: SeenBefore;
+  informed_owners: string[];
 }
 
 export interface IncidentLink {
@@ -860,6 +874,7 @@ export interface Page {
   to: string[];
   ring: number;
   newcomers: boolean;
+  owners: string[];
 }
 
 export type PageKind =

@@ -117,9 +117,9 @@ export function endedAt(i: wire.Incident): string | undefined {
   return i.resolved_at;
 }
 
-// alertsOf is how many fire, and of how many.
+// alertsOf is how many fire, and of how many. Of what is over none does, which goes without saying.
 export function alertsOf(i: wire.Incident): string {
-  return i.firing === i.alerts ? plural(i.alerts, "alert") : `${i.firing} of ${plural(i.alerts, "alert")}`;
+  return i.firing === i.alerts || !isOpen(i) ? plural(i.alerts, "alert") : `${i.firing} of ${plural(i.alerts, "alert")}`;
 }
 
 // delayWords is how long after its cause the effect of a step alerted.

@@ -32,7 +32,7 @@ func shopDemo(t *testing.T, speed string) string {
 }
 
 // A person on call sees an incident come up, watches it grow, looks how it grew, takes it,
-// says where it began, writes a note and ends it, in a browser alone.
+// says where it began, writes a note, ends it and reads the post-mortem, in a browser alone.
 func TestAcceptanceDashboard(t *testing.T) {
 	skipShort(t)
 	b := newBrowser(t) // first, for the demo does not wait for it
@@ -127,6 +127,17 @@ func takeAndEnd(t *testing.T, b *browser) {
 	b.says(t, ".crumbs", "resolved")
 	b.says(t, ".record", "by ann")
 	b.accessible(t, "an incident that is over")
+
+	b.do(t, "its post-mortem", chromedp.Click(`//main//p//a[contains(., "Post-mortem")]`, chromedp.NodeVisible))
+	b.says(t, "h1", "Post-mortem of INC-1")
+	b.says(t, ".document", "restarted shipping")
+	b.says(t, ".document .node", "mysql")
+	// What people wrote is text there as well.
+	b.says(t, ".document", "shipping looks <b>fine</b> itself")
+	b.accessible(t, "a post-mortem")
+	b.tall(t)
+	b.picture(t, "post-mortem")
+	b.desktop(t)
 }
 
 // decide presses a dialog's button, and once more when the incident changed meanwhile: the
@@ -181,7 +192,7 @@ func otherViews(t *testing.T, b *browser) {
 func onAPhone(t *testing.T, b *browser) {
 	b.phone(t)
 	defer b.desktop(t)
-	for path, name := range map[string]string{"/": "incidents", "/incidents/INC-1": "incident", "/history": "history", "/setup": "setup", "/action-items": "action-items", "/topology": "topology", "/topology/cart": "service"} {
+	for path, name := range map[string]string{"/": "incidents", "/incidents/INC-1": "incident", "/history": "history", "/setup": "setup", "/action-items": "action-items", "/topology": "topology", "/topology/cart": "service", "/incidents/INC-1/post-mortem": "post-mortem"} {
 		b.open(t, path)
 		b.await(t, path+" has come", `document.querySelector(".waiting, .bone") === null`)
 		b.fits(t, path)
