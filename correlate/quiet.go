@@ -69,15 +69,14 @@ func (e *Engine) flapper(it *item) bool {
 // againBond marks bonds of what fires again, whose number is that of the incident.
 const againBond = 1 << 63
 
-// rejoin keeps what fires again in the open incident of the instance before it, when it flaps
-// or when all of the incident had just ended: else the pause in between would make another
-// incident of it, and another page.
+// rejoin keeps what flaps in the open incident of the instance before it: else the pauses in
+// between would make another incident of it, and another page.
 func (e *Engine) rejoin(it *item) {
 	if it.prev == nil || it.prev.inc == nil || !it.prev.inc.open() || !it.state.Active() {
 		return
 	}
 	inc := it.prev.inc
-	if quiet := !inc.row.QuietSince.IsZero() && inc.row.Paging.open(); !quiet && !e.flapper(it) {
+	if !e.flapper(it) {
 		return
 	}
 	if it.inc == nil {
@@ -88,6 +87,36 @@ func (e *Engine) rejoin(it *item) {
 		e.countAgain(inc)
 	}
 	e.bindAgain(inc, it)
+}
+
+// cameBack is the incident whose alerts, and no others, fire again in c after all of them had
+// ended, while its page is open; nil when there is none. A pause is no failure of its
+// own, and no reason for another page, unless something new came with it.
+func (s *scene) cameBack(c *cluster) *incident {
+	var inc *incident
+	var first time.Time
+	again, returned := true, map[AlertID]bool{}
+	c.set.each(func(k int32) {
+		s.with(k, func(it *item) {
+			if it.prev == nil || it.prev.inc == nil || inc != nil && it.prev.inc != inc {
+				again = false
+				return
+			}
+			inc, returned[it.id] = it.prev.inc, true
+			if first.IsZero() || it.state.StartsAt.Before(first) {
+				first = it.state.StartsAt
+			}
+		})
+	})
+	if !again || inc == nil || !inc.open() || !inc.row.Paging.open() {
+		return nil
+	}
+	for _, it := range inc.items {
+		if !returned[it.id] && (it.state.Active() || it.state.EndedAt.After(first)) {
+			return nil
+		}
+	}
+	return inc
 }
 
 // bindAgain keeps all instances of it's label set in inc together from now on.

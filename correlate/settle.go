@@ -205,6 +205,11 @@ func (e *Engine) match(s *scene, clusters []*cluster, touched []*incident) plan 
 			p.incident[c.cluster] = c.inc
 		}
 	}
+	for i, c := range clusters {
+		if p.incident[i] == nil {
+			p.incident[i] = s.cameBack(c)
+		}
+	}
 	for i := range clusters {
 		if p.incident[i] == nil {
 			p.incident[i], p.fresh[i] = e.openIncident(), true
