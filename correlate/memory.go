@@ -242,40 +242,59 @@ func (e *Engine) recall(row *Incident) SeenBefore {
 		return SeenBefore{}
 	}
 	now, seen := pastOf(row), map[string]bool{row.ID: true}
-	var alike []Recurrence
-	var lasted []time.Duration
+	var alike []*Past
 	for _, suspect := range now.Suspects {
 		for _, p := range e.memory.by[suspect] {
 			if seen[p.Incident] || p.EndedAt.After(row.OpenedAt) || row.OpenedAt.Sub(p.EndedAt) > MemoryReach {
 				continue
 			}
-			seen[p.Incident] = true
-			if r, ok := p.like(now); ok {
-				alike = append(alike, r)
-				lasted = append(lasted, r.Lasted)
+			if seen[p.Incident] = true; p.like(now) {
+				alike = append(alike, p)
 			}
 		}
 	}
 	if len(alike) == 0 {
 		return SeenBefore{}
 	}
-	slices.SortFunc(alike, func(a, b Recurrence) int {
-		return cmp.Or(b.EndedAt.Compare(a.EndedAt), cmp.Compare(incidentNumber(b.Incident), incidentNumber(a.Incident)))
-	})
-	slices.Sort(lasted)
-	before := SeenBefore{Times: len(alike), Typical: lasted[len(lasted)/2], Latest: slices.Clip(alike[:min(len(alike), maxRecalled)])}
+	slices.SortFunc(alike, func(a, b *Past) int { return cmp.Or(b.EndedAt.Compare(a.EndedAt), cmp.Compare(b.Number, a.Number)) })
+	before := SeenBefore{Times: len(alike), Typical: typical(alike)}
+	for _, p := range alike[:min(len(alike), maxRecalled)] {
+		before.Latest = append(before.Latest, p.recurrence(now))
+	}
 	e.recallOpenItems(&before, alike)
 	return before
 }
 
-// like reports whether p is like an incident that goes on, and in what.
-func (p *Past) like(now *Past) (Recurrence, bool) {
-	common, overlap := overlapOf(p.Services, now.Services)
-	r := Recurrence{
-		Incident: p.Incident, EndedAt: p.EndedAt, Lasted: max(p.EndedAt.Sub(p.StartedAt), 0), EndedBy: p.EndedBy,
-		SameOrigin: !p.Origin.IsZero() && p.Origin == now.Origin, Overlap: overlap,
+// typical is how long they lasted: the median, of two the longer.
+func typical(alike []*Past) time.Duration {
+	lasted := make([]time.Duration, len(alike))
+	for i, p := range alike {
+		lasted[i] = p.lasted()
 	}
-	return r, r.SameOrigin || common >= alikeServices && overlap >= alikeAt
+	slices.Sort(lasted)
+	return lasted[len(lasted)/2]
+}
+
+func (p *Past) lasted() time.Duration { return max(p.EndedAt.Sub(p.StartedAt), 0) }
+
+func (p *Past) sameOrigin(now *Past) bool { return !p.Origin.IsZero() && p.Origin == now.Origin }
+
+// like reports whether p, which has a candidate in common with now, is like it.
+func (p *Past) like(now *Past) bool {
+	if p.sameOrigin(now) {
+		return true
+	}
+	common, overlap := overlapOf(p.Services, now.Services)
+	return common >= alikeServices && overlap >= alikeAt
+}
+
+// recurrence tells of p what now has to know.
+func (p *Past) recurrence(now *Past) Recurrence {
+	_, overlap := overlapOf(p.Services, now.Services)
+	return Recurrence{
+		Incident: p.Incident, EndedAt: p.EndedAt, Lasted: p.lasted(), EndedBy: p.EndedBy,
+		SameOrigin: p.sameOrigin(now), Overlap: overlap,
+	}
 }
 
 // overlapOf counts what two sorted lists have in common, and measures it against all that
@@ -298,10 +317,13 @@ func overlapOf(a, b []topology.Ref) (common int, overlap float64) {
 }
 
 // recallOpenItems adds what is still to be done after any of the incidents.
-func (e *Engine) recallOpenItems(before *SeenBefore, alike []Recurrence) {
+func (e *Engine) recallOpenItems(before *SeenBefore, alike []*Past) {
+	if len(e.actions) == 0 {
+		return
+	}
 	of := map[string]bool{}
-	for _, r := range alike {
-		of[r.Incident] = true
+	for _, p := range alike {
+		of[p.Incident] = true
 	}
 	for _, a := range sortedActions(e.actions) {
 		if a.Status.ended() || !of[a.Incident] {
