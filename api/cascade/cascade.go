@@ -176,7 +176,7 @@ func (p *painter) addOrigin() {
 	}
 }
 
-// addHit adds the services with alerts, the nearest to the origin first.
+// addHit adds the services with alerts, the first to alert first.
 func (p *painter) addHit() {
 	hit := slices.DeleteFunc(slices.Clone(p.Incident.Services), func(s correlate.ServiceImpact) bool { return s.Alerts == 0 })
 	byOnset := func(a, b correlate.ServiceImpact) int {

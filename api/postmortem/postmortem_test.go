@@ -2,6 +2,7 @@ package postmortem
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -154,6 +155,22 @@ func TestOnlyAddressesThatAReaderMayFollowAreLinks(t *testing.T) {
 		if got := linked("bridge", address); got != want && got != strings.ReplaceAll(want, "%29", ")") {
 			t.Errorf("%q: %s, want %s", address, got, want)
 		}
+	}
+}
+
+func TestALongTimelineIsCutAndSaysSo(t *testing.T) {
+	r := record(t, "testdata/s04-thundering-herd.txt", "INC-1")
+	entries := 0
+	for _, e := range r.Incident.Timeline {
+		if !slices.Contains(untold, e.Kind) {
+			entries++
+		}
+	}
+	for range maxEntries {
+		r.Incident.Timeline = append(r.Incident.Timeline, correlate.TimelineEntry{At: r.Incident.ResolvedAt, Kind: correlate.TimelineNote, Text: "and on", Actor: "ann"})
+	}
+	if got := Write(r); !strings.Contains(got, fmt.Sprintf("The timeline goes on; %d more entries are left out.", entries)) {
+		t.Errorf("nothing is said of %d entries", entries)
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	burstGap = 5 * time.Minute
 	// maxBursts bounds the bursts of a timeline: those of the lowest severity are left out.
 	maxBursts = 60
+	// maxEntries bounds what else a timeline tells: the rest is counted.
+	maxEntries = 1000
 )
 
 // row is one line of the timeline.
@@ -29,7 +31,9 @@ func (w *writer) timeline() {
 	w.heading("Timeline")
 	w.f("All times are UTC.\n")
 	bursts, left := w.bursts()
-	rows := slices.Concat(w.changes(), bursts, w.calls(), w.entries())
+	entries := w.entries()
+	more := len(entries) - maxEntries
+	rows := slices.Concat(w.changes(), bursts, w.calls(), entries[:min(len(entries), maxEntries)])
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.rank, b.rank)) })
 	var cells [][]string
 	for _, r := range rows {
@@ -38,6 +42,9 @@ func (w *writer) timeline() {
 	w.table([]string{"time", "what", "who"}, cells)
 	if left > 0 {
 		w.f("\n%s of alerts of the lowest severity left out.", plural(left, "burst"))
+	}
+	if more > 0 {
+		w.f("\nThe timeline goes on; %d more entries are left out.", more)
 	}
 }
 
