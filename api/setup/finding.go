@@ -35,6 +35,7 @@ const (
 	CoverageGap              // others depend on a service that nothing watches
 	NoRunbook                // alerts come without a runbook
 	EmptySource              // a source of the graph answers and knows nothing
+	FailingAlertmanager      // an Alertmanager does not say what it holds
 )
 
 // Severity is how much a finding matters. The numbers are those of the API.

@@ -49,6 +49,7 @@ type sender struct {
 }
 
 func (e *examination) intake() {
+	e.alertmanagers()
 	senders := map[string]*sender{}
 	var newest time.Time
 	for _, a := range e.Alerts {
@@ -154,4 +155,21 @@ func (e *examination) skewed(s *sender) {
 		Why:      "What began first is evidence of the origin; clocks that differ turn causes into effects.",
 		Remedy:   "Have both machines follow a time server (chronyc tracking, timedatectl).",
 	})
+}
+
+// alertmanagers tells of those that do not answer.
+func (e *examination) alertmanagers() {
+	for _, a := range e.Alertmanagers {
+		if a.Error == "" {
+			continue
+		}
+		e.add("Alertmanagers that do not answer", Finding{
+			Kind: FailingAlertmanager, Severity: Warning, Subject: a.Name,
+			Title:    fmt.Sprintf("Alertmanager %s does not say what it holds", a.Name),
+			Evidence: []Evidence{{Text: "it says: " + a.Error}, {Text: "it has failed since", Last: a.FailingSince}},
+			Why: "What it silences or inhibits is not shown in incidents and is paged when another brings it, and what its webhook " +
+				"left out or lost stays unknown.",
+			Remedy: "Mend what the error says, or take it out of the section alertmanagers. It is asked again by itself.",
+		})
+	}
 }

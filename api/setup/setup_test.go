@@ -184,6 +184,12 @@ func TestEachMistakeIsFoundAndNothingElse(t *testing.T) {
 			},
 			want: setup.EmptySource, level: setup.Warning, about: "mesh",
 		},
+		"an Alertmanager does not answer": {
+			spoil: func(_ *testing.T, s *setup.State) {
+				s.Alertmanagers = []setup.Alertmanager{{Name: "http://am:9093", Error: "connection refused", FailingSince: now}, {Name: "http://well:9093"}}
+			},
+			want: setup.FailingAlertmanager, level: setup.Warning, about: "http://am:9093",
+		},
 		"a source ceased to answer": {
 			spoil: func(_ *testing.T, s *setup.State) {
 				s.Sources = []discovery.Status{{Name: "mesh", Error: "connection refused", LastAttempt: now, LastSuccess: now.Add(-time.Hour), Services: 4, Dependencies: 1}}

@@ -15,6 +15,8 @@ type Facts struct {
 	Resolver *topology.Resolver
 	Paging   Paging
 	Rules    []RuleSet
+	// Alertmanagers are those that are asked what they hold.
+	Alertmanagers []Alertmanager
 }
 
 // Paging is where pages go.
@@ -32,6 +34,14 @@ type Integration struct {
 	Index          int
 	SendResolved   bool
 	// FailingSince and Error are of failures in a row since it last worked; zero: it works.
+	FailingSince time.Time
+	Error        string
+}
+
+// Alertmanager is one that is asked what it holds.
+type Alertmanager struct {
+	Name string // its address
+	// FailingSince and Error are of failures in a row; zero: it answers.
 	FailingSince time.Time
 	Error        string
 }

@@ -27,7 +27,7 @@ var (
 
 // addressSections are where addresses are secrets themselves but for their host: who knows
 // the webhook of a chat can write to it.
-var addressSections = map[string]bool{"receivers": true, "global": true}
+var addressSections = map[string]bool{"receivers": true, "global": true, "status_pages": true}
 
 // redact is a configuration file without its secrets and comments; empty when there is none.
 func redact(data []byte) (string, error) {

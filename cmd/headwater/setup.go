@@ -23,8 +23,13 @@ type ruler interface {
 // Setup implements [api.SetupReporter].
 func (s *server) Setup(ctx context.Context) setup.Facts {
 	c := s.inForce.Load()
+	var alertmanagers []setup.Alertmanager
+	for _, a := range s.reconciler.Status() {
+		alertmanagers = append(alertmanagers, setup.Alertmanager{Name: withoutPassword(a.Alertmanager), FailingSince: a.FailingSince, Error: a.Error})
+	}
 	return setup.Facts{
-		Started: s.since, Resolver: c.engine.Resolver,
+		Alertmanagers: alertmanagers,
+		Started:       s.since, Resolver: c.engine.Resolver,
 		Paging: pagingFacts(s.pager.Status(), s.pager.Recipients()), Rules: rulesOf(ctx, c),
 	}
 }

@@ -372,3 +372,27 @@ func TestTheAPIAsItIs(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestStatusTellsSinceWhenNobodyAnswers(t *testing.T) {
+	s := &there{}
+	r := New(Options{Publisher: s, Keeper: s, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	if err := r.Apply(Settings{Alertmanagers: []Alertmanager{{URL: "http://127.0.0.1:1", Interval: time.Minute, Timeout: time.Second}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Status(); len(got) != 1 || got[0].Error != "" {
+		t.Errorf("before it was asked: %+v", got)
+	}
+	for range 2 {
+		if err := r.Once(t.Context(), time.Now()); err == nil {
+			t.Fatal("nobody answered, and no error")
+		}
+	}
+	got := r.Status()
+	if len(got) != 1 || got[0].Alertmanager != "http://127.0.0.1:1" || got[0].Error == "" || got[0].FailingSince.IsZero() {
+		t.Fatalf("failing: %+v", got)
+	}
+	r.groups[0].note(nil)
+	if got := r.Status(); got[0].Error != "" || !got[0].FailingSince.IsZero() {
+		t.Errorf("it answers again: %+v", got)
+	}
+}

@@ -156,7 +156,32 @@ type group struct {
 	o       *Options
 	metrics *metrics
 	absent  map[correlate.AlertID]time.Time
-	failing bool // the last round failed, which was logged
+
+	mu     sync.Mutex // guards what follows, which others look at
+	status Status
+}
+
+// Status is how the last question to an Alertmanager went.
+type Status struct {
+	// Alertmanager is its external URL, or the address that it is asked at.
+	Alertmanager string
+	// FailingSince is when the first of the failures in a row was; zero: it answers, or was not asked yet.
+	FailingSince time.Time
+	Error        string // of the latest failure; empty when it answers
+}
+
+// Status tells of each Alertmanager of the latest settings. Safe for concurrent use.
+func (r *Reconciler) Status() []Status {
+	r.mu.Lock()
+	groups := r.groups
+	r.mu.Unlock()
+	var all []Status
+	for _, g := range groups {
+		g.mu.Lock()
+		all = append(all, g.status)
+		g.mu.Unlock()
+	}
+	return all
 }
 
 // asker gives an Alertmanager's answer.
@@ -185,19 +210,25 @@ func (g *group) run(ctx context.Context) {
 
 // note counts how a round went, and logs when that changes.
 func (g *group) note(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	failing := g.status.Error != "" // which was logged
+	g.status.Alertmanager = g.name
 	switch {
 	case err != nil:
 		g.metrics.failures.WithLabelValues(g.name).Inc()
-		if !g.failing {
+		g.status.Error = err.Error()
+		if !failing {
+			g.status.FailingSince = time.Now()
 			g.o.Logger.Warn("Alertmanager cannot be reconciled with; its silences and what its webhook leaves out are not known here", "alertmanager", g.name, "err", err)
 		}
 	default:
 		g.metrics.success.WithLabelValues(g.name).SetToCurrentTime()
-		if g.failing {
+		g.status.FailingSince, g.status.Error = time.Time{}, ""
+		if failing {
 			g.o.Logger.Info("Alertmanager is reconciled with again", "alertmanager", g.name)
 		}
 	}
-	g.failing = err != nil
 }
 
 // round compares once. What is known here is read before the Alertmanagers are asked: an

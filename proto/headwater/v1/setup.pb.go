@@ -72,6 +72,8 @@ const (
 	FindingKind_FINDING_KIND_NO_RUNBOOK FindingKind = 20
 	// A source of the graph answers and knows nothing.
 	FindingKind_FINDING_KIND_EMPTY_SOURCE FindingKind = 21
+	// An Alertmanager that is asked what it holds does not answer.
+	FindingKind_FINDING_KIND_FAILING_ALERTMANAGER FindingKind = 22
 )
 
 // Enum value maps for FindingKind.
@@ -99,6 +101,7 @@ var (
 		19: "FINDING_KIND_COVERAGE_GAP",
 		20: "FINDING_KIND_NO_RUNBOOK",
 		21: "FINDING_KIND_EMPTY_SOURCE",
+		22: "FINDING_KIND_FAILING_ALERTMANAGER",
 	}
 	FindingKind_value = map[string]int32{
 		"FINDING_KIND_UNSPECIFIED":          0,
@@ -123,6 +126,7 @@ var (
 		"FINDING_KIND_COVERAGE_GAP":         19,
 		"FINDING_KIND_NO_RUNBOOK":           20,
 		"FINDING_KIND_EMPTY_SOURCE":         21,
+		"FINDING_KIND_FAILING_ALERTMANAGER": 22,
 	}
 )
 
@@ -617,7 +621,7 @@ const file_headwater_v1_setup_proto_rawDesc = "" +
 	"alertCount\x12#\n" +
 	"\rservice_count\x18\x04 \x01(\x03R\fserviceCount\x12)\n" +
 	"\x10topology_version\x18\x05 \x01(\tR\x0ftopologyVersion\x12\x1a\n" +
-	"\brevision\x18\x06 \x01(\x04R\brevision*\xc7\x05\n" +
+	"\brevision\x18\x06 \x01(\x04R\brevision*\xee\x05\n" +
 	"\vFindingKind\x12\x1c\n" +
 	"\x18FINDING_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15FINDING_KIND_LOG_ONLY\x10\x01\x12\x1f\n" +
@@ -641,7 +645,8 @@ const file_headwater_v1_setup_proto_rawDesc = "" +
 	"!FINDING_KIND_UNREGISTERED_TRAFFIC\x10\x12\x12\x1d\n" +
 	"\x19FINDING_KIND_COVERAGE_GAP\x10\x13\x12\x1b\n" +
 	"\x17FINDING_KIND_NO_RUNBOOK\x10\x14\x12\x1d\n" +
-	"\x19FINDING_KIND_EMPTY_SOURCE\x10\x15*\x88\x01\n" +
+	"\x19FINDING_KIND_EMPTY_SOURCE\x10\x15\x12%\n" +
+	"!FINDING_KIND_FAILING_ALERTMANAGER\x10\x16*\x88\x01\n" +
 	"\x0fFindingSeverity\x12 \n" +
 	"\x1cFINDING_SEVERITY_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15FINDING_SEVERITY_HINT\x10\x01\x12\x1c\n" +
