@@ -283,6 +283,7 @@ func alertToProto(a *correlate.AlertState) *pb.Alert {
 		Muted:         a.Muted,
 		SenderUrl:     a.SenderURL,
 		Detached:      a.Detached,
+		Maintenance:   a.Maintenance,
 	}
 }
 

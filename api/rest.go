@@ -62,6 +62,9 @@ func RESTHandler(ctx context.Context, conn grpc.ClientConnInterface, origins Ori
 			return pb.RegisterActionItemServiceHandlerClient(ctx, mux, pb.NewActionItemServiceClient(conn))
 		},
 		func() error {
+			return pb.RegisterMaintenanceServiceHandlerClient(ctx, mux, pb.NewMaintenanceServiceClient(conn))
+		},
+		func() error {
 			return pb.RegisterLearningServiceHandlerClient(ctx, mux, pb.NewLearningServiceClient(conn))
 		},
 		func() error {

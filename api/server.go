@@ -54,6 +54,11 @@ type Reader interface {
 	// ScanActionItems goes from the newest down, history included.
 	ScanActionItems(ctx context.Context, fn func(*correlate.ActionItem) bool) (uint64, error)
 
+	// Maintenance returns [store.ErrNotFound] for what there is not.
+	Maintenance(ctx context.Context, id string) (*correlate.Maintenance, uint64, error)
+	// ScanMaintenance goes from the newest down, history included.
+	ScanMaintenance(ctx context.Context, fn func(*correlate.Maintenance) bool) (uint64, error)
+
 	// ScanStats goes through what was learned, in no order that means anything.
 	ScanStats(ctx context.Context, fn func(correlate.Stat) bool) (uint64, error)
 
@@ -238,6 +243,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterHealthServiceServer(r, &healthService{Server: s})
 	pb.RegisterTopologyServiceServer(r, &topologyService{Server: s})
 	pb.RegisterActionItemServiceServer(r, &actionItemService{Server: s})
+	pb.RegisterMaintenanceServiceServer(r, &maintenanceService{Server: s})
 	pb.RegisterLearningServiceServer(r, &learningService{Server: s})
 	pb.RegisterRecordingServiceServer(r, &recordingService{Server: s})
 	pb.RegisterSetupServiceServer(r, &setupService{Server: s})
@@ -293,6 +299,7 @@ func (s *Server) setServing(status healthpb.HealthCheckResponse_ServingStatus) {
 		pb.HealthService_ServiceDesc.ServiceName,
 		pb.TopologyService_ServiceDesc.ServiceName,
 		pb.ActionItemService_ServiceDesc.ServiceName,
+		pb.MaintenanceService_ServiceDesc.ServiceName,
 		pb.LearningService_ServiceDesc.ServiceName,
 		pb.RecordingService_ServiceDesc.ServiceName,
 		pb.SetupService_ServiceDesc.ServiceName,

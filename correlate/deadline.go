@@ -9,14 +9,15 @@ import (
 type dueKind uint8
 
 const (
-	dueExpiry  dueKind = iota // an alert that nobody confirmed ends
-	dueForget                 // a health check that nobody reports is forgotten
-	duePage                   // an opening page
-	dueCall                   // a page rings again, or somebody else is called: whoever has it gets the edit with it
-	dueUpdate                 // an update page
-	dueReview                 // an incident is judged anew, since a part of it recovered
-	dueClose                  // an incident ends
-	dueArchive                // an ended incident is forgotten
+	dueExpiry      dueKind = iota // an alert that nobody confirmed ends
+	dueForget                     // a health check that nobody reports is forgotten
+	dueMaintenance                // a window of maintenance begins or ends
+	duePage                       // an opening page
+	dueCall                       // a page rings again, or somebody else is called: whoever has it gets the edit with it
+	dueUpdate                     // an update page
+	dueReview                     // an incident is judged anew, since a part of it recovered
+	dueClose                      // an incident ends
+	dueArchive                    // an ended incident is forgotten
 	dueKinds
 )
 
@@ -117,6 +118,9 @@ func (e *Engine) stands(d *due) bool {
 	case dueForget:
 		h := e.health[*d.check]
 		return h != nil && d.at.Equal(e.forgetAt(h))
+	}
+	if d.kind == dueMaintenance {
+		return d.at.Equal(e.windowsUntil)
 	}
 	inc := e.incidents[d.incident]
 	return inc != nil && d.at.Equal(e.deadlineOf(inc, d.kind))
@@ -223,6 +227,8 @@ func (e *Engine) fire(d *due) {
 		e.expire(e.items[d.alert])
 	case dueForget:
 		e.forgetCheck(*d.check)
+	case dueMaintenance:
+		e.applyMaintenance()
 	case duePage:
 		e.openingDue(e.incidents[d.incident])
 	case dueUpdate:

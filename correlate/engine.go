@@ -15,16 +15,17 @@ type Engine struct {
 	cfg Config
 
 	// State, all of it in rows that a Delta can carry.
-	meta      Meta
-	spec      *topology.Spec
-	items     map[AlertID]*item
-	incidents map[string]*incident
-	records   map[string]*incident // of those whose alerts are forgotten, what people may still write to
-	health    map[checkKey]*HealthState
-	changes   []*ChangeState // by Pos
-	actions   map[string]*ActionItem
-	memory    memory
-	stats     map[string]Stat
+	meta        Meta
+	spec        *topology.Spec
+	items       map[AlertID]*item
+	incidents   map[string]*incident
+	records     map[string]*incident // of those whose alerts are forgotten, what people may still write to
+	health      map[checkKey]*HealthState
+	changes     []*ChangeState // by Pos
+	actions     map[string]*ActionItem
+	maintenance map[string]*Maintenance // of windows that are not over
+	memory      memory
+	stats       map[string]Stat
 
 	// Derived from the state, rebuilt by Restore.
 	graph    *topology.Graph
@@ -41,6 +42,9 @@ type Engine struct {
 	forgetting map[checkKey]time.Time
 	names      map[string]verdict // see [Engine.classOf]
 	learned    learnedFigures
+	// windows are those of maintenance that are under way, until windowsUntil; zero: for ever.
+	windows      []activeWindow
+	windowsUntil time.Time
 
 	step stepState
 }
@@ -69,7 +73,7 @@ func Restore(cfg Config, snapshot *Snapshot) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, meta: snapshot.Meta,
-		items: map[AlertID]*item{}, incidents: map[string]*incident{}, records: map[string]*incident{}, actions: map[string]*ActionItem{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
+		items: map[AlertID]*item{}, incidents: map[string]*incident{}, records: map[string]*incident{}, actions: map[string]*ActionItem{}, maintenance: map[string]*Maintenance{}, health: map[checkKey]*HealthState{}, stats: map[string]Stat{},
 		memory: newMemory(), latest: map[string]*item{}, names: map[string]verdict{}, forgetting: map[checkKey]time.Time{},
 	}
 	if e.meta.NextIncident == 0 {
@@ -126,6 +130,9 @@ func (e *Engine) load(s *Snapshot) error {
 	for _, a := range s.Actions {
 		e.actions[a.ID] = a
 	}
+	for _, w := range s.Maintenance {
+		e.maintenance[w.ID] = w
+	}
 	for _, p := range s.Past {
 		e.memory.enter(p)
 	}
@@ -141,6 +148,11 @@ func (e *Engine) load(s *Snapshot) error {
 	}
 	for _, h := range e.health {
 		e.scheduleForgetting(h)
+	}
+	e.planMaintenance()
+	if slices.ContainsFunc(alerts, e.otherwiseMaintained) { // by another configuration
+		e.windowsUntil = e.meta.Now
+		e.due.push(due{at: e.windowsUntil, kind: dueMaintenance})
 	}
 	return nil
 }
@@ -161,6 +173,7 @@ func (e *Engine) Snapshot() *Snapshot {
 		s.Incidents = append(s.Incidents, inc.row)
 	}
 	s.Actions = sortedActions(e.actions)
+	s.Maintenance = sortedMaintenance(e.maintenance)
 	s.Past = sortPast(slices.Collect(maps.Values(e.memory.past)))
 	s.Health = slices.Collect(maps.Values(e.health))
 	s.Stats = slices.Collect(maps.Values(e.stats))
@@ -178,6 +191,10 @@ func (e *Engine) Step(in Input) *Delta {
 		return &Delta{Meta: e.meta}
 	}
 	e.meta.Pos = in.Pos
+	if e.meta.Now.IsZero() && len(e.cfg.Policy.Maintenance) > 0 {
+		e.meta.Now = in.At // the first moment there is: which windows recur before it is nobody's concern
+		e.planMaintenance()
+	}
 	e.runDeadlines(in.At)
 	if in.At.After(e.meta.Now) {
 		e.meta.Now = in.At
@@ -209,6 +226,9 @@ func (e *Engine) adopt(spec *topology.Spec, graph *topology.Graph) {
 	e.nodes = newNodeSpace(graph)
 	e.closures, e.callers = map[nodeID]closure{}, map[nodeID]closure{}
 	e.explains, e.starves = map[nodeID][]nodeID{}, map[nodeID][]nodeID{}
+	for i := range e.windows {
+		e.windows[i].nodes = nil
+	}
 }
 
 // reindex rebuilds what is kept by node.

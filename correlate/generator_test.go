@@ -265,6 +265,18 @@ func (h *history) command() *correlate.Command {
 		c.Link.URL = rapid.SampledFrom([]string{"", "https://meet.example/1"}).Draw(h.t, "url")
 	case correlate.CommandAddActionItem, correlate.CommandEditActionItem:
 		h.actionItem(c)
+	case correlate.CommandAddMaintenance:
+		c.Window.Services = []topology.Ref{drawService(h.t)}
+		c.Window.Dependents = rapid.Bool().Draw(h.t, "dependents")
+		if rapid.IntRange(0, 2).Draw(h.t, "by label") == 0 {
+			c.Window.Services, c.Window.Matchers = nil, []string{`severity=~"critical|warning"`}
+		}
+		if later := rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Minute}).Draw(h.t, "begins"); later > 0 {
+			c.Window.From = h.now.Add(later)
+		}
+		c.Window.Until = h.now.Add(rapid.SampledFrom([]time.Duration{time.Minute, 10 * time.Minute, 2 * time.Hour}).Draw(h.t, "lasts"))
+	case correlate.CommandEndMaintenance:
+		c.Window.ID = fmt.Sprintf("MW-%d", rapid.IntRange(1, 3).Draw(h.t, "window"))
 	case correlate.CommandSplit, correlate.CommandDetach:
 		if rapid.Bool().Draw(h.t, "by service") {
 			c.Services = []topology.Ref{{Name: rapid.SampledFrom(h.sets).Draw(h.t, "alert on").labels["service"]}}
@@ -298,7 +310,7 @@ var commandKinds = []correlate.CommandKind{
 	correlate.CommandSetOrigin, correlate.CommandResetLearned,
 	correlate.CommandSetSeverity, correlate.CommandSetStatus, correlate.CommandSetStatus, correlate.CommandSetStatus,
 	correlate.CommandAssign, correlate.CommandAddUpdate, correlate.CommandLink, correlate.CommandDetach, correlate.CommandDetach,
-	correlate.CommandAddActionItem, correlate.CommandEditActionItem,
+	correlate.CommandAddActionItem, correlate.CommandEditActionItem, correlate.CommandAddMaintenance, correlate.CommandEndMaintenance,
 }
 
 func (h *history) incident() string {

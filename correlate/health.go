@@ -177,6 +177,7 @@ func (e *Engine) raise(h *HealthState) {
 	it := e.newItem(row)
 	e.touch(it)
 	e.place(it)
+	row.Maintenance = e.maintainedText(it)
 	e.admit(it)
 }
 

@@ -79,7 +79,7 @@ const (
 	FateChronic                       // has been firing for long: listed, never paged
 	FateFlapping                      // fires again and again: covered by the page of the first time
 	FateNotPaged                      // the incident ended or was acknowledged before its page was due
-	FateMuted                         // its Alertmanager silences or inhibits it: evidence like any other, no reason to page
+	FateMuted                         // its Alertmanager silences or inhibits it, or it is in maintenance: evidence like any other, no reason to page
 )
 
 var fateNames = [...]string{"pending", "held", "paged", "below-severity", "chronic", "flapping", "not-paged", "muted"}
@@ -124,7 +124,9 @@ type AlertState struct {
 	// Detached says who took it out of which incident, because it is about something else that
 	// is worth no page; empty: nobody did. It holds for this instance: when it fires again it may page.
 	Detached string
-	Fate     Fate
+	// Maintenance says in which window of maintenance it fires, or last fired; empty: in none. See [Maintenance].
+	Maintenance string
+	Fate        Fate
 	// Archived is set once, when the engine forgets the instance; the row is history from then on.
 	Archived bool
 	// Revision is the stream position at which the row last changed.
@@ -373,7 +375,7 @@ type Incident struct {
 	Changes []Change
 	// Gaps are candidates that nothing watches, in words.
 	Gaps []string
-	// Alerts and Firing count instances; Muted those of Firing that an Alertmanager silences or inhibits.
+	// Alerts and Firing count instances; Muted those of Firing that an Alertmanager silences or inhibits, or that are in maintenance.
 	Alerts, Firing, Muted int
 	// Truncated counts alerts that senders left out of notifications that belong here.
 	Truncated  int
@@ -543,6 +545,8 @@ type Meta struct {
 	SettleAt time.Time
 	// LastActionItem is the number of the latest action item; 0: there was none.
 	LastActionItem uint64
+	// LastMaintenance is the number of the latest window of maintenance; 0: there was none.
+	LastMaintenance uint64
 }
 
 // Stat is one learned figure, durable and inspectable.
@@ -555,16 +559,17 @@ type Stat struct {
 // Delta is everything that one step changed. Rows replace rows of the same key.
 // It is what a store commits in one transaction.
 type Delta struct {
-	Meta      Meta
-	Alerts    []*AlertState
-	Incidents []*Incident
-	Health    []*HealthState
-	Changes   []*ChangeState
-	Stats     []Stat
-	Actions   []*ActionItem
-	Past      []*Past
-	Topology  *topology.Spec // non-nil when the graph changed
-	Pages     []*Page
+	Meta        Meta
+	Alerts      []*AlertState
+	Incidents   []*Incident
+	Health      []*HealthState
+	Changes     []*ChangeState
+	Stats       []Stat
+	Actions     []*ActionItem
+	Past        []*Past
+	Maintenance []*Maintenance
+	Topology    *topology.Spec // non-nil when the graph changed
+	Pages       []*Page
 	// Imports are rows of history that a store adds where it has none of the same key. They are
 	// part of no snapshot.
 	Imports []*Import
@@ -575,13 +580,14 @@ type Delta struct {
 // Snapshot is the engine's whole state: the union of all rows that are not
 // archived. The order of rows does not matter.
 type Snapshot struct {
-	Meta      Meta
-	Alerts    []*AlertState
-	Incidents []*Incident
-	Health    []*HealthState
-	Changes   []*ChangeState
-	Stats     []Stat
-	Actions   []*ActionItem
-	Past      []*Past
-	Topology  *topology.Spec
+	Meta        Meta
+	Alerts      []*AlertState
+	Incidents   []*Incident
+	Health      []*HealthState
+	Changes     []*ChangeState
+	Stats       []Stat
+	Actions     []*ActionItem
+	Past        []*Past
+	Maintenance []*Maintenance
+	Topology    *topology.Spec
 }

@@ -121,7 +121,7 @@ func senderName(b *AlertBatch) string {
 // lost sight of it for a while.
 func (e *Engine) revive(it *item) {
 	row := e.editAlert(it)
-	row.Status, row.EndedAt = Firing, time.Time{}
+	row.Status, row.EndedAt, row.Maintenance = Firing, time.Time{}, e.maintainedText(it)
 	e.countAgain(it.inc)
 }
 
@@ -145,6 +145,7 @@ func (e *Engine) first(a *Alert, b *AlertBatch) {
 	it := e.newItem(row)
 	e.touch(it)
 	e.place(it)
+	row.Maintenance = e.maintainedText(it)
 	if row.Mapped {
 		e.countAlert(row.Service)
 	}
@@ -348,6 +349,9 @@ func (e *Engine) applyTopology(r *TopologyReport) string {
 			e.askSettle()
 		}
 	}
+	if len(e.windows) > 0 {
+		e.applyMaintenance()
+	}
 	return ""
 }
 
@@ -374,6 +378,10 @@ func (e *Engine) applyCommand(c *Command) string {
 	e.step.source = c.Source
 	defer func() { e.step.source = "" }()
 	switch c.Kind {
+	case CommandAddMaintenance:
+		return e.addMaintenance(c)
+	case CommandEndMaintenance:
+		return e.endMaintenance(c)
 	case CommandAddActionItem:
 		return e.addActionItem(c)
 	case CommandEditActionItem:

@@ -20,7 +20,7 @@ func (e *Engine) recount(inc *incident) {
 		if it.state.Active() {
 			row.Firing++
 			firing[it.hit()]++
-			if it.state.Muted != "" {
+			if it.state.Muted != "" || it.state.Maintenance != "" {
 				row.Muted++
 			}
 		} else if it.state.EndedAt.After(last) {

@@ -69,11 +69,14 @@ func (e *Engine) openingAt(inc *incident) (time.Time, Hold) {
 		}
 	}
 	if first.IsZero() {
-		return first, Hold{}
+		return first, e.maintenanceHold(inc)
 	}
 	at := maxTime(first.Add(e.holdOf(inc)), e.meta.Now)
 	if later, hold := e.hours(inc.row, at); hold.Kind != HoldNone {
 		return later, hold
+	}
+	if before := inc.row.Paging.Hold; before.Kind == HoldMaintenance { // which is over: the page says so
+		return at, Hold{Kind: HoldMaintenance, Text: before.Text, Until: at}
 	}
 	return at, Hold{Kind: HoldCompanions, Until: at, Text: "waits for what else fails"}
 }
@@ -367,7 +370,7 @@ func (e *Engine) quoted(inc *incident) []AlertState {
 		return cmp.Or(
 			cmp.Compare(flag(a.state.Service == origin), flag(b.state.Service == origin)),
 			cmp.Compare(flag(a.state.Active()), flag(b.state.Active())),
-			cmp.Compare(flag(a.state.Muted == ""), flag(b.state.Muted == "")),
+			cmp.Compare(flag(a.state.Muted+a.state.Maintenance == ""), flag(b.state.Muted+b.state.Maintenance == "")),
 			cmp.Compare(b.state.Severity, a.state.Severity),
 		)
 	})
@@ -401,6 +404,8 @@ func (e *Engine) judgeFate(inc *incident, it *item) {
 		e.setFate(it, FatePaged, words.opening)
 	case it.state.Muted != "":
 		e.setFate(it, FateMuted, it.state.Muted+": listed in "+id+", no reason to page")
+	case it.state.Maintenance != "":
+		e.setFate(it, FateMuted, it.state.Maintenance+": listed in "+id+", pages if it fires when that is over")
 	case it.state.Detached != "" && !row.Paging.open():
 		e.setFate(it, FateNotPaged, it.state.Detached+": listed in "+id)
 	case row.Paging.open() && it.refire() && it.prev.inc == inc:

@@ -22,6 +22,8 @@ type Policy struct {
 	Escalation []EscalationPolicy
 	// Daytime is what can wait. Default: nothing.
 	Daytime Daytime
+	// Maintenance are the recurring windows of maintenance.
+	Maintenance []RecurringMaintenance
 }
 
 // EscalationPolicy is the steps for some incidents.

@@ -244,11 +244,13 @@ const (
 	CommandDetach                     // Alerts, and all alerts of Services, are about something else that is worth no page
 	CommandAddActionItem              // Item is to be done; it comes from Incident, or from none
 	CommandEditActionItem             // of the action item Item.ID, Item.Fields are as Item says; about no incident
+	CommandAddMaintenance             // Window mutes pages, because of Text; about no incident
+	CommandEndMaintenance             // the window Window.ID is over; about no incident
 )
 
 var commandNames = [...]string{
 	"unknown", "acknowledge", "resolve", "add note", "set origin", "merge", "split", "reset learned",
-	"set severity", "set status", "assign", "add update", "link", "detach", "add action item", "edit action item",
+	"set severity", "set status", "assign", "add update", "link", "detach", "add action item", "edit action item", "add maintenance window", "end maintenance window",
 }
 
 // String returns the command in words.
@@ -277,6 +279,7 @@ type Command struct {
 	Public   bool            // of CommandAddUpdate
 	Link     LinkTarget      // of CommandLink
 	Item     ActionItemEdit  // of CommandAddActionItem and CommandEditActionItem
+	Window   MaintenanceEdit // of CommandAddMaintenance and CommandEndMaintenance
 }
 
 // LinkTarget is a link as somebody gives it. Its address has been checked.

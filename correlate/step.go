@@ -11,19 +11,20 @@ import (
 // stepState is what one step touched. Rows are copied on their first edit of a
 // step, so whatever was handed out before stays as it was.
 type stepState struct {
-	alerts    []*item     // in the order of their first edit; their touched is the step's position
-	incidents []*incident // likewise
-	health    map[checkKey]bool
-	changes   []*ChangeState
-	stats     map[string]bool
-	topology  *topology.Spec
-	pages     []*Page
-	imports   []*Import
-	rejected  string
-	recount   []*incident // their counting is set
-	actions   map[string]*ActionItem
-	past      map[string]bool
-	source    string // of the command that is being carried out
+	alerts      []*item     // in the order of their first edit; their touched is the step's position
+	incidents   []*incident // likewise
+	health      map[checkKey]bool
+	changes     []*ChangeState
+	stats       map[string]bool
+	topology    *topology.Spec
+	pages       []*Page
+	imports     []*Import
+	rejected    string
+	recount     []*incident // their counting is set
+	actions     map[string]*ActionItem
+	maintenance map[string]*Maintenance
+	past        map[string]bool
+	source      string // of the command that is being carried out
 }
 
 // countAgain brings inc's counters up to date before the step ends: its alerts ended or moved.
@@ -72,6 +73,9 @@ func (e *Engine) finish() *Delta {
 			st = Stat{Key: k, At: e.meta.Now} // forgotten
 		}
 		d.Stats = append(d.Stats, st)
+	}
+	if len(e.step.maintenance) > 0 {
+		d.Maintenance = sortedMaintenance(e.step.maintenance)
 	}
 	if len(e.step.actions) > 0 {
 		d.Actions = sortedActions(e.step.actions)

@@ -3,10 +3,10 @@ package correlate
 import "time"
 
 // Worthy reports whether an alert like this is worth a page by itself, while it fires. One that
-// somebody silenced, that another alert speaks for or that an operator detached is not, though it
+// somebody silenced, that is in maintenance, that another alert speaks for or that an operator detached is not, though it
 // is evidence like any other. c must have its defaults, see [Config.WithDefaults].
 func (c *Config) Worthy(s *AlertState) bool {
-	return s.Muted == "" && s.Detached == "" && c.pages(s.Severity) && (s.Class != ClassChore || s.Severity > SeverityWarning)
+	return s.Muted == "" && s.Maintenance == "" && s.Detached == "" && c.pages(s.Severity) && (s.Class != ClassChore || s.Severity > SeverityWarning)
 }
 
 // WorthyOnArrival says of an alert that no engine has seen what the engine would say of it if it

@@ -58,6 +58,7 @@ func newApp(out, errs io.Writer, now func() time.Time, colour bool) *app {
 	a.server.register(a.cli)
 	a.addIncidents()
 	a.addActionItems()
+	a.addMaintenance()
 	a.addExplain()
 	a.addAlerts()
 	a.addHealth()

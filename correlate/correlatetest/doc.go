@@ -69,6 +69,9 @@
 //	  [after 10m] [unacknowledged|no_progress|critical_function|always] to <receiver> …
 //	interval <name> 22:00 06:00              a time interval, each day, UTC; a story begins at 03:00 on a Monday
 //	route [matcher …] [mute=<interval>]      a route, open but in the interval; without any, all are open
+//	recurring-maintenance <name> <interval> <service> …
+//	maintenance <service> … [match=label="value"] until=2h [from=1h] [dependents=yes] [by <who> "reason"]
+//	end-maintenance MW-1 [by <who>]
 //	daytime <interval> [SEV3 …]              those wait for it
 //	show INC-1 [exact]                       candidates, way, services; exact: with numbers
 //	show fates                               what became of each alert

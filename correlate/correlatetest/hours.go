@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/topology"
 )
 
 // hours is a calendar of daily intervals, and of routes that are muted in one.
@@ -143,5 +144,51 @@ func (p *player) daytime(args []string) error {
 		d.Sevs = append(d.Sevs, sev)
 	}
 	p.cfg.Policy.Daytime = d
+	return nil
+}
+
+// maintain reads "<service> … [match=label=value] until=2h [from=1h] [dependents=yes] [by who] reason", or "MW-1 [by who]".
+func (p *player) maintain(verb string, plain []string, opts map[string]string, now time.Time) (correlate.Signal, error) {
+	c := &correlate.Command{Kind: correlate.CommandAddMaintenance}
+	words := signature(c, plain)
+	if verb == "end-maintenance" {
+		if len(words) != 1 {
+			return nil, fmt.Errorf("want end-maintenance MW-<n> [by <who>]")
+		}
+		c.Kind, c.Window.ID = correlate.CommandEndMaintenance, words[0]
+		return c, nil
+	}
+	for _, name := range words {
+		c.Window.Services = append(c.Window.Services, topology.ParseRef(name))
+	}
+	if m, ok := opts["match"]; ok {
+		c.Window.Matchers = []string{m}
+	}
+	c.Window.Dependents = opts["dependents"] != ""
+	until, err := takeDuration(opts, "until")
+	if err != nil {
+		return nil, err
+	}
+	from, err := takeDuration(opts, "from")
+	if err != nil {
+		return nil, err
+	}
+	c.Window.Until = now.Add(until)
+	if from != 0 {
+		c.Window.From = now.Add(from)
+	}
+	return c, nil
+}
+
+// recurring reads "<name> <interval> <service> …".
+func (p *player) recurring(args []string) error {
+	if len(args) < 3 || p.engine != nil {
+		return fmt.Errorf("want recurring-maintenance <name> <interval> <service> …, before anything happens")
+	}
+	r := correlate.RecurringMaintenance{Name: args[0], Interval: args[1], Reason: "every night"}
+	for _, name := range args[2:] {
+		r.Services = append(r.Services, topology.ParseRef(name))
+	}
+	p.cfg.Policy.Maintenance = append(p.cfg.Policy.Maintenance, r)
 	return nil
 }

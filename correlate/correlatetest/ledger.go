@@ -27,6 +27,7 @@ type Ledger struct {
 	stats    map[string]correlate.Stat
 	actions  map[uint64]*correlate.ActionItem
 	past     map[string]*correlate.Past
+	windows  map[uint64]*correlate.Maintenance
 	snapshot correlate.Snapshot // Topology only
 	problems []string
 	fresh    []*correlate.Page // since the latest Check
@@ -37,7 +38,7 @@ func NewLedger() *Ledger {
 	return &Ledger{
 		Alerts: map[correlate.AlertID]*correlate.AlertState{}, Incidents: map[string]*correlate.Incident{}, Pages: map[string][]*correlate.Page{},
 		health: map[string]*correlate.HealthState{}, changes: map[uint64]*correlate.ChangeState{}, stats: map[string]correlate.Stat{}, actions: map[uint64]*correlate.ActionItem{},
-		past: map[string]*correlate.Past{},
+		past: map[string]*correlate.Past{}, windows: map[uint64]*correlate.Maintenance{},
 	}
 }
 
@@ -74,6 +75,12 @@ func (l *Ledger) Apply(d *correlate.Delta) {
 			l.problem("%s has revision %d in the delta of %d", a.ID, a.Revision, d.Meta.Pos)
 		}
 		l.actions[a.Number] = a
+	}
+	for _, w := range d.Maintenance {
+		if w.Revision != d.Meta.Pos {
+			l.problem("%s has revision %d in the delta of %d", w.ID, w.Revision, d.Meta.Pos)
+		}
+		l.windows[w.Number] = w
 	}
 	for _, p := range d.Past {
 		if p.Forgotten {
@@ -210,6 +217,11 @@ func (l *Ledger) Snapshot() *correlate.Snapshot {
 			s.Actions = append(s.Actions, a)
 		}
 	}
+	for _, n := range slices.Sorted(maps.Keys(l.windows)) {
+		if w := l.windows[n]; !w.Archived {
+			s.Maintenance = append(s.Maintenance, w)
+		}
+	}
 	s.Past = slices.SortedFunc(maps.Values(l.past), func(a, b *correlate.Past) int { return cmp.Compare(a.Number, b.Number) })
 	for _, k := range slices.Sorted(maps.Keys(l.stats)) {
 		s.Stats = append(s.Stats, l.stats[k])
@@ -326,7 +338,7 @@ func worthy(cfg *correlate.Config, a *correlate.AlertState) bool {
 	if cfg.PageSeverities != nil {
 		may = slices.Contains(cfg.PageSeverities, a.Severity)
 	}
-	return a.Active() && a.Muted == "" && may && (a.Class != correlate.ClassChore || a.Severity > correlate.SeverityWarning)
+	return a.Active() && a.Muted == "" && a.Maintenance == "" && may && (a.Class != correlate.ClassChore || a.Severity > correlate.SeverityWarning)
 }
 
 // checkCorrections: what operators said is in force, and both sides of a division know of it.

@@ -71,7 +71,7 @@ type act struct {
 	sub  []string
 }
 
-var untimed = map[string]bool{"want": true, "show": true, "config": true, "escalation": true, "interval": true, "route": true, "daytime": true}
+var untimed = map[string]bool{"want": true, "show": true, "config": true, "escalation": true, "interval": true, "route": true, "daytime": true, "recurring-maintenance": true}
 
 func (p *player) play(b *block) error {
 	var timed []act
@@ -171,6 +171,8 @@ func (p *player) do(a act) error {
 		return p.route(a.args[1:])
 	case "daytime":
 		return p.daytime(a.args[1:])
+	case "recurring-maintenance":
+		return p.recurring(a.args[1:])
 	}
 	if err := p.start(); err != nil {
 		return err
@@ -273,6 +275,8 @@ func (p *player) signal(a act) (correlate.Signal, error) {
 		return p.write(a.args[0], plain, opts)
 	case "action-item", "edit-action-item":
 		return p.plan(a.args[0], plain, opts, a.at)
+	case "maintenance", "end-maintenance":
+		return p.maintain(a.args[0], plain, opts, a.at)
 	case "forget":
 		return forget(plain)
 	case "tick":

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/headwater-sre/headwater/correlate"
+	"github.com/headwater-sre/headwater/topology"
 	"github.com/headwater-sre/headwater/topology/strictyaml"
 )
 
@@ -28,6 +29,7 @@ func (e *Engine) readPaging(n *yaml.Node, path string) {
 		}},
 		{Name: "reminders", Read: func(n *yaml.Node, path string) { p.Reminders = e.Integer(n, path, 1) }},
 		{Name: "daytime", Read: e.readDaytime},
+		{Name: "maintenance", Read: func(n *yaml.Node, path string) { e.List(n, path, e.readMaintenance) }},
 		{Name: "escalation", Read: func(n *yaml.Node, path string) { e.List(n, path, e.readEscalation) }},
 	}, e.lifeline()...))
 }
@@ -71,6 +73,31 @@ func (e *Engine) readDaytime(n *yaml.Node, path string) {
 	if strictyaml.Target(n).Kind == yaml.MappingNode && len(strictyaml.Target(n).Content) > 0 && d.Interval == "" {
 		e.Bad(n, path, "needs time_interval; write time_interval: NAME, of one under time_intervals")
 	}
+}
+
+func (e *Engine) readMaintenance(n *yaml.Node, path string) {
+	var r correlate.RecurringMaintenance
+	text := func(into *string, want string) func(*yaml.Node, string) {
+		return func(n *yaml.Node, path string) { *into, _ = e.Scalar(n, path, want) }
+	}
+	e.Mapping(n, path, []strictyaml.Field{
+		{Name: "name", Read: text(&r.Name, "a name such as backups")},
+		{Name: "time_interval", Read: func(n *yaml.Node, path string) { r.Interval, _ = e.readInterval(n, path) }},
+		{Name: "matchers", Read: func(n *yaml.Node, path string) { r.Matchers = e.ReadMatchers(n, path) }},
+		{Name: "services", Read: func(n *yaml.Node, path string) {
+			e.List(n, path, func(n *yaml.Node, path string) {
+				if name, ok := e.Scalar(n, path, "the name of a service"); ok {
+					r.Services = append(r.Services, topology.ParseRef(name))
+				}
+			})
+		}},
+		{Name: "dependents", Read: func(n *yaml.Node, path string) { r.Dependents = e.Boolean(n, path) }},
+		{Name: "reason", Read: text(&r.Reason, "why, in words")},
+	})
+	if n.Kind == yaml.MappingNode && (r.Name == "" || r.Interval == "" || len(r.Matchers)+len(r.Services) == 0) {
+		e.Bad(n, path, "needs name, time_interval, and services or matchers")
+	}
+	e.Config.Policy.Maintenance = append(e.Config.Policy.Maintenance, r)
 }
 
 func (e *Engine) readInterval(n *yaml.Node, path string) (string, bool) {

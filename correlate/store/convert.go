@@ -141,6 +141,7 @@ func metaToProto(m correlate.Meta) *storev1.Meta {
 		TopologyVersion:  m.TopologyVersion,
 		SettleAtUnixNano: timeToNano(m.SettleAt),
 		LastActionItem:   m.LastActionItem,
+		LastMaintenance:  m.LastMaintenance,
 	}
 }
 
@@ -152,6 +153,7 @@ func metaFromProto(m *storev1.Meta) correlate.Meta {
 		TopologyVersion: m.GetTopologyVersion(),
 		SettleAt:        timeFromNano(m.GetSettleAtUnixNano()),
 		LastActionItem:  m.GetLastActionItem(),
+		LastMaintenance: m.GetLastMaintenance(),
 	}
 }
 
@@ -182,6 +184,7 @@ func alertToProto(a *correlate.AlertState) *storev1.AlertState {
 		Truncated:         int64(a.Truncated),
 		Bond:              a.Bond,
 		Muted:             a.Muted,
+		Maintenance:       a.Maintenance,
 		SenderUrl:         a.SenderURL,
 		Detached:          a.Detached,
 	}
@@ -216,12 +219,13 @@ func alertFromProto(a *storev1.AlertState) *correlate.AlertState {
 			Text: a.GetFate().GetText(),
 			At:   timeFromNano(a.GetFate().GetAtUnixNano()),
 		},
-		Archived:  a.GetArchived(),
-		Revision:  a.GetRevision(),
-		Opening:   a.GetOpening(),
-		Truncated: int(a.GetTruncated()),
-		Bond:      a.GetBond(),
-		Detached:  a.GetDetached(),
+		Archived:    a.GetArchived(),
+		Revision:    a.GetRevision(),
+		Opening:     a.GetOpening(),
+		Truncated:   int(a.GetTruncated()),
+		Bond:        a.GetBond(),
+		Detached:    a.GetDetached(),
+		Maintenance: a.GetMaintenance(),
 	}
 }
 

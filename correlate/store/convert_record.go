@@ -101,3 +101,43 @@ func actionItemFromProto(a *storev1.ActionItem) *correlate.ActionItem {
 		Revision:        a.GetRevision(),
 	}
 }
+
+func maintenanceToProto(w *correlate.Maintenance) *storev1.Maintenance {
+	return &storev1.Maintenance{
+		Id:                w.ID,
+		Number:            w.Number,
+		Matchers:          w.Matchers,
+		Services:          each(w.Services, refToProto),
+		Dependents:        w.Dependents,
+		FromUnixNano:      timeToNano(w.From),
+		UntilUnixNano:     timeToNano(w.Until),
+		Reason:            w.Reason,
+		CreatedAtUnixNano: timeToNano(w.CreatedAt),
+		CreatedBy:         w.CreatedBy,
+		EndedAtUnixNano:   timeToNano(w.EndedAt),
+		EndedBy:           w.EndedBy,
+		CreatedRevision:   w.CreatedRevision,
+		Archived:          w.Archived,
+		Revision:          w.Revision,
+	}
+}
+
+func maintenanceFromProto(w *storev1.Maintenance) *correlate.Maintenance {
+	return &correlate.Maintenance{
+		ID:              w.GetId(),
+		Number:          w.GetNumber(),
+		Matchers:        w.GetMatchers(),
+		Services:        each(w.GetServices(), refFromProto),
+		Dependents:      w.GetDependents(),
+		From:            timeFromNano(w.GetFromUnixNano()),
+		Until:           timeFromNano(w.GetUntilUnixNano()),
+		Reason:          w.GetReason(),
+		CreatedAt:       timeFromNano(w.GetCreatedAtUnixNano()),
+		CreatedBy:       w.GetCreatedBy(),
+		EndedAt:         timeFromNano(w.GetEndedAtUnixNano()),
+		EndedBy:         w.GetEndedBy(),
+		CreatedRevision: w.GetCreatedRevision(),
+		Archived:        w.GetArchived(),
+		Revision:        w.GetRevision(),
+	}
+}

@@ -104,6 +104,7 @@ func TestEveryFieldSurvives(t *testing.T) {
 	roundTrip(t, changeStateToProto, changeStateFromProto)
 	roundTrip(t, statToProto, statFromProto)
 	roundTrip(t, actionItemToProto, actionItemFromProto)
+	roundTrip(t, maintenanceToProto, maintenanceFromProto)
 	roundTrip(t, pageToProto, pageFromProto)
 	roundTrip(t, specToProto, specFromProto)
 }

@@ -48,6 +48,8 @@
 //	C pos                    archived changes, expiring
 //	k number                 action items to be done, and those that ended lately
 //	K number                 archived action items, expiring
+//	u number                 windows of maintenance that are not over
+//	U number                 those that are, expiring
 //	b number                 incidents that ended, as they are remembered
 //	h namespace name check   health checks
 //	s key                    learned figures

@@ -223,6 +223,30 @@ func TestActionItemsAreLiveUntilTheyAreArchived(t *testing.T) {
 	}
 }
 
+func TestWindowsOfMaintenanceAreLiveUntilTheyAreOver(t *testing.T) {
+	s := openFault(t, t.TempDir(), nil)
+	put := func(pos uint64, windows ...*correlate.Maintenance) {
+		t.Helper()
+		must(t, s.Commit(t.Context(), []*correlate.Delta{{Meta: correlate.Meta{Pos: pos, LastMaintenance: 2}, Maintenance: windows}}, true))
+	}
+	put(1, &correlate.Maintenance{ID: "MW-1", Number: 1, Reason: "one"}, &correlate.Maintenance{ID: "MW-2", Number: 2, Reason: "two"})
+	put(2, &correlate.Maintenance{ID: "MW-1", Number: 1, Reason: "one", EndedBy: "ann", Archived: true})
+	snapshot, err := s.Load(t.Context())
+	if err != nil || len(snapshot.Maintenance) != 1 || snapshot.Maintenance[0].ID != "MW-2" || snapshot.Meta.LastMaintenance != 2 {
+		t.Errorf("loaded %v, %v", snapshot.Maintenance, err)
+	}
+	var all []string
+	if _, err := s.ScanMaintenance(t.Context(), func(w *correlate.Maintenance) bool { all = append(all, w.ID); return true }); err != nil || fmt.Sprint(all) != "[MW-2 MW-1]" {
+		t.Errorf("scanned %v, %v", all, err)
+	}
+	if w, _, err := s.Maintenance(t.Context(), "MW-1"); err != nil || w.EndedBy != "ann" {
+		t.Errorf("as history it is %v, %v", w, err)
+	}
+	if _, _, err := s.Maintenance(t.Context(), "MW-3"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("one that there is not: %v", err)
+	}
+}
+
 func TestEachKindOfHistoryHasItsOwnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := RetainAll(time.Minute)

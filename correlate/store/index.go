@@ -90,7 +90,7 @@ func (s *Store) loadIndex() error {
 				ix.setIncident(readNumber(suffix[8:]), readNumber(suffix))
 			}
 		})
-		for _, table := range []byte{tableChange, tableAction, tablePast, tableHealth, tableStat} {
+		for _, table := range []byte{tableChange, tableAction, tableMaintenance, tablePast, tableHealth, tableStat} {
 			scan(table, func(_ []byte, item *badger.Item) { ix.setOther(string(item.Key())) })
 		}
 		scan(tableOverflow, func(_ []byte, item *badger.Item) {

@@ -23,6 +23,8 @@ const (
 	tableChangeHistory   = 'C'
 	tableAction          = 'k'
 	tableActionHistory   = 'K'
+	tableMaintenance     = 'u'
+	tableMaintenancePast = 'U'
 	tablePast            = 'b'
 	tableHealth          = 'h'
 	tableStat            = 's'

@@ -89,13 +89,14 @@ var (
 )
 
 var kindOfTable = map[byte]string{
-	tableAlert:    "alert",
-	tableIncident: "incident",
-	tableChange:   "change",
-	tableAction:   "action_item",
-	tablePast:     "past",
-	tableHealth:   "health",
-	tableStat:     "stat",
+	tableAlert:       "alert",
+	tableIncident:    "incident",
+	tableChange:      "change",
+	tableAction:      "action_item",
+	tableMaintenance: "maintenance",
+	tablePast:        "past",
+	tableHealth:      "health",
+	tableStat:        "stat",
 }
 
 // stateCollector measures the store when it is scraped.

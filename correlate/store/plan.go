@@ -62,6 +62,7 @@ type (
 	incidentKey uint64
 	changeKey   uint64
 	actionKey   uint64
+	windowKey   uint64
 	pastKey     uint64
 	healthKey   string
 	statKey     string
@@ -93,6 +94,13 @@ func (p *planner) rows(d *correlate.Delta, first func(key any) bool) error {
 	for _, a := range slices.Backward(d.Actions) {
 		if first(actionKey(a.Number)) {
 			if err := p.action(a); err != nil {
+				return err
+			}
+		}
+	}
+	for _, w := range slices.Backward(d.Maintenance) {
+		if first(windowKey(w.Number)) {
+			if err := p.maintenance(w); err != nil {
 				return err
 			}
 		}
@@ -215,6 +223,12 @@ func (p *planner) change(c *correlate.ChangeState) error {
 func (p *planner) action(a *correlate.ActionItem) error {
 	suffix := numberSuffix(a.Number)
 	return p.aging(inTable(tableAction, suffix), inTable(tableActionHistory, suffix), actionItemToProto(a), a.Archived, p.expires.actions)
+}
+
+// maintenance plans a window, which is kept as long as changes are.
+func (p *planner) maintenance(w *correlate.Maintenance) error {
+	suffix := numberSuffix(w.Number)
+	return p.aging(inTable(tableMaintenance, suffix), inTable(tableMaintenancePast, suffix), maintenanceToProto(w), w.Archived, p.expires.changes)
 }
 
 // aging plans a row that no index points to and that is history, with an end, once it is archived.

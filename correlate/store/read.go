@@ -89,6 +89,9 @@ func loadRows(ctx context.Context, txn *badger.Txn, snap *correlate.Snapshot) er
 	if err := scanMessages(txn, []byte{tableAction}, every(ctx, actionItemFromProto, into(&snap.Actions))); err != nil {
 		return err
 	}
+	if err := scanMessages(txn, []byte{tableMaintenance}, every(ctx, maintenanceFromProto, into(&snap.Maintenance))); err != nil {
+		return err
+	}
 	if err := scanMessages(txn, []byte{tablePast}, every(ctx, pastFromProto, into(&snap.Past))); err != nil {
 		return err
 	}
@@ -206,6 +209,31 @@ func (s *Store) ScanActionItems(ctx context.Context, fn func(*correlate.ActionIt
 	return s.view(ctx, func(txn *badger.Txn) error {
 		row := every(ctx, actionItemFromProto, fn)
 		return eachNumber(txn, tableAction, tableActionHistory, 0, func(item *badger.Item) (bool, error) {
+			return readRow(txn, item, row)
+		})
+	})
+}
+
+// Maintenance returns one window, over or not, or [ErrNotFound].
+func (s *Store) Maintenance(ctx context.Context, id string) (*correlate.Maintenance, uint64, error) {
+	number, ok := correlate.MaintenanceNumber(id)
+	if !ok {
+		return nil, s.Revision(), fmt.Errorf("maintenance window %q: %w", id, ErrNotFound)
+	}
+	var row storev1.Maintenance
+	revision, err := s.lookup(ctx, numberSuffix(number), tableMaintenance, tableMaintenancePast, &row)
+	if err != nil {
+		return nil, revision, fmt.Errorf("maintenance window %q: %w", id, err)
+	}
+	return maintenanceFromProto(&row), revision, nil
+}
+
+// ScanMaintenance calls fn for each window, those that are over included, newest number
+// first, until fn returns false.
+func (s *Store) ScanMaintenance(ctx context.Context, fn func(*correlate.Maintenance) bool) (uint64, error) {
+	return s.view(ctx, func(txn *badger.Txn) error {
+		row := every(ctx, maintenanceFromProto, fn)
+		return both(txn, tableMaintenance, tableMaintenancePast, nil, true, func(item *badger.Item) (bool, error) {
 			return readRow(txn, item, row)
 		})
 	})

@@ -57,6 +57,8 @@ func (e *expiries) of(key []byte, tag byte) uint64 {
 		return e.incidents
 	case tableChangeHistory:
 		return e.changes
+	case tableMaintenancePast:
+		return e.changes
 	case tableActionHistory:
 		return e.actions
 	case tablePage, tablePageStatus: // of live incidents, too: see planner.shorten

@@ -249,6 +249,9 @@ func toCommand(c *correlate.Command) *streamv1.Command {
 	if item := toActionItem(&c.Item); proto.Size(item) > 0 {
 		out.Item = item
 	}
+	if window := toWindow(&c.Window); proto.Size(window) > 0 {
+		out.Window = window
+	}
 	if c.Link != (correlate.LinkTarget{}) {
 		out.Link = &streamv1.Link{Title: c.Link.Title, Url: c.Link.URL}
 	}
@@ -290,6 +293,7 @@ func fromCommand(c *streamv1.Command) (*correlate.Command, error) {
 		Role: c.GetRole(), Who: c.GetWho(), Public: c.GetPublic(),
 		Link:    correlate.LinkTarget{Title: c.GetLink().GetTitle(), URL: c.GetLink().GetUrl()},
 		Item:    fromActionItem(c.GetItem()),
+		Window:  fromWindow(c.GetWindow()),
 		Learned: correlate.FigureSelection{Kind: correlate.FigureKind(c.GetLearned().GetKind()), Subject: c.GetLearned().GetSubject()},
 	}
 	for _, id := range c.GetAlerts() {
@@ -313,6 +317,26 @@ func fromActionItem(i *streamv1.ActionItemEdit) correlate.ActionItemEdit {
 		ID: i.GetId(), Fields: i.GetFields(), Text: i.GetText(), Assignee: i.GetAssignee(), Due: fromNano(i.GetDueUnixNano()),
 		Priority: correlate.ActionPriority(i.GetPriority()), Status: correlate.ActionStatus(i.GetStatus()),
 	}
+}
+
+func toWindow(w *correlate.MaintenanceEdit) *streamv1.MaintenanceEdit {
+	out := &streamv1.MaintenanceEdit{
+		Id: w.ID, Matchers: w.Matchers, Dependents: w.Dependents, FromUnixNano: toNano(w.From), UntilUnixNano: toNano(w.Until),
+	}
+	for _, s := range w.Services {
+		out.Services = append(out.Services, toRef(s))
+	}
+	return out
+}
+
+func fromWindow(w *streamv1.MaintenanceEdit) correlate.MaintenanceEdit {
+	out := correlate.MaintenanceEdit{
+		ID: w.GetId(), Matchers: w.GetMatchers(), Dependents: w.GetDependents(), From: fromNano(w.GetFromUnixNano()), Until: fromNano(w.GetUntilUnixNano()),
+	}
+	for _, s := range w.GetServices() {
+		out.Services = append(out.Services, fromRef(s))
+	}
+	return out
 }
 
 func toRef(r topology.Ref) *streamv1.ServiceRef {

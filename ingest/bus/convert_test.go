@@ -29,7 +29,7 @@ type generator struct {
 var enumSizes = map[reflect.Type]int{
 	reflect.TypeFor[correlate.AlertStatus]():    int(correlate.Resolved),
 	reflect.TypeFor[correlate.HealthStatus]():   int(correlate.HealthFailing),
-	reflect.TypeFor[correlate.CommandKind]():    int(correlate.CommandEditActionItem),
+	reflect.TypeFor[correlate.CommandKind]():    int(correlate.CommandEndMaintenance),
 	reflect.TypeFor[correlate.ActionStatus]():   int(correlate.ActionDropped),
 	reflect.TypeFor[correlate.ActionPriority](): int(correlate.PriorityHigh),
 	reflect.TypeFor[correlate.Sev]():            int(correlate.Sev4),

@@ -386,7 +386,9 @@ type Alert struct {
 	// External URL of the latest sender that spoke of it; may be empty.
 	SenderUrl string `protobuf:"bytes,24,opt,name=sender_url,json=senderUrl,proto3" json:"sender_url,omitempty"`
 	// Who took it out of which incident as worth no page, in words; empty: nobody.
-	Detached      string `protobuf:"bytes,25,opt,name=detached,proto3" json:"detached,omitempty"`
+	Detached string `protobuf:"bytes,25,opt,name=detached,proto3" json:"detached,omitempty"`
+	// In which window of maintenance it fires, or last fired, in words; empty: in none.
+	Maintenance   string `protobuf:"bytes,26,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -592,6 +594,13 @@ func (x *Alert) GetSenderUrl() string {
 func (x *Alert) GetDetached() string {
 	if x != nil {
 		return x.Detached
+	}
+	return ""
+}
+
+func (x *Alert) GetMaintenance() string {
+	if x != nil {
+		return x.Maintenance
 	}
 	return ""
 }
@@ -840,7 +849,7 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x04Fate\x12*\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.headwater.v1.FateKindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12*\n" +
-	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x8a\t\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xac\t\n" +
 	"\x05Alert\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x127\n" +
@@ -870,7 +879,8 @@ const file_headwater_v1_alert_proto_rawDesc = "" +
 	"\x05muted\x18\x17 \x01(\tR\x05muted\x12\x1d\n" +
 	"\n" +
 	"sender_url\x18\x18 \x01(\tR\tsenderUrl\x12\x1a\n" +
-	"\bdetached\x18\x19 \x01(\tR\bdetached\x1a9\n" +
+	"\bdetached\x18\x19 \x01(\tR\bdetached\x12 \n" +
+	"\vmaintenance\x18\x1a \x01(\tR\vmaintenance\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +

@@ -47,8 +47,10 @@ type Meta struct {
 	SettleAtUnixNano int64 `protobuf:"varint,5,opt,name=settle_at_unix_nano,json=settleAtUnixNano,proto3" json:"settle_at_unix_nano,omitempty"`
 	// Number of the latest action item. 0: there was none.
 	LastActionItem uint64 `protobuf:"varint,6,opt,name=last_action_item,json=lastActionItem,proto3" json:"last_action_item,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Number of the latest window of maintenance. 0: there was none.
+	LastMaintenance uint64 `protobuf:"varint,7,opt,name=last_maintenance,json=lastMaintenance,proto3" json:"last_maintenance,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Meta) Reset() {
@@ -123,6 +125,185 @@ func (x *Meta) GetLastActionItem() uint64 {
 	return 0
 }
 
+func (x *Meta) GetLastMaintenance() uint64 {
+	if x != nil {
+		return x.LastMaintenance
+	}
+	return 0
+}
+
+// Maintenance is a window of maintenance. Key: number.
+type Maintenance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as MW-3.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The number in the id.
+	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// Conditions on an alert's labels.
+	Matchers []string `protobuf:"bytes,3,rep,name=matchers,proto3" json:"matchers,omitempty"`
+	// The services that are in it.
+	Services []*Ref `protobuf:"bytes,4,rep,name=services,proto3" json:"services,omitempty"`
+	// All that depends on them is, too.
+	Dependents bool `protobuf:"varint,5,opt,name=dependents,proto3" json:"dependents,omitempty"`
+	// When it begins.
+	FromUnixNano int64 `protobuf:"varint,6,opt,name=from_unix_nano,json=fromUnixNano,proto3" json:"from_unix_nano,omitempty"`
+	// When it ends.
+	UntilUnixNano int64 `protobuf:"varint,7,opt,name=until_unix_nano,json=untilUnixNano,proto3" json:"until_unix_nano,omitempty"`
+	// Why.
+	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When it was declared.
+	CreatedAtUnixNano int64 `protobuf:"varint,9,opt,name=created_at_unix_nano,json=createdAtUnixNano,proto3" json:"created_at_unix_nano,omitempty"`
+	// Who declared it.
+	CreatedBy string `protobuf:"bytes,10,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// When it was ended before its time. 0: it was not.
+	EndedAtUnixNano int64 `protobuf:"varint,11,opt,name=ended_at_unix_nano,json=endedAtUnixNano,proto3" json:"ended_at_unix_nano,omitempty"`
+	// Who ended it. Empty: nobody.
+	EndedBy string `protobuf:"bytes,12,opt,name=ended_by,json=endedBy,proto3" json:"ended_by,omitempty"`
+	// Stream position that brought it.
+	CreatedRevision uint64 `protobuf:"varint,13,opt,name=created_revision,json=createdRevision,proto3" json:"created_revision,omitempty"`
+	// It is over; the row is history.
+	Archived bool `protobuf:"varint,14,opt,name=archived,proto3" json:"archived,omitempty"`
+	// Stream position at which the row last changed.
+	Revision      uint64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Maintenance) Reset() {
+	*x = Maintenance{}
+	mi := &file_headwater_store_v1_store_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Maintenance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Maintenance) ProtoMessage() {}
+
+func (x *Maintenance) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_store_v1_store_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Maintenance.ProtoReflect.Descriptor instead.
+func (*Maintenance) Descriptor() ([]byte, []int) {
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Maintenance) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Maintenance) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Maintenance) GetMatchers() []string {
+	if x != nil {
+		return x.Matchers
+	}
+	return nil
+}
+
+func (x *Maintenance) GetServices() []*Ref {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *Maintenance) GetDependents() bool {
+	if x != nil {
+		return x.Dependents
+	}
+	return false
+}
+
+func (x *Maintenance) GetFromUnixNano() int64 {
+	if x != nil {
+		return x.FromUnixNano
+	}
+	return 0
+}
+
+func (x *Maintenance) GetUntilUnixNano() int64 {
+	if x != nil {
+		return x.UntilUnixNano
+	}
+	return 0
+}
+
+func (x *Maintenance) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Maintenance) GetCreatedAtUnixNano() int64 {
+	if x != nil {
+		return x.CreatedAtUnixNano
+	}
+	return 0
+}
+
+func (x *Maintenance) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *Maintenance) GetEndedAtUnixNano() int64 {
+	if x != nil {
+		return x.EndedAtUnixNano
+	}
+	return 0
+}
+
+func (x *Maintenance) GetEndedBy() string {
+	if x != nil {
+		return x.EndedBy
+	}
+	return ""
+}
+
+func (x *Maintenance) GetCreatedRevision() uint64 {
+	if x != nil {
+		return x.CreatedRevision
+	}
+	return 0
+}
+
+func (x *Maintenance) GetArchived() bool {
+	if x != nil {
+		return x.Archived
+	}
+	return false
+}
+
+func (x *Maintenance) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 // ActionItem is something to be done. Key: number.
 type ActionItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -164,7 +345,7 @@ type ActionItem struct {
 
 func (x *ActionItem) Reset() {
 	*x = ActionItem{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[1]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -176,7 +357,7 @@ func (x *ActionItem) String() string {
 func (*ActionItem) ProtoMessage() {}
 
 func (x *ActionItem) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[1]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -189,7 +370,7 @@ func (x *ActionItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionItem.ProtoReflect.Descriptor instead.
 func (*ActionItem) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{1}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ActionItem) GetId() string {
@@ -360,14 +541,16 @@ type AlertState struct {
 	// External URL of the latest sender that spoke of it. May be empty.
 	SenderUrl string `protobuf:"bytes,26,opt,name=sender_url,json=senderUrl,proto3" json:"sender_url,omitempty"`
 	// Who took it out of which incident as worth no page, in words. Empty: nobody.
-	Detached      string `protobuf:"bytes,27,opt,name=detached,proto3" json:"detached,omitempty"`
+	Detached string `protobuf:"bytes,27,opt,name=detached,proto3" json:"detached,omitempty"`
+	// In which window of maintenance it fires, in words. Empty: in none.
+	Maintenance   string `protobuf:"bytes,28,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AlertState) Reset() {
 	*x = AlertState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[2]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -379,7 +562,7 @@ func (x *AlertState) String() string {
 func (*AlertState) ProtoMessage() {}
 
 func (x *AlertState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[2]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -392,7 +575,7 @@ func (x *AlertState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertState.ProtoReflect.Descriptor instead.
 func (*AlertState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{2}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AlertState) GetFingerprint() string {
@@ -584,6 +767,13 @@ func (x *AlertState) GetDetached() string {
 	return ""
 }
 
+func (x *AlertState) GetMaintenance() string {
+	if x != nil {
+		return x.Maintenance
+	}
+	return ""
+}
+
 // Fate is what became of an alert.
 type Fate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -599,7 +789,7 @@ type Fate struct {
 
 func (x *Fate) Reset() {
 	*x = Fate{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[3]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -611,7 +801,7 @@ func (x *Fate) String() string {
 func (*Fate) ProtoMessage() {}
 
 func (x *Fate) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[3]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -624,7 +814,7 @@ func (x *Fate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fate.ProtoReflect.Descriptor instead.
 func (*Fate) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{3}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Fate) GetKind() uint32 {
@@ -761,7 +951,7 @@ type Incident struct {
 
 func (x *Incident) Reset() {
 	*x = Incident{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +963,7 @@ func (x *Incident) String() string {
 func (*Incident) ProtoMessage() {}
 
 func (x *Incident) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[4]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +976,7 @@ func (x *Incident) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Incident.ProtoReflect.Descriptor instead.
 func (*Incident) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Incident) GetId() string {
@@ -1166,7 +1356,7 @@ type EscalatedStep struct {
 
 func (x *EscalatedStep) Reset() {
 	*x = EscalatedStep{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1368,7 @@ func (x *EscalatedStep) String() string {
 func (*EscalatedStep) ProtoMessage() {}
 
 func (x *EscalatedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[5]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1381,7 @@ func (x *EscalatedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EscalatedStep.ProtoReflect.Descriptor instead.
 func (*EscalatedStep) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *EscalatedStep) GetStep() string {
@@ -1233,7 +1423,7 @@ type Past struct {
 
 func (x *Past) Reset() {
 	*x = Past{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1435,7 @@ func (x *Past) String() string {
 func (*Past) ProtoMessage() {}
 
 func (x *Past) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[6]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1448,7 @@ func (x *Past) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Past.ProtoReflect.Descriptor instead.
 func (*Past) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Past) GetIncident() string {
@@ -1336,7 +1526,7 @@ type SeenBefore struct {
 
 func (x *SeenBefore) Reset() {
 	*x = SeenBefore{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1538,7 @@ func (x *SeenBefore) String() string {
 func (*SeenBefore) ProtoMessage() {}
 
 func (x *SeenBefore) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[7]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1551,7 @@ func (x *SeenBefore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeenBefore.ProtoReflect.Descriptor instead.
 func (*SeenBefore) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SeenBefore) GetTimes() int64 {
@@ -1420,7 +1610,7 @@ type Recurrence struct {
 
 func (x *Recurrence) Reset() {
 	*x = Recurrence{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1622,7 @@ func (x *Recurrence) String() string {
 func (*Recurrence) ProtoMessage() {}
 
 func (x *Recurrence) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[8]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1635,7 @@ func (x *Recurrence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recurrence.ProtoReflect.Descriptor instead.
 func (*Recurrence) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Recurrence) GetIncident() string {
@@ -1505,7 +1695,7 @@ type OpenItem struct {
 
 func (x *OpenItem) Reset() {
 	*x = OpenItem{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +1707,7 @@ func (x *OpenItem) String() string {
 func (*OpenItem) ProtoMessage() {}
 
 func (x *OpenItem) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[9]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +1720,7 @@ func (x *OpenItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenItem.ProtoReflect.Descriptor instead.
 func (*OpenItem) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OpenItem) GetId() string {
@@ -1571,7 +1761,7 @@ type SevStatement struct {
 
 func (x *SevStatement) Reset() {
 	*x = SevStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +1773,7 @@ func (x *SevStatement) String() string {
 func (*SevStatement) ProtoMessage() {}
 
 func (x *SevStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[10]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +1786,7 @@ func (x *SevStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SevStatement.ProtoReflect.Descriptor instead.
 func (*SevStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SevStatement) GetSev() uint32 {
@@ -1642,7 +1832,7 @@ type Closure struct {
 
 func (x *Closure) Reset() {
 	*x = Closure{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1654,7 +1844,7 @@ func (x *Closure) String() string {
 func (*Closure) ProtoMessage() {}
 
 func (x *Closure) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[11]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1667,7 +1857,7 @@ func (x *Closure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closure.ProtoReflect.Descriptor instead.
 func (*Closure) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Closure) GetAtUnixNano() int64 {
@@ -1708,7 +1898,7 @@ type Role struct {
 
 func (x *Role) Reset() {
 	*x = Role{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +1910,7 @@ func (x *Role) String() string {
 func (*Role) ProtoMessage() {}
 
 func (x *Role) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[12]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +1923,7 @@ func (x *Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Role.ProtoReflect.Descriptor instead.
 func (*Role) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Role) GetName() string {
@@ -1781,7 +1971,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +1983,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[13]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +1996,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{13}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Link) GetTitle() string {
@@ -1852,7 +2042,7 @@ type Parting struct {
 
 func (x *Parting) Reset() {
 	*x = Parting{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1864,7 +2054,7 @@ func (x *Parting) String() string {
 func (*Parting) ProtoMessage() {}
 
 func (x *Parting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[14]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1877,7 +2067,7 @@ func (x *Parting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parting.ProtoReflect.Descriptor instead.
 func (*Parting) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{14}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Parting) GetIncident() string {
@@ -1920,7 +2110,7 @@ type OriginStatement struct {
 
 func (x *OriginStatement) Reset() {
 	*x = OriginStatement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1932,7 +2122,7 @@ func (x *OriginStatement) String() string {
 func (*OriginStatement) ProtoMessage() {}
 
 func (x *OriginStatement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[15]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1945,7 +2135,7 @@ func (x *OriginStatement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OriginStatement.ProtoReflect.Descriptor instead.
 func (*OriginStatement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{15}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OriginStatement) GetService() *Ref {
@@ -2006,7 +2196,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2208,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[16]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2221,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{16}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Origin) GetService() *Ref {
@@ -2098,7 +2288,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2300,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[17]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2313,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{17}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Reason) GetText() string {
@@ -2174,7 +2364,7 @@ type ServiceImpact struct {
 
 func (x *ServiceImpact) Reset() {
 	*x = ServiceImpact{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2186,7 +2376,7 @@ func (x *ServiceImpact) String() string {
 func (*ServiceImpact) ProtoMessage() {}
 
 func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[18]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2199,7 +2389,7 @@ func (x *ServiceImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceImpact.ProtoReflect.Descriptor instead.
 func (*ServiceImpact) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{18}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ServiceImpact) GetService() *Ref {
@@ -2288,7 +2478,7 @@ type PathEdge struct {
 
 func (x *PathEdge) Reset() {
 	*x = PathEdge{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2490,7 @@ func (x *PathEdge) String() string {
 func (*PathEdge) ProtoMessage() {}
 
 func (x *PathEdge) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[19]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2503,7 @@ func (x *PathEdge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathEdge.ProtoReflect.Descriptor instead.
 func (*PathEdge) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{19}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PathEdge) GetCause() *Ref {
@@ -2384,7 +2574,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2396,7 +2586,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[20]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2409,7 +2599,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{20}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TimelineEntry) GetAtUnixNano() int64 {
@@ -2462,7 +2652,7 @@ type Acknowledgement struct {
 
 func (x *Acknowledgement) Reset() {
 	*x = Acknowledgement{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2474,7 +2664,7 @@ func (x *Acknowledgement) String() string {
 func (*Acknowledgement) ProtoMessage() {}
 
 func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[21]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2487,7 +2677,7 @@ func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{21}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Acknowledgement) GetAtUnixNano() int64 {
@@ -2562,7 +2752,7 @@ type Paging struct {
 
 func (x *Paging) Reset() {
 	*x = Paging{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2764,7 @@ func (x *Paging) String() string {
 func (*Paging) ProtoMessage() {}
 
 func (x *Paging) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[22]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2777,7 @@ func (x *Paging) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paging.ProtoReflect.Descriptor instead.
 func (*Paging) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{22}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Paging) GetDueAtUnixNano() int64 {
@@ -2752,7 +2942,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +2954,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[23]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +2967,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{23}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Hold) GetKind() uint32 {
@@ -2822,7 +3012,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +3024,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[24]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +3037,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{24}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Change) GetService() *Ref {
@@ -2907,7 +3097,7 @@ type ChangeState struct {
 
 func (x *ChangeState) Reset() {
 	*x = ChangeState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[25]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2919,7 +3109,7 @@ func (x *ChangeState) String() string {
 func (*ChangeState) ProtoMessage() {}
 
 func (x *ChangeState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[25]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2932,7 +3122,7 @@ func (x *ChangeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeState.ProtoReflect.Descriptor instead.
 func (*ChangeState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{25}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ChangeState) GetChange() *Change {
@@ -2989,7 +3179,7 @@ type HealthState struct {
 
 func (x *HealthState) Reset() {
 	*x = HealthState{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[26]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3001,7 +3191,7 @@ func (x *HealthState) String() string {
 func (*HealthState) ProtoMessage() {}
 
 func (x *HealthState) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[26]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3014,7 +3204,7 @@ func (x *HealthState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthState.ProtoReflect.Descriptor instead.
 func (*HealthState) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{26}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *HealthState) GetService() *Ref {
@@ -3114,7 +3304,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[27]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3126,7 +3316,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[27]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3139,7 +3329,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{27}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -3171,7 +3361,7 @@ type Stat struct {
 
 func (x *Stat) Reset() {
 	*x = Stat{}
-	mi := &file_headwater_store_v1_store_proto_msgTypes[28]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3183,7 +3373,7 @@ func (x *Stat) String() string {
 func (*Stat) ProtoMessage() {}
 
 func (x *Stat) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_store_v1_store_proto_msgTypes[28]
+	mi := &file_headwater_store_v1_store_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3196,7 +3386,7 @@ func (x *Stat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stat.ProtoReflect.Descriptor instead.
 func (*Stat) Descriptor() ([]byte, []int) {
-	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{28}
+	return file_headwater_store_v1_store_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Stat) GetKey() string {
@@ -3224,14 +3414,35 @@ var File_headwater_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1eheadwater/store/v1/store.proto\x12\x12headwater.store.v1\x1a!headwater/store/v1/topology.proto\"\xe5\x01\n" +
+	"\x1eheadwater/store/v1/store.proto\x12\x12headwater.store.v1\x1a!headwater/store/v1/topology.proto\"\x90\x02\n" +
 	"\x04Meta\x12\x10\n" +
 	"\x03pos\x18\x01 \x01(\x04R\x03pos\x12\"\n" +
 	"\rnow_unix_nano\x18\x02 \x01(\x03R\vnowUnixNano\x12#\n" +
 	"\rnext_incident\x18\x03 \x01(\x04R\fnextIncident\x12)\n" +
 	"\x10topology_version\x18\x04 \x01(\tR\x0ftopologyVersion\x12-\n" +
 	"\x13settle_at_unix_nano\x18\x05 \x01(\x03R\x10settleAtUnixNano\x12(\n" +
-	"\x10last_action_item\x18\x06 \x01(\x04R\x0elastActionItem\"\x88\x04\n" +
+	"\x10last_action_item\x18\x06 \x01(\x04R\x0elastActionItem\x12)\n" +
+	"\x10last_maintenance\x18\a \x01(\x04R\x0flastMaintenance\"\x87\x04\n" +
+	"\vMaintenance\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x1a\n" +
+	"\bmatchers\x18\x03 \x03(\tR\bmatchers\x123\n" +
+	"\bservices\x18\x04 \x03(\v2\x17.headwater.store.v1.RefR\bservices\x12\x1e\n" +
+	"\n" +
+	"dependents\x18\x05 \x01(\bR\n" +
+	"dependents\x12$\n" +
+	"\x0efrom_unix_nano\x18\x06 \x01(\x03R\ffromUnixNano\x12&\n" +
+	"\x0funtil_unix_nano\x18\a \x01(\x03R\runtilUnixNano\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12/\n" +
+	"\x14created_at_unix_nano\x18\t \x01(\x03R\x11createdAtUnixNano\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\n" +
+	" \x01(\tR\tcreatedBy\x12+\n" +
+	"\x12ended_at_unix_nano\x18\v \x01(\x03R\x0fendedAtUnixNano\x12\x19\n" +
+	"\bended_by\x18\f \x01(\tR\aendedBy\x12)\n" +
+	"\x10created_revision\x18\r \x01(\x04R\x0fcreatedRevision\x12\x1a\n" +
+	"\barchived\x18\x0e \x01(\bR\barchived\x12\x1a\n" +
+	"\brevision\x18\x0f \x01(\x04R\brevision\"\x88\x04\n" +
 	"\n" +
 	"ActionItem\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -3252,7 +3463,7 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"updated_by\x18\r \x01(\tR\tupdatedBy\x12)\n" +
 	"\x10created_revision\x18\x0e \x01(\x04R\x0fcreatedRevision\x12\x1a\n" +
 	"\barchived\x18\x0f \x01(\bR\barchived\x12\x1a\n" +
-	"\brevision\x18\x10 \x01(\x04R\brevision\"\x8e\a\n" +
+	"\brevision\x18\x10 \x01(\x04R\brevision\"\xb0\a\n" +
 	"\n" +
 	"AlertState\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x16\n" +
@@ -3283,7 +3494,8 @@ const file_headwater_store_v1_store_proto_rawDesc = "" +
 	"\x05muted\x18\x19 \x01(\tR\x05muted\x12\x1d\n" +
 	"\n" +
 	"sender_url\x18\x1a \x01(\tR\tsenderUrl\x12\x1a\n" +
-	"\bdetached\x18\x1b \x01(\tR\bdetached\"P\n" +
+	"\bdetached\x18\x1b \x01(\tR\bdetached\x12 \n" +
+	"\vmaintenance\x18\x1c \x01(\tR\vmaintenance\"P\n" +
 	"\x04Fate\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12 \n" +
@@ -3538,82 +3750,84 @@ func file_headwater_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_headwater_store_v1_store_proto_rawDescData
 }
 
-var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_headwater_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_headwater_store_v1_store_proto_goTypes = []any{
 	(*Meta)(nil),            // 0: headwater.store.v1.Meta
-	(*ActionItem)(nil),      // 1: headwater.store.v1.ActionItem
-	(*AlertState)(nil),      // 2: headwater.store.v1.AlertState
-	(*Fate)(nil),            // 3: headwater.store.v1.Fate
-	(*Incident)(nil),        // 4: headwater.store.v1.Incident
-	(*EscalatedStep)(nil),   // 5: headwater.store.v1.EscalatedStep
-	(*Past)(nil),            // 6: headwater.store.v1.Past
-	(*SeenBefore)(nil),      // 7: headwater.store.v1.SeenBefore
-	(*Recurrence)(nil),      // 8: headwater.store.v1.Recurrence
-	(*OpenItem)(nil),        // 9: headwater.store.v1.OpenItem
-	(*SevStatement)(nil),    // 10: headwater.store.v1.SevStatement
-	(*Closure)(nil),         // 11: headwater.store.v1.Closure
-	(*Role)(nil),            // 12: headwater.store.v1.Role
-	(*Link)(nil),            // 13: headwater.store.v1.Link
-	(*Parting)(nil),         // 14: headwater.store.v1.Parting
-	(*OriginStatement)(nil), // 15: headwater.store.v1.OriginStatement
-	(*Origin)(nil),          // 16: headwater.store.v1.Origin
-	(*Reason)(nil),          // 17: headwater.store.v1.Reason
-	(*ServiceImpact)(nil),   // 18: headwater.store.v1.ServiceImpact
-	(*PathEdge)(nil),        // 19: headwater.store.v1.PathEdge
-	(*TimelineEntry)(nil),   // 20: headwater.store.v1.TimelineEntry
-	(*Acknowledgement)(nil), // 21: headwater.store.v1.Acknowledgement
-	(*Paging)(nil),          // 22: headwater.store.v1.Paging
-	(*Hold)(nil),            // 23: headwater.store.v1.Hold
-	(*Change)(nil),          // 24: headwater.store.v1.Change
-	(*ChangeState)(nil),     // 25: headwater.store.v1.ChangeState
-	(*HealthState)(nil),     // 26: headwater.store.v1.HealthState
-	(*AlertId)(nil),         // 27: headwater.store.v1.AlertId
-	(*Stat)(nil),            // 28: headwater.store.v1.Stat
-	(*Ref)(nil),             // 29: headwater.store.v1.Ref
+	(*Maintenance)(nil),     // 1: headwater.store.v1.Maintenance
+	(*ActionItem)(nil),      // 2: headwater.store.v1.ActionItem
+	(*AlertState)(nil),      // 3: headwater.store.v1.AlertState
+	(*Fate)(nil),            // 4: headwater.store.v1.Fate
+	(*Incident)(nil),        // 5: headwater.store.v1.Incident
+	(*EscalatedStep)(nil),   // 6: headwater.store.v1.EscalatedStep
+	(*Past)(nil),            // 7: headwater.store.v1.Past
+	(*SeenBefore)(nil),      // 8: headwater.store.v1.SeenBefore
+	(*Recurrence)(nil),      // 9: headwater.store.v1.Recurrence
+	(*OpenItem)(nil),        // 10: headwater.store.v1.OpenItem
+	(*SevStatement)(nil),    // 11: headwater.store.v1.SevStatement
+	(*Closure)(nil),         // 12: headwater.store.v1.Closure
+	(*Role)(nil),            // 13: headwater.store.v1.Role
+	(*Link)(nil),            // 14: headwater.store.v1.Link
+	(*Parting)(nil),         // 15: headwater.store.v1.Parting
+	(*OriginStatement)(nil), // 16: headwater.store.v1.OriginStatement
+	(*Origin)(nil),          // 17: headwater.store.v1.Origin
+	(*Reason)(nil),          // 18: headwater.store.v1.Reason
+	(*ServiceImpact)(nil),   // 19: headwater.store.v1.ServiceImpact
+	(*PathEdge)(nil),        // 20: headwater.store.v1.PathEdge
+	(*TimelineEntry)(nil),   // 21: headwater.store.v1.TimelineEntry
+	(*Acknowledgement)(nil), // 22: headwater.store.v1.Acknowledgement
+	(*Paging)(nil),          // 23: headwater.store.v1.Paging
+	(*Hold)(nil),            // 24: headwater.store.v1.Hold
+	(*Change)(nil),          // 25: headwater.store.v1.Change
+	(*ChangeState)(nil),     // 26: headwater.store.v1.ChangeState
+	(*HealthState)(nil),     // 27: headwater.store.v1.HealthState
+	(*AlertId)(nil),         // 28: headwater.store.v1.AlertId
+	(*Stat)(nil),            // 29: headwater.store.v1.Stat
+	(*Ref)(nil),             // 30: headwater.store.v1.Ref
 }
 var file_headwater_store_v1_store_proto_depIdxs = []int32{
-	29, // 0: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
-	29, // 1: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
-	3,  // 2: headwater.store.v1.AlertState.fate:type_name -> headwater.store.v1.Fate
-	16, // 3: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
-	18, // 4: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
-	29, // 5: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
-	19, // 6: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
-	24, // 7: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
-	21, // 8: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
-	20, // 9: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
-	22, // 10: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
-	14, // 11: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
-	15, // 12: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
-	10, // 13: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
-	11, // 14: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
-	12, // 15: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
-	13, // 16: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
-	5,  // 17: headwater.store.v1.Incident.escalated:type_name -> headwater.store.v1.EscalatedStep
-	7,  // 18: headwater.store.v1.Incident.seen_before:type_name -> headwater.store.v1.SeenBefore
-	29, // 19: headwater.store.v1.Past.origin:type_name -> headwater.store.v1.Ref
-	29, // 20: headwater.store.v1.Past.suspects:type_name -> headwater.store.v1.Ref
-	29, // 21: headwater.store.v1.Past.services:type_name -> headwater.store.v1.Ref
-	8,  // 22: headwater.store.v1.SeenBefore.latest:type_name -> headwater.store.v1.Recurrence
-	9,  // 23: headwater.store.v1.SeenBefore.open_items:type_name -> headwater.store.v1.OpenItem
-	29, // 24: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
-	29, // 25: headwater.store.v1.OriginStatement.named:type_name -> headwater.store.v1.Ref
-	29, // 26: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
-	17, // 27: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
-	29, // 28: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
-	29, // 29: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
-	29, // 30: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
-	29, // 31: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
-	23, // 32: headwater.store.v1.Paging.hold:type_name -> headwater.store.v1.Hold
-	29, // 33: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
-	24, // 34: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
-	29, // 35: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
-	27, // 36: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	30, // 0: headwater.store.v1.Maintenance.services:type_name -> headwater.store.v1.Ref
+	30, // 1: headwater.store.v1.AlertState.service:type_name -> headwater.store.v1.Ref
+	30, // 2: headwater.store.v1.AlertState.caller:type_name -> headwater.store.v1.Ref
+	4,  // 3: headwater.store.v1.AlertState.fate:type_name -> headwater.store.v1.Fate
+	17, // 4: headwater.store.v1.Incident.origins:type_name -> headwater.store.v1.Origin
+	19, // 5: headwater.store.v1.Incident.services:type_name -> headwater.store.v1.ServiceImpact
+	30, // 6: headwater.store.v1.Incident.next_hit:type_name -> headwater.store.v1.Ref
+	20, // 7: headwater.store.v1.Incident.path:type_name -> headwater.store.v1.PathEdge
+	25, // 8: headwater.store.v1.Incident.changes:type_name -> headwater.store.v1.Change
+	22, // 9: headwater.store.v1.Incident.ack:type_name -> headwater.store.v1.Acknowledgement
+	21, // 10: headwater.store.v1.Incident.timeline:type_name -> headwater.store.v1.TimelineEntry
+	23, // 11: headwater.store.v1.Incident.paging:type_name -> headwater.store.v1.Paging
+	15, // 12: headwater.store.v1.Incident.apart:type_name -> headwater.store.v1.Parting
+	16, // 13: headwater.store.v1.Incident.set_origin:type_name -> headwater.store.v1.OriginStatement
+	11, // 14: headwater.store.v1.Incident.set_sev:type_name -> headwater.store.v1.SevStatement
+	12, // 15: headwater.store.v1.Incident.closed:type_name -> headwater.store.v1.Closure
+	13, // 16: headwater.store.v1.Incident.roles:type_name -> headwater.store.v1.Role
+	14, // 17: headwater.store.v1.Incident.links:type_name -> headwater.store.v1.Link
+	6,  // 18: headwater.store.v1.Incident.escalated:type_name -> headwater.store.v1.EscalatedStep
+	8,  // 19: headwater.store.v1.Incident.seen_before:type_name -> headwater.store.v1.SeenBefore
+	30, // 20: headwater.store.v1.Past.origin:type_name -> headwater.store.v1.Ref
+	30, // 21: headwater.store.v1.Past.suspects:type_name -> headwater.store.v1.Ref
+	30, // 22: headwater.store.v1.Past.services:type_name -> headwater.store.v1.Ref
+	9,  // 23: headwater.store.v1.SeenBefore.latest:type_name -> headwater.store.v1.Recurrence
+	10, // 24: headwater.store.v1.SeenBefore.open_items:type_name -> headwater.store.v1.OpenItem
+	30, // 25: headwater.store.v1.OriginStatement.service:type_name -> headwater.store.v1.Ref
+	30, // 26: headwater.store.v1.OriginStatement.named:type_name -> headwater.store.v1.Ref
+	30, // 27: headwater.store.v1.Origin.service:type_name -> headwater.store.v1.Ref
+	18, // 28: headwater.store.v1.Origin.reasons:type_name -> headwater.store.v1.Reason
+	30, // 29: headwater.store.v1.ServiceImpact.service:type_name -> headwater.store.v1.Ref
+	30, // 30: headwater.store.v1.PathEdge.cause:type_name -> headwater.store.v1.Ref
+	30, // 31: headwater.store.v1.PathEdge.effect:type_name -> headwater.store.v1.Ref
+	30, // 32: headwater.store.v1.Paging.said_origin:type_name -> headwater.store.v1.Ref
+	24, // 33: headwater.store.v1.Paging.hold:type_name -> headwater.store.v1.Hold
+	30, // 34: headwater.store.v1.Change.service:type_name -> headwater.store.v1.Ref
+	25, // 35: headwater.store.v1.ChangeState.change:type_name -> headwater.store.v1.Change
+	30, // 36: headwater.store.v1.HealthState.service:type_name -> headwater.store.v1.Ref
+	28, // 37: headwater.store.v1.HealthState.alert:type_name -> headwater.store.v1.AlertId
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_headwater_store_v1_store_proto_init() }
@@ -3628,7 +3842,7 @@ func file_headwater_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_store_v1_store_proto_rawDesc), len(file_headwater_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

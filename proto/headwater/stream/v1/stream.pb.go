@@ -307,6 +307,10 @@ const (
 	CommandKind_COMMAND_KIND_ADD_ACTION_ITEM CommandKind = 14
 	// An action item changes. About no incident.
 	CommandKind_COMMAND_KIND_EDIT_ACTION_ITEM CommandKind = 15
+	// A window mutes pages, because of text.
+	CommandKind_COMMAND_KIND_ADD_MAINTENANCE CommandKind = 16
+	// A window is over.
+	CommandKind_COMMAND_KIND_END_MAINTENANCE CommandKind = 17
 )
 
 // Enum value maps for CommandKind.
@@ -328,6 +332,8 @@ var (
 		13: "COMMAND_KIND_DETACH",
 		14: "COMMAND_KIND_ADD_ACTION_ITEM",
 		15: "COMMAND_KIND_EDIT_ACTION_ITEM",
+		16: "COMMAND_KIND_ADD_MAINTENANCE",
+		17: "COMMAND_KIND_END_MAINTENANCE",
 	}
 	CommandKind_value = map[string]int32{
 		"COMMAND_KIND_UNSPECIFIED":      0,
@@ -346,6 +352,8 @@ var (
 		"COMMAND_KIND_DETACH":           13,
 		"COMMAND_KIND_ADD_ACTION_ITEM":  14,
 		"COMMAND_KIND_EDIT_ACTION_ITEM": 15,
+		"COMMAND_KIND_ADD_MAINTENANCE":  16,
+		"COMMAND_KIND_END_MAINTENANCE":  17,
 	}
 )
 
@@ -1295,7 +1303,9 @@ type Command struct {
 	// Of LINK: where people look.
 	Link *Link `protobuf:"bytes,17,opt,name=link,proto3" json:"link,omitempty"`
 	// Of ADD_ACTION_ITEM and EDIT_ACTION_ITEM: what is to be done.
-	Item          *ActionItemEdit `protobuf:"bytes,18,opt,name=item,proto3" json:"item,omitempty"`
+	Item *ActionItemEdit `protobuf:"bytes,18,opt,name=item,proto3" json:"item,omitempty"`
+	// Of ADD_MAINTENANCE and END_MAINTENANCE: the window.
+	Window        *MaintenanceEdit `protobuf:"bytes,19,opt,name=window,proto3" json:"window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1456,6 +1466,104 @@ func (x *Command) GetItem() *ActionItemEdit {
 	return nil
 }
 
+func (x *Command) GetWindow() *MaintenanceEdit {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+// MaintenanceEdit is a new window of maintenance, or names one that ends.
+type MaintenanceEdit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the one that ends, such as MW-3.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Conditions on an alert's labels.
+	Matchers []string `protobuf:"bytes,2,rep,name=matchers,proto3" json:"matchers,omitempty"`
+	// The services that are in it.
+	Services []*ServiceRef `protobuf:"bytes,3,rep,name=services,proto3" json:"services,omitempty"`
+	// All that depends on them is, too.
+	Dependents bool `protobuf:"varint,4,opt,name=dependents,proto3" json:"dependents,omitempty"`
+	// When it begins. 0: at once.
+	FromUnixNano int64 `protobuf:"varint,5,opt,name=from_unix_nano,json=fromUnixNano,proto3" json:"from_unix_nano,omitempty"`
+	// When it ends.
+	UntilUnixNano int64 `protobuf:"varint,6,opt,name=until_unix_nano,json=untilUnixNano,proto3" json:"until_unix_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MaintenanceEdit) Reset() {
+	*x = MaintenanceEdit{}
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaintenanceEdit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaintenanceEdit) ProtoMessage() {}
+
+func (x *MaintenanceEdit) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaintenanceEdit.ProtoReflect.Descriptor instead.
+func (*MaintenanceEdit) Descriptor() ([]byte, []int) {
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *MaintenanceEdit) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *MaintenanceEdit) GetMatchers() []string {
+	if x != nil {
+		return x.Matchers
+	}
+	return nil
+}
+
+func (x *MaintenanceEdit) GetServices() []*ServiceRef {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *MaintenanceEdit) GetDependents() bool {
+	if x != nil {
+		return x.Dependents
+	}
+	return false
+}
+
+func (x *MaintenanceEdit) GetFromUnixNano() int64 {
+	if x != nil {
+		return x.FromUnixNano
+	}
+	return 0
+}
+
+func (x *MaintenanceEdit) GetUntilUnixNano() int64 {
+	if x != nil {
+		return x.UntilUnixNano
+	}
+	return 0
+}
+
 // ActionItemEdit is a new action item, or what of one changes.
 type ActionItemEdit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1479,7 +1587,7 @@ type ActionItemEdit struct {
 
 func (x *ActionItemEdit) Reset() {
 	*x = ActionItemEdit{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1491,7 +1599,7 @@ func (x *ActionItemEdit) String() string {
 func (*ActionItemEdit) ProtoMessage() {}
 
 func (x *ActionItemEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[8]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1504,7 +1612,7 @@ func (x *ActionItemEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionItemEdit.ProtoReflect.Descriptor instead.
 func (*ActionItemEdit) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{8}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ActionItemEdit) GetId() string {
@@ -1569,7 +1677,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1689,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[9]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1702,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{9}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Link) GetTitle() string {
@@ -1624,7 +1732,7 @@ type AlertId struct {
 
 func (x *AlertId) Reset() {
 	*x = AlertId{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1744,7 @@ func (x *AlertId) String() string {
 func (*AlertId) ProtoMessage() {}
 
 func (x *AlertId) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[10]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1757,7 @@ func (x *AlertId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertId.ProtoReflect.Descriptor instead.
 func (*AlertId) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{10}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AlertId) GetFingerprint() string {
@@ -1679,7 +1787,7 @@ type LearnedSelection struct {
 
 func (x *LearnedSelection) Reset() {
 	*x = LearnedSelection{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +1799,7 @@ func (x *LearnedSelection) String() string {
 func (*LearnedSelection) ProtoMessage() {}
 
 func (x *LearnedSelection) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[11]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +1812,7 @@ func (x *LearnedSelection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LearnedSelection.ProtoReflect.Descriptor instead.
 func (*LearnedSelection) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{11}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LearnedSelection) GetKind() LearnedKind {
@@ -1742,7 +1850,7 @@ type TopologyReport struct {
 
 func (x *TopologyReport) Reset() {
 	*x = TopologyReport{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1862,7 @@ func (x *TopologyReport) String() string {
 func (*TopologyReport) ProtoMessage() {}
 
 func (x *TopologyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[12]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1875,7 @@ func (x *TopologyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopologyReport.ProtoReflect.Descriptor instead.
 func (*TopologyReport) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{12}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TopologyReport) GetSource() string {
@@ -1835,7 +1943,7 @@ type SourceReport struct {
 
 func (x *SourceReport) Reset() {
 	*x = SourceReport{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +1955,7 @@ func (x *SourceReport) String() string {
 func (*SourceReport) ProtoMessage() {}
 
 func (x *SourceReport) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[13]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +1968,7 @@ func (x *SourceReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceReport.ProtoReflect.Descriptor instead.
 func (*SourceReport) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{13}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SourceReport) GetSource() string {
@@ -1931,7 +2039,7 @@ type Sighting struct {
 
 func (x *Sighting) Reset() {
 	*x = Sighting{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2051,7 @@ func (x *Sighting) String() string {
 func (*Sighting) ProtoMessage() {}
 
 func (x *Sighting) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[14]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2064,7 @@ func (x *Sighting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sighting.ProtoReflect.Descriptor instead.
 func (*Sighting) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{14}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Sighting) GetSource() string {
@@ -2025,7 +2133,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2145,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[15]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2158,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{15}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Service) GetName() string {
@@ -2149,7 +2257,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2269,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[16]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2282,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{16}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Dependency) GetFrom() *ServiceRef {
@@ -2227,7 +2335,7 @@ type RedundancyGroup struct {
 
 func (x *RedundancyGroup) Reset() {
 	*x = RedundancyGroup{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2239,7 +2347,7 @@ func (x *RedundancyGroup) String() string {
 func (*RedundancyGroup) ProtoMessage() {}
 
 func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[17]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +2360,7 @@ func (x *RedundancyGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedundancyGroup.ProtoReflect.Descriptor instead.
 func (*RedundancyGroup) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{17}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RedundancyGroup) GetFrom() *ServiceRef {
@@ -2285,7 +2393,7 @@ type Tick struct {
 
 func (x *Tick) Reset() {
 	*x = Tick{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2405,7 @@ func (x *Tick) String() string {
 func (*Tick) ProtoMessage() {}
 
 func (x *Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[18]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2418,7 @@ func (x *Tick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tick.ProtoReflect.Descriptor instead.
 func (*Tick) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{18}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{19}
 }
 
 // Import adds history of another Headwater: an incident that is over, or alerts of one.
@@ -2330,7 +2438,7 @@ type Import struct {
 
 func (x *Import) Reset() {
 	*x = Import{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2342,7 +2450,7 @@ func (x *Import) String() string {
 func (*Import) ProtoMessage() {}
 
 func (x *Import) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[19]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2355,7 +2463,7 @@ func (x *Import) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Import.ProtoReflect.Descriptor instead.
 func (*Import) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{19}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Import) GetEnvironment() string {
@@ -2408,7 +2516,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[20]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2528,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_stream_v1_stream_proto_msgTypes[20]
+	mi := &file_headwater_stream_v1_stream_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2541,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{20}
+	return file_headwater_stream_v1_stream_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeadLetter) GetSource() string {
@@ -2540,7 +2648,7 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x04link\x18\x04 \x01(\tR\x04link\x12 \n" +
 	"\fat_unix_nano\x18\x05 \x01(\x03R\n" +
 	"atUnixNano\x12\x16\n" +
-	"\x06source\x18\x06 \x01(\tR\x06source\"\xb6\x05\n" +
+	"\x06source\x18\x06 \x01(\tR\x06source\"\xf4\x05\n" +
 	"\aCommand\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .headwater.stream.v1.CommandKindR\x04kind\x12\x1a\n" +
 	"\bincident\x18\x02 \x01(\tR\bincident\x12\x14\n" +
@@ -2561,7 +2669,17 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x03who\x18\x0f \x01(\tR\x03who\x12\x16\n" +
 	"\x06public\x18\x10 \x01(\bR\x06public\x12-\n" +
 	"\x04link\x18\x11 \x01(\v2\x19.headwater.stream.v1.LinkR\x04link\x127\n" +
-	"\x04item\x18\x12 \x01(\v2#.headwater.stream.v1.ActionItemEditR\x04item\"\xc0\x01\n" +
+	"\x04item\x18\x12 \x01(\v2#.headwater.stream.v1.ActionItemEditR\x04item\x12<\n" +
+	"\x06window\x18\x13 \x01(\v2$.headwater.stream.v1.MaintenanceEditR\x06window\"\xe8\x01\n" +
+	"\x0fMaintenanceEdit\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\bmatchers\x18\x02 \x03(\tR\bmatchers\x12;\n" +
+	"\bservices\x18\x03 \x03(\v2\x1f.headwater.stream.v1.ServiceRefR\bservices\x12\x1e\n" +
+	"\n" +
+	"dependents\x18\x04 \x01(\bR\n" +
+	"dependents\x12$\n" +
+	"\x0efrom_unix_nano\x18\x05 \x01(\x03R\ffromUnixNano\x12&\n" +
+	"\x0funtil_unix_nano\x18\x06 \x01(\x03R\runtilUnixNano\"\xc0\x01\n" +
 	"\x0eActionItemEdit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06fields\x18\x02 \x03(\tR\x06fields\x12\x12\n" +
@@ -2673,7 +2791,7 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x15LEARNED_KIND_COVERAGE\x10\x01\x12\x15\n" +
 	"\x11LEARNED_KIND_EDGE\x10\x02\x12\x16\n" +
 	"\x12LEARNED_KIND_NOISE\x10\x03\x12\x18\n" +
-	"\x14LEARNED_KIND_ALERTED\x10\x04*\xd2\x03\n" +
+	"\x14LEARNED_KIND_ALERTED\x10\x04*\x96\x04\n" +
 	"\vCommandKind\x12\x1c\n" +
 	"\x18COMMAND_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18COMMAND_KIND_ACKNOWLEDGE\x10\x01\x12\x18\n" +
@@ -2691,7 +2809,9 @@ const file_headwater_stream_v1_stream_proto_rawDesc = "" +
 	"\x11COMMAND_KIND_LINK\x10\f\x12\x17\n" +
 	"\x13COMMAND_KIND_DETACH\x10\r\x12 \n" +
 	"\x1cCOMMAND_KIND_ADD_ACTION_ITEM\x10\x0e\x12!\n" +
-	"\x1dCOMMAND_KIND_EDIT_ACTION_ITEM\x10\x0f*\xbd\x02\n" +
+	"\x1dCOMMAND_KIND_EDIT_ACTION_ITEM\x10\x0f\x12 \n" +
+	"\x1cCOMMAND_KIND_ADD_MAINTENANCE\x10\x10\x12 \n" +
+	"\x1cCOMMAND_KIND_END_MAINTENANCE\x10\x11*\xbd\x02\n" +
 	"\vServiceKind\x12\x1c\n" +
 	"\x18SERVICE_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SERVICE_KIND_SERVICE\x10\x01\x12\x19\n" +
@@ -2725,7 +2845,7 @@ func file_headwater_stream_v1_stream_proto_rawDescGZIP() []byte {
 }
 
 var file_headwater_stream_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_headwater_stream_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(AlertStatus)(0),         // 0: headwater.stream.v1.AlertStatus
 	(HealthStatus)(0),        // 1: headwater.stream.v1.HealthStatus
@@ -2742,31 +2862,32 @@ var file_headwater_stream_v1_stream_proto_goTypes = []any{
 	(*HealthResult)(nil),     // 12: headwater.stream.v1.HealthResult
 	(*Change)(nil),           // 13: headwater.stream.v1.Change
 	(*Command)(nil),          // 14: headwater.stream.v1.Command
-	(*ActionItemEdit)(nil),   // 15: headwater.stream.v1.ActionItemEdit
-	(*Link)(nil),             // 16: headwater.stream.v1.Link
-	(*AlertId)(nil),          // 17: headwater.stream.v1.AlertId
-	(*LearnedSelection)(nil), // 18: headwater.stream.v1.LearnedSelection
-	(*TopologyReport)(nil),   // 19: headwater.stream.v1.TopologyReport
-	(*SourceReport)(nil),     // 20: headwater.stream.v1.SourceReport
-	(*Sighting)(nil),         // 21: headwater.stream.v1.Sighting
-	(*Service)(nil),          // 22: headwater.stream.v1.Service
-	(*Dependency)(nil),       // 23: headwater.stream.v1.Dependency
-	(*RedundancyGroup)(nil),  // 24: headwater.stream.v1.RedundancyGroup
-	(*Tick)(nil),             // 25: headwater.stream.v1.Tick
-	(*Import)(nil),           // 26: headwater.stream.v1.Import
-	(*DeadLetter)(nil),       // 27: headwater.stream.v1.DeadLetter
-	nil,                      // 28: headwater.stream.v1.Service.LabelsEntry
-	nil,                      // 29: headwater.stream.v1.Service.LinksEntry
-	(*v1.Archive)(nil),       // 30: headwater.store.v1.Archive
+	(*MaintenanceEdit)(nil),  // 15: headwater.stream.v1.MaintenanceEdit
+	(*ActionItemEdit)(nil),   // 16: headwater.stream.v1.ActionItemEdit
+	(*Link)(nil),             // 17: headwater.stream.v1.Link
+	(*AlertId)(nil),          // 18: headwater.stream.v1.AlertId
+	(*LearnedSelection)(nil), // 19: headwater.stream.v1.LearnedSelection
+	(*TopologyReport)(nil),   // 20: headwater.stream.v1.TopologyReport
+	(*SourceReport)(nil),     // 21: headwater.stream.v1.SourceReport
+	(*Sighting)(nil),         // 22: headwater.stream.v1.Sighting
+	(*Service)(nil),          // 23: headwater.stream.v1.Service
+	(*Dependency)(nil),       // 24: headwater.stream.v1.Dependency
+	(*RedundancyGroup)(nil),  // 25: headwater.stream.v1.RedundancyGroup
+	(*Tick)(nil),             // 26: headwater.stream.v1.Tick
+	(*Import)(nil),           // 27: headwater.stream.v1.Import
+	(*DeadLetter)(nil),       // 28: headwater.stream.v1.DeadLetter
+	nil,                      // 29: headwater.stream.v1.Service.LabelsEntry
+	nil,                      // 30: headwater.stream.v1.Service.LinksEntry
+	(*v1.Archive)(nil),       // 31: headwater.store.v1.Archive
 }
 var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	8,  // 0: headwater.stream.v1.Entry.alerts:type_name -> headwater.stream.v1.AlertBatch
 	11, // 1: headwater.stream.v1.Entry.health:type_name -> headwater.stream.v1.HealthBatch
 	13, // 2: headwater.stream.v1.Entry.change:type_name -> headwater.stream.v1.Change
 	14, // 3: headwater.stream.v1.Entry.command:type_name -> headwater.stream.v1.Command
-	19, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
-	25, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
-	26, // 6: headwater.stream.v1.Entry.import:type_name -> headwater.stream.v1.Import
+	20, // 4: headwater.stream.v1.Entry.topology:type_name -> headwater.stream.v1.TopologyReport
+	26, // 5: headwater.stream.v1.Entry.tick:type_name -> headwater.stream.v1.Tick
+	27, // 6: headwater.stream.v1.Entry.import:type_name -> headwater.stream.v1.Import
 	9,  // 7: headwater.stream.v1.AlertBatch.alerts:type_name -> headwater.stream.v1.Alert
 	0,  // 8: headwater.stream.v1.Alert.status:type_name -> headwater.stream.v1.AlertStatus
 	12, // 9: headwater.stream.v1.HealthBatch.results:type_name -> headwater.stream.v1.HealthResult
@@ -2775,35 +2896,37 @@ var file_headwater_stream_v1_stream_proto_depIdxs = []int32{
 	10, // 12: headwater.stream.v1.Change.service:type_name -> headwater.stream.v1.ServiceRef
 	4,  // 13: headwater.stream.v1.Command.kind:type_name -> headwater.stream.v1.CommandKind
 	10, // 14: headwater.stream.v1.Command.service:type_name -> headwater.stream.v1.ServiceRef
-	17, // 15: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
+	18, // 15: headwater.stream.v1.Command.alerts:type_name -> headwater.stream.v1.AlertId
 	10, // 16: headwater.stream.v1.Command.services:type_name -> headwater.stream.v1.ServiceRef
-	18, // 17: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
+	19, // 17: headwater.stream.v1.Command.learned:type_name -> headwater.stream.v1.LearnedSelection
 	2,  // 18: headwater.stream.v1.Command.status:type_name -> headwater.stream.v1.IncidentStatus
-	16, // 19: headwater.stream.v1.Command.link:type_name -> headwater.stream.v1.Link
-	15, // 20: headwater.stream.v1.Command.item:type_name -> headwater.stream.v1.ActionItemEdit
-	3,  // 21: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
-	22, // 22: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
-	23, // 23: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	24, // 24: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	20, // 25: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
-	22, // 26: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
-	23, // 27: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
-	24, // 28: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
-	5,  // 29: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
-	28, // 30: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
-	29, // 31: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
-	21, // 32: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
-	10, // 33: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
-	10, // 34: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
-	6,  // 35: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
-	21, // 36: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
-	10, // 37: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
-	30, // 38: headwater.stream.v1.Import.rows:type_name -> headwater.store.v1.Archive
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	17, // 19: headwater.stream.v1.Command.link:type_name -> headwater.stream.v1.Link
+	16, // 20: headwater.stream.v1.Command.item:type_name -> headwater.stream.v1.ActionItemEdit
+	15, // 21: headwater.stream.v1.Command.window:type_name -> headwater.stream.v1.MaintenanceEdit
+	10, // 22: headwater.stream.v1.MaintenanceEdit.services:type_name -> headwater.stream.v1.ServiceRef
+	3,  // 23: headwater.stream.v1.LearnedSelection.kind:type_name -> headwater.stream.v1.LearnedKind
+	23, // 24: headwater.stream.v1.TopologyReport.services:type_name -> headwater.stream.v1.Service
+	24, // 25: headwater.stream.v1.TopologyReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	25, // 26: headwater.stream.v1.TopologyReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	21, // 27: headwater.stream.v1.TopologyReport.reports:type_name -> headwater.stream.v1.SourceReport
+	23, // 28: headwater.stream.v1.SourceReport.services:type_name -> headwater.stream.v1.Service
+	24, // 29: headwater.stream.v1.SourceReport.dependencies:type_name -> headwater.stream.v1.Dependency
+	25, // 30: headwater.stream.v1.SourceReport.groups:type_name -> headwater.stream.v1.RedundancyGroup
+	5,  // 31: headwater.stream.v1.Service.kind:type_name -> headwater.stream.v1.ServiceKind
+	29, // 32: headwater.stream.v1.Service.labels:type_name -> headwater.stream.v1.Service.LabelsEntry
+	30, // 33: headwater.stream.v1.Service.links:type_name -> headwater.stream.v1.Service.LinksEntry
+	22, // 34: headwater.stream.v1.Service.seen:type_name -> headwater.stream.v1.Sighting
+	10, // 35: headwater.stream.v1.Dependency.from:type_name -> headwater.stream.v1.ServiceRef
+	10, // 36: headwater.stream.v1.Dependency.to:type_name -> headwater.stream.v1.ServiceRef
+	6,  // 37: headwater.stream.v1.Dependency.mode:type_name -> headwater.stream.v1.DependencyMode
+	22, // 38: headwater.stream.v1.Dependency.seen:type_name -> headwater.stream.v1.Sighting
+	10, // 39: headwater.stream.v1.RedundancyGroup.from:type_name -> headwater.stream.v1.ServiceRef
+	31, // 40: headwater.stream.v1.Import.rows:type_name -> headwater.store.v1.Archive
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_headwater_stream_v1_stream_proto_init() }
@@ -2820,14 +2943,14 @@ func file_headwater_stream_v1_stream_proto_init() {
 		(*Entry_Tick)(nil),
 		(*Entry_Import)(nil),
 	}
-	file_headwater_stream_v1_stream_proto_msgTypes[14].OneofWrappers = []any{}
+	file_headwater_stream_v1_stream_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_stream_v1_stream_proto_rawDesc), len(file_headwater_stream_v1_stream_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
