@@ -77,7 +77,7 @@ func (f *rehearseFlags) prepare(out io.Writer, log *slog.Logger) (*rehearsal, er
 	}
 	r := &rehearsal{day: played, config: config, external: external, log: log, out: newTranscript(out)}
 	for i := range played.Steps {
-		if o := played.Steps[i].Outage; o != nil && !slices.Contains(config.paging.Receivers(), o.Receiver) {
+		if o := played.Steps[i].Outage; o != nil && !slices.Contains(config.paging.Addressees(), o.Receiver) {
 			return nil, fmt.Errorf("%s:%d: there is no receiver %q in %s", f.file, played.Steps[i].Line, o.Receiver, f.configFile)
 		}
 	}
@@ -105,7 +105,7 @@ func (r *rehearsal) run(ctx context.Context) (clean bool, err error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	r.sim = &simulated{clock: newSimClock(r.day.Begin)}
-	if r.receivers, err = standin.New(r.config.paging.Receivers()); err != nil {
+	if r.receivers, err = standin.New(r.config.paging.Addressees()); err != nil {
 		return false, err
 	}
 	defer r.receivers.Close()

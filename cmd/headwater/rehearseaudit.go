@@ -87,7 +87,7 @@ func (c *conductor) accounts() (clean bool) {
 	w := tabwriter.NewWriter(c.out.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nRECEIVER\tRANG\tEDITED\tENDED\tTOLD\tREFUSED WHILE DOWN\tSTILL OPEN")
 	var strange []string
-	for _, name := range c.config.paging.Receivers() {
+	for _, name := range c.config.paging.Addressees() {
 		a := c.receivers.Account(name)
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", name, a.Rang, a.Edited, a.Ended, a.Told, a.Refused, len(a.Open))
 		for _, s := range a.Strange {

@@ -73,7 +73,8 @@ func (t *transcript) leaves(c *config) {
 	}
 }
 
-const stampWidth = len("15:04:05")
+// stampWidth is the width of a line's time.
+const stampWidth = len(time.TimeOnly)
 
 // line writes what happened.
 func (t *transcript) line(at time.Time, who, format string, args ...any) {
@@ -84,7 +85,8 @@ func (t *transcript) line(at time.Time, who, format string, args ...any) {
 
 // below writes what belongs to the line before.
 func (t *transcript) below(format string, args ...any) {
-	fmt.Fprintf(t.out, "%*s  %s\n", stampWidth+11, "", fmt.Sprintf(format, args...))
+	text := fmt.Sprintf("%*s  %s", stampWidth+11, "", fmt.Sprintf(format, args...))
+	fmt.Fprintln(t.out, strings.TrimRight(text, " "))
 }
 
 func (t *transcript) stamp(at time.Time) {
@@ -212,7 +214,9 @@ func (t *transcript) page(now time.Time, p *correlate.OutboxEntry, external *url
 		}
 		sheet := page.NewSheet(p.Page, strings.TrimRight(external.String(), "/"))
 		t.line(now, word, "%s %s", p.Page.Incident.ID, sheet.Title)
-		t.below("%s", p.Page.Reason)
+		if p.Page.Reason != "" {
+			t.below("%s", p.Page.Reason)
+		}
 		t.text(p.Page, sheet.Text(), rings)
 	case len(lines) == 0:
 		return

@@ -19,10 +19,12 @@ type StandIns struct {
 	Mail func(receiver string) string
 }
 
-// Redirect has every integration deliver to stand-ins, so that a pager with c reaches
+// Redirect has every integration and every status page deliver to stand-ins, so that a pager with c reaches
 // nobody else. It changes c, and comes before [New] and [Pager.Reload]. The error names
 // an integration whose library would go its own way.
 func (c *Config) Redirect(to StandIns) error {
+	c.standIns = &to
+	ownClients(reflect.ValueOf(c.statusPages))
 	if c.LogOnly() {
 		return nil
 	}
@@ -38,8 +40,17 @@ func (c *Config) Redirect(to StandIns) error {
 			}
 		}
 	}
-	c.standIns = &to
 	return nil
+}
+
+// Addressees are the names that [StandIns] are asked for: the receivers' and, when there are
+// status pages, one for these.
+func (c *Config) Addressees() []string {
+	names := c.Receivers()
+	if len(c.statusPages) > 0 {
+		names = append(names, statusReceiver)
+	}
+	return names
 }
 
 // ownClients gives each integration below v an HTTP client that asks nobody else: no
@@ -60,14 +71,21 @@ func ownClients(v reflect.Value) {
 			switch {
 			case !v.Type().Field(i).IsExported():
 			case f.Type() == reflect.TypeFor[*httpconfig.HTTPClientConfig]():
-				own := httpconfig.DefaultHTTPClientConfig
-				own.TLSConfig.InsecureSkipVerify = true
+				own := plainClient()
 				f.Set(reflect.ValueOf(&own))
+			case f.Type() == reflect.TypeFor[httpconfig.HTTPClientConfig]():
+				f.Set(reflect.ValueOf(plainClient()))
 			default:
 				ownClients(f)
 			}
 		}
 	}
+}
+
+func plainClient() httpconfig.HTTPClientConfig {
+	own := httpconfig.DefaultHTTPClientConfig
+	own.TLSConfig.InsecureSkipVerify = true
+	return own
 }
 
 func redirectMail(mail *amconfig.EmailConfig, address string) error {

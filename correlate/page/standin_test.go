@@ -5,10 +5,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	httpconfig "github.com/prometheus/common/config"
 )
 
 // Whatever address a receiver has, even one that its library knows by heart, the page
@@ -59,6 +62,34 @@ route: {receiver: on-call, routes: [{receiver: chat, continue: true}, {receiver:
 	}
 	if n := len(mail.all()); n != 2 {
 		t.Errorf("%d mails, want the opening and the end", n)
+	}
+}
+
+// Status pages are told nothing either, with or without receivers beside them.
+func TestRedirect_StatusPagesAreNotTold(t *testing.T) {
+	c, err := LoadConfig(nil, t.TempDir(), WithStatusPages([]StatusPage{{URL: "https://status.example.org/hook", HTTP: httpconfig.HTTPClientConfig{
+		ProxyConfig: httpconfig.ProxyConfig{ProxyURL: httpconfig.URL{URL: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}}},
+	}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan string, 1)
+	dial := func(_ context.Context, receiver string) (net.Conn, error) {
+		asked <- receiver
+		return nil, errDown
+	}
+	if err := c.Redirect(StandIns{Dial: dial}); err != nil {
+		t.Fatal(err)
+	}
+	r := routed(t, c)
+	if len(r.outside) != 1 {
+		t.Fatalf("%d status pages", len(r.outside))
+	}
+	if _, err := r.targets[r.outside[0]].status.post(t.Context(), collapse()); err == nil {
+		t.Error("it was told")
+	}
+	if got := <-asked; !slices.Contains(c.Addressees(), got) {
+		t.Errorf("asked for %q, which is none of %v", got, c.Addressees())
 	}
 }
 
