@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -66,8 +67,14 @@ func (e *Engine) flapper(it *item) bool {
 	return times >= flapsFrom
 }
 
-// againBond marks bonds of what fires again, whose number is that of the incident.
-const againBond = 1 << 63
+// againBond is the bond of a label set that flaps in the incident of that number. The set is
+// part of it: what was bound there before may have moved on with another incident. The
+// highest bit tells it from the bonds of [Engine.bind].
+func againBond(number uint64, fingerprint string) uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%d/%s", number, fingerprint) // it cannot fail
+	return 1<<63 | h.Sum64()
+}
 
 // rejoin keeps what flaps in the open incident of the instance before it: else the pauses in
 // between would make another incident of it, and another page.
@@ -121,7 +128,7 @@ func (s *scene) cameBack(c *cluster) *incident {
 
 // bindAgain keeps all instances of it's label set in inc together from now on.
 func (e *Engine) bindAgain(inc *incident, it *item) {
-	bond := againBond | inc.row.Number
+	bond := againBond(inc.row.Number, it.id.Fingerprint)
 	for _, other := range inc.items {
 		if other.id.Fingerprint == it.id.Fingerprint && other.state.Bond != 0 {
 			bond = other.state.Bond // what an operator put together stays so
