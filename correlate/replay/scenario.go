@@ -400,6 +400,9 @@ func (in *scenarioReader) command(o *object) *correlate.Command {
 		c.Learned = correlate.FigureSelection{Kind: word(l, "kind", l.text("kind"), correlate.ParseFigureKind), Subject: l.optionalText("subject")}
 		l.done()
 	}
+	if raw := o.take("window"); raw != nil {
+		c.Window = in.window(in.d.object(o.at("window"), raw))
+	}
 	if raw := o.take("record"); raw != nil {
 		in.record(c, in.d.object(o.at("record"), raw))
 	}

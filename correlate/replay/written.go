@@ -110,6 +110,7 @@ type writtenCommand struct {
 	Alerts   []string        `json:"alerts,omitempty"`
 	Services []writtenRef    `json:"services,omitempty"`
 	Learned  *writtenLearned `json:"learned,omitempty"`
+	Window   *writtenWindow  `json:"window,omitempty"`
 	Record   *writtenRecord  `json:"record,omitempty"`
 }
 
@@ -131,11 +132,17 @@ func writeCommand(c *correlate.Command) *writtenCommand {
 	for _, id := range c.Alerts {
 		out.Alerts = append(out.Alerts, id.String())
 	}
-	for _, ref := range c.Services {
-		out.Services = append(out.Services, writtenRef{ref.Name, ref.Namespace})
-	}
+	out.Services = writeRefs(c.Services)
+	out.Window = writeWindow(&c.Window)
 	if c.Learned != (correlate.FigureSelection{}) {
 		out.Learned = &writtenLearned{Kind: c.Learned.Kind.String(), Subject: c.Learned.Subject}
+	}
+	return out
+}
+
+func writeRefs(refs []topology.Ref) (out []writtenRef) {
+	for _, ref := range refs {
+		out = append(out, writtenRef{ref.Name, ref.Namespace})
 	}
 	return out
 }
