@@ -95,12 +95,13 @@ func TestKindsAndSeveritiesAreThoseOfTheAPI(t *testing.T) {
 		setup.LogOnly: pb.FindingKind_FINDING_KIND_LOG_ONLY, setup.NoAlerts: pb.FindingKind_FINDING_KIND_NO_ALERTS,
 		setup.UnmappedAlerts: pb.FindingKind_FINDING_KIND_UNMAPPED_ALERTS, setup.MissingEdge: pb.FindingKind_FINDING_KIND_MISSING_EDGE,
 		setup.NoRunbook: pb.FindingKind_FINDING_KIND_NO_RUNBOOK, setup.EmptySource: pb.FindingKind_FINDING_KIND_EMPTY_SOURCE,
+		setup.FailingAlertmanager: pb.FindingKind_FINDING_KIND_FAILING_ALERTMANAGER,
 	} {
 		if pb.FindingKind(kind) != want {
 			t.Errorf("kind %d is %s", kind, pb.FindingKind(kind))
 		}
 	}
-	if last := pb.FindingKind(len(pb.FindingKind_name) - 1); last != pb.FindingKind(setup.EmptySource) {
+	if last := pb.FindingKind(len(pb.FindingKind_name) - 1); last != pb.FindingKind(setup.FailingAlertmanager) {
 		t.Errorf("the API has %s, the findings do not", last)
 	}
 	if pb.FindingSeverity(setup.Error) != pb.FindingSeverity_FINDING_SEVERITY_ERROR || pb.FindingSeverity(setup.Hint) != pb.FindingSeverity_FINDING_SEVERITY_HINT {

@@ -15,7 +15,7 @@ var epoch = time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
 
 // stride leaves room between the positions of generated inputs for those that a
 // property puts in between.
-const stride = 1000
+const stride = 10_000
 
 // labelSet is one alert rule on one service, as far as the engine can tell.
 type labelSet struct {

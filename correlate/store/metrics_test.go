@@ -35,6 +35,7 @@ func TestMetricsTellRowsAndPendingPages(t *testing.T) {
 			`headwater_store_live_rows map[kind:change] 1`,
 			`headwater_store_live_rows map[kind:health] 3`,
 			`headwater_store_live_rows map[kind:incident] 2`,
+			`headwater_store_live_rows map[kind:maintenance] 0`,
 			`headwater_store_live_rows map[kind:past] 1`,
 			`headwater_store_live_rows map[kind:stat] 1`,
 			`headwater_store_oldest_pending_page_age_seconds map[] 90`,

@@ -6,9 +6,12 @@ import { fateWord, millis, plural, refName, span } from "./words";
 
 type Show = "all" | "firing" | "muted";
 
+// mutedBy says what keeps the alert from paging: a silence, an inhibition or a maintenance window.
+const mutedBy = (a: Alert) => a.muted || a.maintenance;
+
 export function AlertsSection(p: { alerts: Alert[]; more: boolean; incident: Incident; service: string; pickService: (s: string) => void; until?: number }) {
   const [show, setShow] = useState<Show>("all");
-  const shown = useMemo(() => p.alerts.filter((a) => (!p.service || refName(a.service) === p.service) && (show === "all" || (show === "firing" ? a.active : a.muted !== ""))), [p.alerts, p.service, show]);
+  const shown = useMemo(() => p.alerts.filter((a) => (!p.service || refName(a.service) === p.service) && (show === "all" || (show === "firing" ? a.active : mutedBy(a) !== ""))), [p.alerts, p.service, show]);
   return (
     <section class="card alerts" aria-labelledby="alerts">
       <header>
@@ -95,7 +98,7 @@ function AlertRow({ of: a }: { of: Alert }) {
       <td>
         <At at={a.started_at} />
       </td>
-      <td>{a.active ? <span class="firing">firing{a.muted && ", muted"}</span> : <span>lasted {span(millis(a.ended_at) - millis(a.started_at))}</span>}</td>
+      <td>{a.active ? <span class="firing">firing{mutedBy(a) && ", muted"}</span> : <span>lasted {span(millis(a.ended_at) - millis(a.started_at))}</span>}</td>
       <td class="fate">
         <b>{fateWord(a.fate?.kind)}</b> {a.fate?.text}
       </td>
@@ -117,7 +120,7 @@ function AlertDetail({ of: a }: { of: Alert }) {
       </dl>
       <p class="faint">
         {a.mapped ? `named the service: ${a.mapped_by}` : "its labels name no service"}
-        {a.muted && ` · muted: ${a.muted}`}
+        {mutedBy(a) && ` · muted: ${mutedBy(a)}`}
         {a.detached && ` · ${a.detached}`}
       </p>
       <p>

@@ -135,7 +135,7 @@ function alert(n: number, service: string, began: number): Alert {
     revision: "300",
     muted: n === 2 ? "silenced by 6f0c: maintenance" : "",
     sender_url: "",
-    detached: "",
+    detached: "", maintenance: "",
   } as Alert;
 }
 

@@ -78,6 +78,7 @@ export interface Alert {
   muted: string;
   sender_url: string;
   detached: string;
+  maintenance: string;
 }
 
 export type AlertClass =
@@ -296,6 +297,11 @@ export interface CreateActionItemResponse {
   revision: string;
 }
 
+export interface CreateMaintenanceResponse {
+  maintenance?: Maintenance;
+  revision: string;
+}
+
 export interface DeleteTopologySourceResponse {
   topology_version: string;
   revision: string;
@@ -350,6 +356,11 @@ export type Effect =
   | "EFFECT_AT_RISK"
   | "EFFECT_DEGRADED"
   | "EFFECT_BROKEN";
+
+export interface EndMaintenanceResponse {
+  maintenance?: Maintenance;
+  revision: string;
+}
 
 export interface EscalatedStep {
   step: string;
@@ -416,7 +427,8 @@ export type FindingKind =
   | "FINDING_KIND_UNREGISTERED_TRAFFIC"
   | "FINDING_KIND_COVERAGE_GAP"
   | "FINDING_KIND_NO_RUNBOOK"
-  | "FINDING_KIND_EMPTY_SOURCE";
+  | "FINDING_KIND_EMPTY_SOURCE"
+  | "FINDING_KIND_FAILING_ALERTMANAGER";
 
 export type FindingSeverity =
   | "FINDING_SEVERITY_UNSPECIFIED"
@@ -495,6 +507,11 @@ export interface GetDependentsResponse {
 
 export interface GetIncidentResponse {
   incident?: Incident;
+  revision: string;
+}
+
+export interface GetMaintenanceResponse {
+  maintenance?: Maintenance;
   revision: string;
 }
 
@@ -797,6 +814,12 @@ export interface ListLearnedResponse {
   revision: string;
 }
 
+export interface ListMaintenanceResponse {
+  maintenance: Maintenance[];
+  next_page_token: string;
+  revision: string;
+}
+
 export interface ListTopologySourcesResponse {
   sources: TopologySource[];
   topology_version: string;
@@ -805,6 +828,29 @@ export interface ListTopologySourcesResponse {
 export interface ListTopologySuggestionsResponse {
   suggestions: TopologySuggestion[];
 }
+
+export interface Maintenance {
+  id: string;
+  number: string;
+  matchers: string[];
+  services: string[];
+  dependents: boolean;
+  from?: string;
+  until?: string;
+  reason: string;
+  created_at?: string;
+  created_by: string;
+  ended_at?: string;
+  ended_by: string;
+  state: MaintenanceState;
+  revision: string;
+}
+
+export type MaintenanceState =
+  | "MAINTENANCE_STATE_UNSPECIFIED"
+  | "MAINTENANCE_STATE_PENDING"
+  | "MAINTENANCE_STATE_ACTIVE"
+  | "MAINTENANCE_STATE_OVER";
 
 export interface MergeIncidentsResponse {
   incident?: Incident;
